@@ -1,0 +1,50 @@
+// One consistent, immutable view of all objects: the only input of compile() besides the process options.
+
+import type { Diagnostic, SourceLocation } from './diagnostic.ts';
+import type {
+  ConfigMap,
+  EndpointSlice,
+  Ingress,
+  IngressClass,
+  KubernetesObject,
+  Namespace,
+  ObjectKey,
+  ObjectKind,
+  Secret,
+  Service,
+} from './types.ts';
+
+export interface Snapshot {
+  /** Counts up by one for each snapshot the store yields. */
+  readonly revision: number;
+  readonly ingresses: ReadonlyMap<ObjectKey, Ingress>;
+  readonly ingressClasses: ReadonlyMap<ObjectKey, IngressClass>;
+  readonly services: ReadonlyMap<ObjectKey, Service>;
+  /** EndpointSlices grouped by the key of the Service they belong to. */
+  readonly slicesByService: ReadonlyMap<ObjectKey, readonly EndpointSlice[]>;
+  readonly secrets: ReadonlyMap<ObjectKey, Secret>;
+  readonly configMaps: ReadonlyMap<ObjectKey, ConfigMap>;
+  readonly namespaces: ReadonlyMap<ObjectKey, Namespace>;
+  /** Addresses of ExternalName targets, resolved outside (compile asks no DNS). Key: lower-case name without trailing dot. */
+  readonly resolvedNames: ReadonlyMap<string, readonly string[]>;
+  /** `Kind/key` -> where in the manifest folder the object stands. Empty for objects from an API server. */
+  readonly sources: ReadonlyMap<string, SourceLocation>;
+  /** Problems found while reading and decoding, before compile. */
+  readonly sourceDiagnostics: readonly Diagnostic[];
+}
+
+/** An ObjectStore change: what a source (manifest folder, API server) tells the store. Applied as one step. */
+export type StoreChange =
+  | { readonly kind: 'upsert'; readonly object: KubernetesObject; readonly source: SourceLocation | null }
+  | { readonly kind: 'delete'; readonly objectKind: ObjectKind; readonly key: ObjectKey }
+  | { readonly kind: 'sourceDiagnostics'; readonly origin: string; readonly diagnostics: readonly Diagnostic[] }
+  | { readonly kind: 'resolvedName'; readonly name: string; readonly addresses: readonly string[] };
+
+/**
+ * Where objects come from. The manifest folder is one, the Kubernetes API server will be another.
+ * `start` calls `apply` with batches of changes; it resolves once the first complete set has been applied, and rejects
+ * only when the source can never work (folder missing, credentials refused). After that, faults become diagnostics.
+ */
+export interface ObjectSource extends AsyncDisposable {
+  start(apply: (changes: readonly StoreChange[]) => void): Promise<void>;
+}

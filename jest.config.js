@@ -1,0 +1,12 @@
+// Jest runs the sources as they are: Node strips the types, so no transform and no second compiler.
+export default {
+  transform: {},
+  extensionsToTreatAsEsm: ['.ts'],
+  injectGlobals: false,
+  coverageProvider: 'v8',
+  testEnvironment: 'node',
+  testMatch: ['**/*.test.ts'],
+  randomize: true,
+  maxWorkers: 2,
+  testTimeout: 20000,
+};

@@ -1,0 +1,211 @@
+// The routing table: the whole contract between the control plane and the workers. The proxy owns these types, the
+// controller only fills them.
+//
+// Only JSON values: no class, function, Map, Date or undefined, so that encode/decode gives an equal value and a table
+// can be printed. Read-only by type. Order that matters is fixed by the compiler and kept by the workers: `routes` of a
+// virtual host stand in matching order; all other lists are sorted by their id in code-unit order. No key material is
+// in the table: certificates are named by id, the pairs travel beside it (`CertificateMaterial`).
+
+/** `*` or a host name: lower case A-labels, no port, no trailing dot; `*.rest` for a wildcard; `_` for the catch-all. */
+export type VirtualHostName = string;
+/** `<namespace>-<service>-<port>`, as ingress-nginx names upstreams; `upstream-default-backend` for the global default. */
+export type UpstreamId = string;
+/** Hash of the certificate and key: a changed pair is a new id. */
+export type CertificateId = string;
+/** Hash of the policy's content: equal policies share one id. */
+export type PolicyId = string;
+/** `<namespace>/<ingress>|<host>|<match kind>|<path>`: stable over recompiles. */
+export type RouteId = string;
+
+export interface RoutingTable {
+  readonly format: 1;
+  readonly global: GlobalSettings;
+  readonly policies: Readonly<Record<PolicyId, RoutePolicy>>;
+  /** Sorted by name. Always holds `_`. */
+  readonly virtualHosts: readonly VirtualHost[];
+  /** Sorted by id. */
+  readonly upstreams: readonly Upstream[];
+  /** Sorted by id. Every id named by a virtual host or by `global.defaultCertificate` is here. */
+  readonly certificates: readonly CertificateInfo[];
+}
+
+/** Settings of listeners and connections, from the ConfigMap; they apply without restart to the next request or connection. */
+export interface GlobalSettings {
+  /** Certificate for handshakes without SNI or with an unknown name. null only before the first compile. */
+  readonly defaultCertificate: CertificateId | null;
+  /** ConfigMap `keep-alive`: idle time of a client connection between requests. 0 disables keep-alive. */
+  readonly clientKeepAliveMs: number;
+  /** ConfigMap `keep-alive-requests`: the connection is closed after this many. */
+  readonly clientKeepAliveRequests: number;
+  /** ConfigMap `client-header-timeout`. */
+  readonly clientHeaderTimeoutMs: number;
+  /** ConfigMap `client-body-timeout`: between two reads of a request body. */
+  readonly clientBodyTimeoutMs: number;
+  /** Largest request line, bytes (`large-client-header-buffers` size): longer is 414. */
+  readonly maxRequestLineBytes: number;
+  /** Largest single header line, bytes (`large-client-header-buffers` size): longer is 431 (nginx answers 400). */
+  readonly maxHeaderLineBytes: number;
+  /** Largest request head, bytes (number x size of `large-client-header-buffers`). */
+  readonly maxHeadBytes: number;
+  /** Most header lines in one head; nginx has no such limit, Sluice's default is 100. */
+  readonly maxHeaderCount: number;
+  /** ConfigMap `upstream-keepalive-connections`: idle upstream connections per worker and upstream. 0 turns pooling off. */
+  readonly upstreamKeepAliveConnections: number;
+  readonly upstreamKeepAliveTimeoutMs: number;
+  readonly upstreamKeepAliveRequests: number;
+  readonly upstreamKeepAliveTimeMs: number;
+  /** ConfigMap `worker-shutdown-timeout`: drain deadline. */
+  readonly workerShutdownTimeoutMs: number;
+  /** ConfigMap `use-forwarded-headers`: believe X-Forwarded-* of the client. */
+  readonly useForwardedHeaders: boolean;
+  /** ConfigMap `compute-full-forwarded-for`: append to X-Forwarded-For instead of replacing it. */
+  readonly computeFullForwardedFor: boolean;
+  /** ConfigMap `proxy-real-ip-cidr`: whose forwarding headers are believed when `useForwardedHeaders` is on. */
+  readonly trustedCidrs: readonly string[];
+  /** ConfigMap `generate-request-id`. */
+  readonly generateRequestId: boolean;
+  /** ConfigMap `enable-underscores-in-headers`: false drops header names with `_`, as nginx does. */
+  readonly allowUnderscoreHeaders: boolean;
+  /** ConfigMap `ignore-invalid-headers` is not here: invalid names are refused with 400 always (Deviation, docs/differences.md). */
+  /** ConfigMap `server-tokens`: true sends `Server: sluice`. */
+  readonly serverTokens: boolean;
+  /** ConfigMap `allow-backend-server-header`. */
+  readonly allowBackendServerHeader: boolean;
+  /** Complete value of Strict-Transport-Security for responses on TLS connections; null when `hsts` is off. */
+  readonly hstsValue: string | null;
+  /** ConfigMap `ssl-protocols`: lowest and highest accepted version. */
+  readonly minTlsVersion: 'TLSv1.2' | 'TLSv1.3';
+  readonly maxTlsVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** OpenSSL cipher string for TLS 1.2; null is the built-in list. */
+  readonly tlsCiphers: string | null;
+  /** ConfigMap `ssl-reject-handshake`: abort handshakes whose SNI no virtual host has. */
+  readonly rejectUnknownSni: boolean;
+  /** Access log: on unless `disable-access-log` or `disable-http-access-log`. */
+  readonly accessLog: boolean;
+  readonly accessLogForDefaultBackend: boolean;
+}
+
+/** One hostname and its ordered routes. */
+export interface VirtualHost {
+  readonly name: VirtualHostName;
+  /** null: HTTPS requests for this host get the default certificate. */
+  readonly certificate: CertificateId | null;
+  /** `path`: Kubernetes path types. `regex`: ingress-nginx's whole-host, case-insensitive regex mode (first match wins). */
+  readonly mode: 'path' | 'regex';
+  /** In matching order: see docs/design/0003-route-precedence.md. The last one may be the implicit `/` of the host. */
+  readonly routes: readonly Route[];
+}
+
+/** Condition on the normalised request path. Prefix is element-wise: `/a` covers `/a` and `/a/b`, not `/ab`. */
+export type PathMatch =
+  | { readonly kind: 'exact'; readonly path: string }
+  /** `path` without trailing slash; '' covers everything. */
+  | { readonly kind: 'prefix'; readonly path: string }
+  /** Only in `regex` mode: anchored at the start, case-insensitive. */
+  | { readonly kind: 'regex'; readonly pattern: string };
+
+export interface Route {
+  readonly id: RouteId;
+  readonly match: PathMatch;
+  readonly policy: PolicyId;
+  /** In execution order. Empty for most routes, which then cost nothing. */
+  readonly filters: readonly Filter[];
+  readonly target: RouteTarget;
+  readonly labels: RouteLabels;
+}
+
+/** Names of the objects a route came from, for metrics, access log and `explain`. '' where there is none. */
+export interface RouteLabels {
+  readonly namespace: string;
+  readonly ingress: string;
+  readonly service: string;
+  readonly servicePort: string;
+  /** The Ingress path as written, not the request path. */
+  readonly path: string;
+}
+
+export type RouteTarget =
+  | { readonly kind: 'upstream'; readonly upstream: UpstreamId }
+  /** The proxy answers itself: `reason` is a stable word for logs and metrics. */
+  | { readonly kind: 'answer'; readonly status: number; readonly reason: AnswerReason };
+
+/** Why the proxy answers itself: `noBackend` (built-in 404), `denied` (a bad annotation closed the path, 503). */
+export type AnswerReason = 'noBackend' | 'denied';
+
+/** One request or response step of a route. Each kind is one file in `proxy/filters/`. */
+export type Filter = HttpsRedirectFilter;
+
+/** Redirects plain HTTP to HTTPS (ingress-nginx `ssl-redirect`, `force-ssl-redirect`). */
+export interface HttpsRedirectFilter {
+  readonly kind: 'httpsRedirect';
+  /** ConfigMap `http-redirect-code`: 301, 302, 307 or 308. */
+  readonly status: number;
+  /** `use-port-in-redirects`: port to add, or null. */
+  readonly port: number | null;
+  /** `preserve-trailing-slash`: false removes one trailing slash of the whole request URI. */
+  readonly preserveTrailingSlash: boolean;
+}
+
+/** How requests of a route are forwarded. Times in milliseconds, sizes in bytes. */
+export interface RoutePolicy {
+  /** `backend-protocol`. Only `http` is carried out so far. */
+  readonly protocol: 'http';
+  readonly connectTimeoutMs: number;
+  /** Between two writes to the upstream. */
+  readonly sendTimeoutMs: number;
+  /** Between two reads from the upstream; also the idle limit of an upgraded connection. */
+  readonly readTimeoutMs: number;
+  /** `proxy-body-size`; null is unlimited (the setting `0`). */
+  readonly maxBodyBytes: number | null;
+  /** `proxy-next-upstream-tries`: attempts in total; null is no limit (the setting `0`). */
+  readonly maxAttempts: number | null;
+  /** `proxy-next-upstream-timeout`: time in which attempts may start; null is no limit. */
+  readonly retryTimeoutMs: number | null;
+  /** Conditions of `proxy-next-upstream` that are carried out so far. */
+  readonly retryOn: readonly RetryCondition[];
+  readonly accessLog: boolean;
+}
+
+/** A subset of `proxy-next-upstream`'s words; `nonIdempotent` lets POST, LOCK and PATCH be sent again. */
+export type RetryCondition = 'error' | 'timeout' | 'nonIdempotent';
+
+/** A named, load-balanced set of endpoints. */
+export interface Upstream {
+  readonly id: UpstreamId;
+  readonly balancer: BalancerSettings;
+  /** Sorted by address, then port; no duplicates. Empty: requests are answered 503. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+export type BalancerSettings = { readonly kind: 'roundRobin' };
+
+export interface Endpoint {
+  /** IPv4 or IPv6 address, no brackets, never a name. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What may be shown of a certificate. */
+export interface CertificateInfo {
+  readonly id: CertificateId;
+  /** Secret it came from, `namespace/name`; '' for the generated default. */
+  readonly secret: string;
+  readonly commonName: string;
+  readonly dnsNames: readonly string[];
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** Decimal. */
+  readonly serialNumber: string;
+  readonly issuerCommonName: string;
+  readonly issuerOrganization: string;
+  /** Go's names, as in ingress-nginx's metric: `RSA`, `ECDSA`, `Ed25519`. */
+  readonly publicKeyAlgorithm: string;
+}
+
+/** A key pair on its way to the workers. Never logged, dumped or put in a table. */
+export interface CertificateMaterial {
+  readonly id: CertificateId;
+  /** PEM, leaf first. */
+  readonly certPem: string;
+  readonly keyPem: string;
+}

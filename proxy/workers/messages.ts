@@ -1,0 +1,90 @@
+// The typed protocol between the main thread and a worker. Everything here is structured-cloneable; a table update is
+// encoded once into shared memory and only referenced.
+
+import type { CertificateId } from '../table/types.ts';
+
+export interface ListenerSettings {
+  readonly name: string;
+  readonly protocol: 'http' | 'https';
+  /** '' is every address (dual stack). */
+  readonly host: string;
+  /** 0 lets the first worker choose; the pool gives its choice to the others. */
+  readonly port: number;
+}
+
+/** `workerData` of a worker. */
+export interface WorkerStart {
+  readonly id: number;
+  /** 48 random bytes shared by all workers, so that a TLS session resumes on any of them. */
+  readonly ticketKeys: Uint8Array;
+  readonly listeners: readonly ListenerSettings[];
+  /** Worker-wide limits that are process options. */
+  readonly maxConnections: number;
+  /** Use the static read buffer (see docs/design/0002-raw-sockets.md); false falls back to `data` events. */
+  readonly staticReadBuffer: boolean;
+}
+
+export type ToWorker =
+  /** `bytes` is an encoded TableUpdate in a SharedArrayBuffer. */
+  | { readonly type: 'update'; readonly revision: number; readonly bytes: SharedArrayBuffer }
+  /** Open the listeners; sent once the first table is acknowledged. */
+  | { readonly type: 'listen'; readonly listeners: readonly ListenerSettings[] }
+  | { readonly type: 'sample'; readonly id: number }
+  /** Stop accepting, finish what runs, close idle connections; cut what is left after `deadlineMs`. */
+  | { readonly type: 'drain'; readonly deadlineMs: number };
+
+export type FromWorker =
+  | { readonly type: 'started' }
+  | {
+      readonly type: 'ack';
+      readonly revision: number;
+      readonly tookMs: number;
+      readonly problems: readonly WorkerProblem[];
+    }
+  /** The worker is not at `baseRevision`: send it a full update. */
+  | { readonly type: 'needFull'; readonly revision: number }
+  | { readonly type: 'listening'; readonly listeners: readonly ListenerSettings[] }
+  | {
+      readonly type: 'listenFailed';
+      readonly listener: ListenerSettings;
+      readonly code: string;
+      readonly message: string;
+    }
+  | { readonly type: 'sample'; readonly id: number; readonly sample: WorkerSample }
+  | {
+      readonly type: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly message: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
+  | { readonly type: 'accessLog'; readonly lines: string }
+  | { readonly type: 'drained'; readonly cutConnections: number };
+
+/** Something in the table that one worker could not use, e.g. a certificate OpenSSL refuses. The old one stays. */
+export interface WorkerProblem {
+  readonly certificate: CertificateId;
+  readonly message: string;
+}
+
+/** One worker's metrics at one moment; the main thread adds them up over workers. */
+export interface WorkerSample {
+  readonly counters: readonly SampleValue[];
+  readonly gauges: readonly SampleValue[];
+  readonly histograms: readonly SampleHistogram[];
+}
+
+export interface SampleValue {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export interface SampleHistogram {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Upper bounds, ascending, without +Inf. */
+  readonly bounds: readonly number[];
+  /** One count per bound plus one for +Inf; not cumulative. */
+  readonly counts: readonly number[];
+  readonly sum: number;
+}
