@@ -1,0 +1,219 @@
+// The one table of command line flags: Sluice's own, all 72 of ingress-nginx v1.15 and klog's. Parsing, --help, warnings
+// and the `Options` type come from it. Names are the flags as users write them; order is the order of --help.
+
+import { type Flag, full, noEffect, notYet, notYetRefused } from './flag.ts';
+import {
+  bool,
+  buckets,
+  count,
+  decimal,
+  durationMs,
+  list,
+  objectKey,
+  oneOf,
+  path,
+  port,
+  seconds,
+  text,
+  workerCount,
+} from './value-types.ts';
+
+const NO_API = 'Sluice reads objects only from --manifests so far.';
+const NO_STATUS = 'The status of Ingresses is not written yet.';
+const NO_GEOIP = 'No GeoIP database is downloaded.';
+const NO_WEBHOOK = 'No admission webhook is served.';
+
+const source = {
+  manifests: full(path, '', 'Folder of Kubernetes manifests (.yaml, .yml, .json, recursive) to serve and to watch.'),
+  'max-manifest-bytes': full(count, 16 * 1024 * 1024, 'Largest manifest file that is read; a larger one is reported.'),
+  'apiserver-host': notYet(text, '', 'URL of the Kubernetes API server.', NO_API),
+  'certificate-authority': notYet(path, '', 'CA file for --apiserver-host.', NO_API),
+  kubeconfig: notYet(path, '', 'kubeconfig file of the cluster to read.', NO_API),
+  'watch-namespace': full(text, '', 'Read only this namespace. Default: all.'),
+  'watch-namespace-selector': notYetRefused(
+    text,
+    '',
+    'Read only namespaces with these labels.',
+    'Ignoring it would serve Ingresses of namespaces you left out.',
+  ),
+  'sync-period': noEffect(durationMs, 0, 'Resync period of informers.'),
+  'sync-rate-limit': noEffect(decimal, 0.3, 'Syncs per second; Sluice applies changes as they come.'),
+} satisfies FlagGroup;
+
+const routing = {
+  'ingress-class': full(text, 'nginx', 'Class name matched in the annotation kubernetes.io/ingress.class.'),
+  'controller-class': full(text, 'k8s.io/ingress-nginx', 'IngressClasses with this .spec.controller are served.'),
+  'ingress-class-by-name': full(bool, false, 'Also serve an IngressClass named like --ingress-class.'),
+  'watch-ingress-without-class': full(bool, false, 'Also serve Ingresses that name no class.'),
+  configmap: full(objectKey, '', 'ConfigMap with global settings.'),
+  'default-backend-service': full(objectKey, '', 'Service for requests that no Ingress matches. Default: a plain 404.'),
+  'default-ssl-certificate': full(objectKey, '', 'TLS Secret for unknown names. Default: a generated certificate.'),
+  'annotations-prefix': full(text, 'nginx.ingress.kubernetes.io', 'Prefix of Ingress annotations.'),
+  'enable-annotation-validation': full(bool, true, 'Refuse annotation values that could be harmful.'),
+  'deep-inspect': full(bool, true, 'Refuse Ingresses whose fields hold text that attacks nginx.'),
+  'disable-catch-all': full(bool, false, 'Ignore Ingresses with .spec.defaultBackend.'),
+  'disable-svc-external-name': full(bool, false, 'Give ExternalName Services no endpoints.'),
+  'enable-topology-aware-routing': full(bool, false, 'Follow topology hints of EndpointSlices (zone: --node-zone).'),
+  'node-zone': full(text, '', 'Zone of this node, for topology hints.'),
+} satisfies FlagGroup;
+
+const listeners = {
+  'http-port': full(port, 8080, 'Port for HTTP (ingress-nginx: 80). 0 takes a free one.'),
+  'https-port': full(port, 8443, 'Port for HTTPS (ingress-nginx: 443). 0 takes a free one.'),
+  'bind-address': full(text, '', 'Address of both listeners. Default: every IPv4 and IPv6 address.'),
+  workers: full(workerCount, 'auto', 'Worker threads. auto: the processor cores this container may use.'),
+  'max-connections': full(count, 16_384, 'Most client connections of one worker; more wait in the backlog.'),
+  'static-read-buffer': full(bool, true, 'Read sockets into one shared buffer; false is slower and more conservative.'),
+  'enable-ssl-passthrough': notYet(
+    bool,
+    false,
+    'Pass TLS of Ingresses that ask for it through to the backend.',
+    'Ingresses that ask for passthrough answer 503.',
+  ),
+  'ssl-passthrough-proxy-port': noEffect(port, 442, 'Internal port of ingress-nginx.'),
+  'enable-ssl-chain-completion': notYet(
+    bool,
+    false,
+    'Fetch missing intermediate certificates.',
+    'Certificates are served as they stand in their Secret.',
+  ),
+  'tcp-services-configmap': notYet(objectKey, '', 'TCP ports to expose.', 'These TCP ports are not opened.'),
+  'udp-services-configmap': notYet(objectKey, '', 'UDP ports to expose.', 'These UDP ports are not opened.'),
+  'default-server-port': noEffect(port, 8181, 'Port of the built-in 404 server; workers answer by themselves.'),
+  'status-port': noEffect(port, 10_246, 'Internal port of ingress-nginx.'),
+  'stream-port': noEffect(port, 10_247, 'Internal port of ingress-nginx.'),
+} satisfies FlagGroup;
+
+const lifecycle = {
+  'healthz-host': full(text, '', 'Address of the health and metrics server. Default: every address.'),
+  'healthz-port': full(port, 10_254, 'Port of the health and metrics server.'),
+  'health-check-path': full(text, '/healthz', 'Path of the health check.'),
+  'health-check-timeout': full(seconds, 10, 'Time limit of one health or metrics request.'),
+  'shutdown-grace-period': full(seconds, 0, 'Keep serving this long after SIGTERM while the health check fails.'),
+  'post-shutdown-grace-period': full(
+    seconds,
+    0,
+    'Wait this long between the last connection and the exit (ingress-nginx: 10).',
+  ),
+} satisfies FlagGroup;
+
+const logging = {
+  'log-format': full(oneOf('auto', 'json', 'pretty'), 'auto', 'auto: pretty on a terminal, else JSON lines.'),
+  'log-level': full(oneOf('error', 'warn', 'info', 'debug', 'trace'), 'info', 'Least important level that is written.'),
+  v: full(count, 0, "klog's verbosity: 3 and 4 mean --log-level debug, 5 and more trace."),
+  vmodule: noEffect(text, '', 'klog.'),
+  logtostderr: noEffect(bool, true, 'klog.'),
+  alsologtostderr: noEffect(bool, false, 'klog.'),
+  stderrthreshold: noEffect(text, '2', 'klog.'),
+
+  'legacy-stderr-threshold-behavior': noEffect(bool, true, 'klog.'),
+  'log-dir': noEffect(path, '', 'klog.'),
+  'log-file': noEffect(path, '', 'klog.'),
+  'log-file-max-size': noEffect(count, 1800, 'klog.'),
+  'log-backtrace-at': noEffect(text, '', 'klog.'),
+  'add-dir-header': noEffect(bool, false, 'klog.'),
+  'skip-headers': noEffect(bool, false, 'klog.'),
+  'skip-log-headers': noEffect(bool, false, 'klog.'),
+  'one-output': noEffect(bool, false, 'klog.'),
+  'internal-logger-address': noEffect(text, '127.0.0.1:11514', 'Syslog of the ingress-nginx chroot image.'),
+} satisfies FlagGroup;
+
+const metrics = {
+  'enable-metrics': full(bool, true, 'Collect request and controller metrics (ingress-nginx: false).'),
+  'metrics-per-host': full(bool, true, 'Label request metrics with the host.'),
+  'metrics-per-undefined-host': full(bool, false, 'Also count hosts that no Ingress names. Needs --metrics-per-host.'),
+  'report-status-classes': full(bool, false, 'Label 2xx, 3xx ... instead of status codes.'),
+  'time-buckets': full(
+    buckets,
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    'Histogram bounds for durations, in seconds.',
+  ),
+  'length-buckets': full(
+    buckets,
+    [10, 20, 30, 40, 50, 60, 70, 80, 90, 100],
+    'Histogram bounds for request and response sizes, in bytes.',
+  ),
+  'size-buckets': full(
+    buckets,
+    [10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000],
+    'Histogram bounds for bytes_sent.',
+  ),
+  'exclude-socket-metrics': full(list, [], 'Request metrics to leave out.'),
+  'bucket-factor': notYet(decimal, 0, 'Growth factor of native histograms.', 'Histograms keep their classic buckets.'),
+  'max-buckets': noEffect(count, 100, 'Most buckets of a native histogram.'),
+  'monitor-max-batch-size': noEffect(count, 10_000, 'Batch size of the ingress-nginx Lua monitor.'),
+  profiling: noEffect(bool, true, 'Go pprof.'),
+  'profiler-port': noEffect(port, 10_245, 'Go pprof.'),
+  'profiler-address': noEffect(text, '127.0.0.1', 'Go pprof.'),
+} satisfies FlagGroup;
+
+const cluster = {
+  'publish-service': notYet(text, '', 'Service whose addresses go to the Ingress status.', NO_STATUS),
+  'publish-status-address': notYet(list, [], 'Addresses that go to the Ingress status.', NO_STATUS),
+  'update-status': noEffect(bool, true, 'Write the status of Ingresses (not from a manifest folder).'),
+  'update-status-on-shutdown': noEffect(bool, true, 'Clear the status on exit.'),
+  'status-update-interval': noEffect(seconds, 60, 'Time between two status updates.'),
+  'report-node-internal-ip-address': notYet(bool, false, 'Publish internal node addresses.', NO_STATUS),
+  'election-id': noEffect(text, 'ingress-controller-leader', 'Name of the leader election Lease.'),
+  'election-ttl': noEffect(durationMs, 30_000, 'Duration of the leader election Lease.'),
+  'disable-leader-election': noEffect(bool, false, 'Never become leader.'),
+  'disable-sync-events': noEffect(bool, false, 'Write no Sync Events.'),
+  'validating-webhook': notYet(text, '', 'Address of the admission webhook.', NO_WEBHOOK),
+  'validating-webhook-certificate': notYet(path, '', 'Certificate of the admission webhook.', NO_WEBHOOK),
+  'validating-webhook-key': notYet(path, '', 'Key of the admission webhook.', NO_WEBHOOK),
+  'disable-full-test': noEffect(bool, false, 'Webhook: check only the submitted object.'),
+  'dynamic-configuration-retries': noEffect(count, 15, 'Retries of the ingress-nginx Lua configuration.'),
+  'maxmind-mirror': notYet(text, '', 'Mirror of GeoIP databases.', NO_GEOIP),
+  'maxmind-license-key': notYet(text, '', 'License key for GeoIP databases.', NO_GEOIP),
+  'maxmind-edition-ids': noEffect(list, ['GeoLite2-City', 'GeoLite2-ASN'], 'GeoIP databases to download.'),
+  'maxmind-retries-count': noEffect(count, 1, 'Tries of a GeoIP download.'),
+  'maxmind-retries-timeout': noEffect(durationMs, 0, 'Pause between tries of a GeoIP download.'),
+} satisfies FlagGroup;
+
+const commands = {
+  output: full(oneOf('yaml', 'json'), 'yaml', 'translate: form of the printed table.', ['translate']),
+  json: full(bool, false, 'annotations: print JSON instead of a table.', ['annotations']),
+  help: full(bool, false, 'Print this text.', ['serve', 'translate', 'annotations', 'version', 'help']),
+  version: full(bool, false, 'Print the version.', ['serve', 'translate', 'annotations', 'version', 'help']),
+} satisfies FlagGroup;
+
+type FlagGroup = Readonly<Record<string, Flag<unknown>>>;
+
+/** All flags by name. */
+export const flags = {
+  ...source,
+  ...routing,
+  ...listeners,
+  ...lifecycle,
+  ...logging,
+  ...metrics,
+  ...cluster,
+  ...commands,
+} satisfies FlagGroup;
+
+export type FlagName = keyof typeof flags;
+
+/** The same flags under their headings, in the order of --help. */
+export const flagGroups: readonly { readonly title: string; readonly flags: FlagGroup }[] = [
+  { title: 'Where objects come from', flags: source },
+  { title: 'Which objects are served, and how', flags: routing },
+  { title: 'Listeners and workers', flags: listeners },
+  { title: 'Health and shutdown', flags: lifecycle },
+  { title: 'Log', flags: logging },
+  { title: 'Metrics', flags: metrics },
+  { title: 'Cluster', flags: cluster },
+  { title: 'Commands', flags: commands },
+];
+
+type CamelCase<Name extends string> = Name extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Name;
+type ValueOf<F> = F extends Flag<infer T> ? T : never;
+
+/** Every flag's value, given or default, under its name in camel case (`--http-port` is `httpPort`). */
+export type FlagValues = { readonly [Name in FlagName as CamelCase<Name>]: ValueOf<(typeof flags)[Name]> };
+
+/** The property of `FlagValues` that holds a flag. */
+export function propertyOf(name: string): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,62 @@
+// Rules over several flags, as data: which exclude each other, which need another, which ports must differ. The first
+// broken rule is the one line the user gets.
+
+import type { CommandName } from './flag.ts';
+import { type FlagName, type FlagValues, flags } from './flags.ts';
+
+interface Rule {
+  readonly isBroken: (values: FlagValues, command: CommandName) => boolean;
+  readonly message: string;
+}
+
+const RULES: readonly Rule[] = [
+  {
+    isBroken: (values) => values.watchNamespace !== '' && values.watchNamespaceSelector !== '',
+    message: '--watch-namespace and --watch-namespace-selector exclude each other',
+  },
+  {
+    isBroken: (values) => values.publishService !== '' && values.publishStatusAddress.length > 0,
+    message: '--publish-service and --publish-status-address exclude each other',
+  },
+  {
+    isBroken: (values) => values.manifests !== '' && (values.apiserverHost !== '' || values.kubeconfig !== ''),
+    message: '--manifests excludes --apiserver-host and --kubeconfig: objects come from one place',
+  },
+  {
+    isBroken: (values) => values.metricsPerUndefinedHost && !values.metricsPerHost,
+    message: '--metrics-per-undefined-host needs --metrics-per-host=true',
+  },
+  {
+    isBroken: (values) => !values.healthCheckPath.startsWith('/'),
+    message: '--health-check-path must start with /',
+  },
+  {
+    isBroken: (values) => hasDoubles([values.httpPort, values.httpsPort, values.healthzPort]),
+    message: '--http-port, --https-port and --healthz-port must differ from each other',
+  },
+  {
+    isBroken: (values, command) => readsObjects(command) && values.manifests === '',
+    message: 'where do objects come from? Give --manifests DIR (a Kubernetes API server is not read yet)',
+  },
+];
+
+/** The message of the first rule that these values break for this command; null when all hold. */
+export function brokenRule(values: FlagValues, command: CommandName): string | null {
+  return RULES.find((rule) => rule.isBroken(values, command))?.message ?? null;
+}
+
+/** True when the command takes the flag; `null` in the table means every command that reads objects. */
+export function commandTakes(command: CommandName, name: FlagName): boolean {
+  const { commands } = flags[name];
+  return commands === null ? readsObjects(command) : commands.includes(command);
+}
+
+function readsObjects(command: CommandName): boolean {
+  return command === 'serve' || command === 'translate';
+}
+
+/** Port 0 is a free port of the system's choice, so it never collides. */
+function hasDoubles(ports: readonly number[]): boolean {
+  const fixed = ports.filter((port) => port !== 0);
+  return new Set(fixed).size !== fixed.length;
+}
