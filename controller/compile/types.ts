@@ -28,6 +28,8 @@ export interface CompileOptions {
   readonly nodeZone: string;
   /** Port named in redirects with `use-port-in-redirects`. */
   readonly httpsPort: number;
+  /** Generated self-signed pair, used while `defaultSslCertificate` is '' or gives no good pair. Made by `pairFromPem`. */
+  readonly fallbackCertificate: CertificatePair;
 }
 
 /** A parsed, checked key pair. */
