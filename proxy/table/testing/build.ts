@@ -1,0 +1,94 @@
+// Small builders of valid tables, for tests of everything that reads one.
+
+import type { GlobalSettings, PathMatch, Route, RoutePolicy, RoutingTable, Upstream, VirtualHost } from '../types.ts';
+
+/** ingress-nginx's defaults, with times short enough for tests nowhere relying on them. */
+export const testGlobal: GlobalSettings = {
+  defaultCertificate: null,
+  clientKeepAliveMs: 75_000,
+  clientKeepAliveRequests: 1000,
+  clientHeaderTimeoutMs: 60_000,
+  clientBodyTimeoutMs: 60_000,
+  maxRequestLineBytes: 8192,
+  maxHeaderLineBytes: 8192,
+  maxHeadBytes: 32_768,
+  maxHeaderCount: 100,
+  upstreamKeepAliveConnections: 320,
+  upstreamKeepAliveTimeoutMs: 60_000,
+  upstreamKeepAliveRequests: 10_000,
+  upstreamKeepAliveTimeMs: 3_600_000,
+  workerShutdownTimeoutMs: 240_000,
+  useForwardedHeaders: false,
+  computeFullForwardedFor: false,
+  trustedCidrs: [],
+  generateRequestId: true,
+  allowUnderscoreHeaders: false,
+  serverTokens: false,
+  allowBackendServerHeader: false,
+  hstsValue: 'max-age=31536000; includeSubDomains',
+  minTlsVersion: 'TLSv1.2',
+  maxTlsVersion: 'TLSv1.3',
+  tlsCiphers: null,
+  rejectUnknownSni: false,
+  accessLog: true,
+  accessLogForDefaultBackend: false,
+};
+
+export const testPolicy: RoutePolicy = {
+  protocol: 'http',
+  connectTimeoutMs: 5000,
+  sendTimeoutMs: 60_000,
+  readTimeoutMs: 60_000,
+  maxBodyBytes: 1024 * 1024,
+  maxAttempts: 3,
+  retryTimeoutMs: null,
+  retryOn: ['error', 'timeout'],
+  accessLog: true,
+};
+
+/** A route of `host` to upstream `upstream`, with policy `p`. Its id is `<host>|<kind>|<path>`. */
+export function buildRoute(host: string, match: PathMatch, upstream = 'default-web-80'): Route {
+  const path = match.kind === 'regex' ? match.pattern : match.path;
+  return {
+    id: `${host}|${match.kind}|${path}`,
+    match,
+    policy: 'p',
+    filters: [],
+    target: { kind: 'upstream', upstream },
+    labels: { namespace: 'default', ingress: 'web', service: 'web', servicePort: '80', path: path === '' ? '/' : path },
+  };
+}
+
+/** A virtual host of mode `path` whose routes are given as `exact` or `prefix` matches. */
+export function buildHost(name: string, matches: readonly PathMatch[]): VirtualHost {
+  const mode = matches.some((match) => match.kind === 'regex') ? 'regex' : 'path';
+  return { name, certificate: null, mode, routes: matches.map((match) => buildRoute(name, match)) };
+}
+
+/** A valid table of the given hosts and upstreams; adds `_` and `default-web-80` when they are missing. */
+export function buildTable(hosts: readonly VirtualHost[], upstreams: readonly Upstream[] = []): RoutingTable {
+  const virtualHosts = hosts.some((host) => host.name === '_') ? [...hosts] : [...hosts, buildHost('_', [])];
+  const web: Upstream = {
+    id: 'default-web-80',
+    balancer: { kind: 'roundRobin' },
+    endpoints: [{ address: '10.0.0.1', port: 8080 }],
+  };
+  const all = upstreams.some((upstream) => upstream.id === web.id) ? [...upstreams] : [...upstreams, web];
+  return {
+    format: 1,
+    global: testGlobal,
+    policies: { p: testPolicy },
+    virtualHosts: virtualHosts.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    upstreams: all.sort((a, b) => (a.id < b.id ? -1 : 1)),
+    certificates: [],
+  };
+}
+
+/** Freezes a JSON value at every depth, so that a test fails when code writes to it. Returns the same value. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const child of Object.values(value)) deepFreeze(child);
+  }
+  return value;
+}
