@@ -1,0 +1,130 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { applyUpdate } from '#proxy/table/apply.ts';
+import { decodeUpdate, encodeTable, encodeUpdate } from '#proxy/table/codec.ts';
+import { arbitraryTable, arbitraryTablePair, materialOf } from '#proxy/table/testing/arbitrary.ts';
+import { buildHost, buildTable, deepFreeze, testGlobal } from '#proxy/table/testing/build.ts';
+import type { CertificateInfo, RoutingTable } from '#proxy/table/types.ts';
+import { changesConfiguration, diffTables } from './diff.ts';
+
+const noPairs = new Map();
+
+function diff(before: RoutingTable, after: RoutingTable) {
+  return diffTables({ revision: 1, table: before }, { revision: 2, table: after }, materialOf(after));
+}
+
+describe('properties', () => {
+  test('applying the difference to the previous table gives the next one, byte for byte', () => {
+    fc.assert(
+      fc.property(arbitraryTablePair, ([before, after]) => {
+        const update = diff(deepFreeze(before), deepFreeze(after));
+        const applied = update === null ? before : applyUpdate(before, decodeUpdate(encodeUpdate(update)));
+        expect(applied).toEqual(after);
+        expect(Buffer.from(encodeTable(applied)).equals(Buffer.from(encodeTable(after)))).toBe(true);
+      }),
+    );
+  });
+
+  test('equal tables give no update', () => {
+    fc.assert(
+      fc.property(arbitraryTable, (table) => {
+        expect(diff(table, structuredClone(table))).toBeNull();
+      }),
+    );
+  });
+
+  test('key pairs are sent for new certificates only', () => {
+    fc.assert(
+      fc.property(arbitraryTable, fc.subarray(['c0', 'c1', 'c2']), (table, kept) => {
+        const before = { ...table, certificates: table.certificates.filter((info) => kept.includes(info.id)) };
+        const update = diff(before, table);
+        const sent = update === null ? [] : update.material.map((pair) => pair.id);
+        expect(sent).toEqual(['c0', 'c1', 'c2'].filter((id) => !kept.includes(id)));
+      }),
+    );
+  });
+});
+
+const small = buildTable([buildHost('a.test', [{ kind: 'prefix', path: '' }])]);
+const moved: RoutingTable = {
+  ...small,
+  upstreams: small.upstreams.map((upstream) => ({ ...upstream, endpoints: [{ address: '10.0.0.9', port: 8080 }] })),
+};
+const certificate: CertificateInfo = {
+  id: 'c0',
+  secret: 'ns/tls',
+  commonName: 'a.test',
+  dnsNames: ['a.test'],
+  notBeforeMs: 0,
+  notAfterMs: 1,
+  serialNumber: '1',
+  issuerCommonName: 'ca',
+  issuerOrganization: '',
+  publicKeyAlgorithm: 'RSA',
+};
+
+describe('form of the update', () => {
+  test('without a previous table it is full', () => {
+    expect(diffTables(null, { revision: 1, table: small }, noPairs)).toEqual({
+      kind: 'full',
+      revision: 1,
+      table: small,
+      material: [],
+    });
+  });
+
+  test('an endpoint change carries the upstream and nothing else, even in a tiny table', () => {
+    expect(diff(small, moved)).toEqual({
+      kind: 'parts',
+      revision: 2,
+      baseRevision: 1,
+      global: null,
+      policies: {},
+      removedPolicies: [],
+      virtualHosts: [],
+      removedVirtualHosts: [],
+      upstreams: moved.upstreams,
+      removedUpstreams: [],
+      certificates: [],
+      removedCertificates: [],
+      material: [],
+    });
+  });
+
+  test('it is full when most of a large table changed, and parts when little did', () => {
+    const hosts = (pathOf: (i: number) => string) =>
+      buildTable(
+        Array.from({ length: 1000 }, (_, i) => buildHost(`h${i}.test`, [{ kind: 'prefix', path: pathOf(i) }])),
+      );
+    const before = hosts(() => '');
+    expect(
+      diff(
+        before,
+        hosts(() => '/new'),
+      )?.kind,
+    ).toBe('full');
+    expect(
+      diff(
+        before,
+        hosts((i) => (i < 100 ? '/new' : '')),
+      ),
+    ).toMatchObject({ kind: 'parts' });
+  });
+
+  test('a certificate whose pair is missing is refused without naming its content', () => {
+    expect(() => diffTables(null, { revision: 1, table: { ...small, certificates: [certificate] } }, noPairs)).toThrow(
+      'the table names certificate c0',
+    );
+  });
+});
+
+test.each<[string, RoutingTable, boolean]>([
+  ['endpoints only', moved, false],
+  ['certificates only', { ...small, certificates: [certificate] }, false],
+  ['a route', buildTable([buildHost('a.test', [])]), true],
+  ['a host gone', buildTable([]), true],
+  ['a global setting', { ...small, global: { ...testGlobal, serverTokens: true } }, true],
+])('changesConfiguration: %s', (_name, after, want) => {
+  const update = diff(small, after);
+  expect(update !== null && changesConfiguration(update)).toBe(want);
+});
