@@ -38,7 +38,9 @@ export type StoreChange =
   | { readonly kind: 'upsert'; readonly object: KubernetesObject; readonly source: SourceLocation | null }
   | { readonly kind: 'delete'; readonly objectKind: ObjectKind; readonly key: ObjectKey }
   | { readonly kind: 'sourceDiagnostics'; readonly origin: string; readonly diagnostics: readonly Diagnostic[] }
-  | { readonly kind: 'resolvedName'; readonly name: string; readonly addresses: readonly string[] };
+  | { readonly kind: 'resolvedName'; readonly name: string; readonly addresses: readonly string[] }
+  /** Nobody wants the name any more. */
+  | { readonly kind: 'forgetName'; readonly name: string };
 
 /**
  * Where objects come from. The manifest folder is one, the Kubernetes API server will be another.
