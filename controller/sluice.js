@@ -1,0 +1,61 @@
+#!/usr/bin/env node
+// The npm bin `sluice`. Plain JavaScript, because it must start on any Node: Sluice itself needs Node 24.12 (type
+// stripping). An older one runs Sluice with the Node that the npm package `node` brought; signals and exit code pass
+// through, so that a caller sees one process.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MIN_VERSION = [24, 12];
+const FORWARDED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+/** @param {string} version */
+function isNewEnough(version) {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [minMajor = 0, minMinor = 0] = MIN_VERSION;
+  return major > minMajor || (major === minMajor && minor >= minMinor);
+}
+
+/** @returns {string | null} the binary of the npm package `node`, null when it is not installed */
+function bundledNode() {
+  try {
+    const packageFile = createRequire(import.meta.url).resolve('node/package.json');
+    const binary = join(dirname(packageFile), 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+    return existsSync(binary) ? binary : null;
+  } catch {
+    return null; // The package is optional: without it the running Node must be new enough.
+  }
+}
+
+/** @param {string} binary */
+function runWith(binary) {
+  const child = spawn(binary, [MAIN, ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of FORWARDED_SIGNALS) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    process.stderr.write(`sluice: cannot run ${binary}: ${error.message}\n`);
+    process.exitCode = 2;
+  });
+  child.on('exit', (code, signal) => {
+    for (const forwarded of FORWARDED_SIGNALS) process.removeAllListeners(forwarded);
+    if (signal === null) process.exitCode = code ?? 1;
+    else process.kill(process.pid, signal);
+  });
+}
+
+if (isNewEnough(process.versions.node)) {
+  await import('./main.ts');
+} else {
+  const binary = bundledNode();
+  if (binary !== null) {
+    runWith(binary);
+  } else {
+    process.stderr.write(
+      `sluice: needs Node ${MIN_VERSION.join('.')} or newer, this is ${process.versions.node}; "npm install" brings one\n`,
+    );
+    process.exitCode = 2;
+  }
+}
