@@ -135,9 +135,12 @@ function arbitraryCertificate(id: string): fc.Arbitrary<CertificateInfo> {
   });
 }
 
-const arbitraryPolicy: fc.Arbitrary<RoutePolicy> = fc
-  .record({ connectTimeoutMs: fc.nat(), maxBodyBytes: fc.option(fc.nat()), accessLog: fc.boolean() })
-  .map((some) => ({ ...testPolicy, ...some }));
+/** One content for each id, as ids are content hashes: the ones routes use always, the others now and then. */
+const arbitraryPolicies: fc.Arbitrary<Readonly<Record<string, RoutePolicy>>> = fc
+  .subarray(['p3', 'p4'])
+  .map((extra) =>
+    Object.fromEntries([...policyIds, ...extra].map((id) => [id, { ...testPolicy, maxAttempts: Number(id.slice(1)) }])),
+  );
 
 /** A valid table: passes `validateTable`, with up to 12 virtual hosts of both modes. */
 export const arbitraryTable: fc.Arbitrary<RoutingTable> = fc
@@ -151,7 +154,7 @@ export const arbitraryTable: fc.Arbitrary<RoutingTable> = fc
           trustedCidrs: fc.array(fc.string(), { maxLength: 2 }),
         })
         .map((some) => ({ ...testGlobal, ...some })),
-      policies: fc.record({ p0: arbitraryPolicy, p1: arbitraryPolicy, p2: arbitraryPolicy }),
+      policies: arbitraryPolicies,
       virtualHosts: fc.tuple(...[...names, '_'].sort().map(arbitraryVirtualHost)),
       upstreams: fc.tuple(...upstreamIds.map(arbitraryUpstream)),
       certificates: fc.tuple(...certificateIds.map(arbitraryCertificate)),

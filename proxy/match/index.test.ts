@@ -1,0 +1,113 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { applyUpdate } from '../table/apply.ts';
+import { arbitraryPath, arbitraryRequestHost, arbitraryTablePair } from '../table/testing/arbitrary.ts';
+import { buildHost, buildRoute, buildTable, deepFreeze, testPolicy } from '../table/testing/build.ts';
+import type { RoutingTable, VirtualHost } from '../table/types.ts';
+import type { PartsUpdate } from '../table/update.ts';
+import { findHost, indexRoutes, updateIndex } from './index.ts';
+import { matchHost, matchRoute } from './match-route.ts';
+
+const nothing: PartsUpdate = {
+  kind: 'parts',
+  revision: 2,
+  baseRevision: 1,
+  global: null,
+  policies: {},
+  removedPolicies: [],
+  virtualHosts: [],
+  removedVirtualHosts: [],
+  upstreams: [],
+  removedUpstreams: [],
+  certificates: [],
+  removedCertificates: [],
+  material: [],
+};
+
+/** The simplest possible parts: every host of `after`, and the names that are gone. */
+function partsOf(before: RoutingTable, after: RoutingTable): PartsUpdate {
+  const kept = new Set(after.virtualHosts.map((host) => host.name));
+  return {
+    ...nothing,
+    policies: after.policies,
+    virtualHosts: after.virtualHosts,
+    removedVirtualHosts: before.virtualHosts.map((host) => host.name).filter((name) => !kept.has(name)),
+  };
+}
+
+const everything = { kind: 'prefix', path: '' } as const;
+const table = deepFreeze(
+  buildTable([buildHost('a.test', [everything]), buildHost('b.test', [everything]), buildHost('*.test', [everything])]),
+);
+
+describe('updateIndex', () => {
+  test('an updated index answers as one built from the updated table, and the old one as before', () => {
+    const requests = fc.array(fc.tuple(arbitraryRequestHost, arbitraryPath), { minLength: 10, maxLength: 20 });
+    fc.assert(
+      fc.property(arbitraryTablePair, requests, ([before, after], asked) => {
+        const index = indexRoutes(before);
+        const parts = partsOf(before, after);
+        const updated = updateIndex(index, parts);
+        const rebuilt = indexRoutes(applyUpdate(before, parts));
+        const untouched = indexRoutes(before);
+        for (const [host, path] of asked) {
+          expect(matchRoute(matchHost(updated, host), path)).toEqual(matchRoute(matchHost(rebuilt, host), path));
+          expect(matchRoute(matchHost(index, host), path)).toEqual(matchRoute(matchHost(untouched, host), path));
+        }
+      }),
+    );
+  });
+
+  test('parts without hosts and policies give back the same index', () => {
+    const index = indexRoutes(table);
+    expect(updateIndex(index, { ...nothing, upstreams: table.upstreams, global: table.global })).toBe(index);
+  });
+
+  test('hosts that did not change are shared', () => {
+    const index = indexRoutes(table);
+    const updated = updateIndex(index, { ...nothing, virtualHosts: [buildHost('a.test', [])] });
+    expect(findHost(updated, 'b.test')).toBe(findHost(index, 'b.test'));
+    expect(findHost(updated, '*.test')).toBe(findHost(index, '*.test'));
+    expect(findHost(updated, '_')).toBe(findHost(index, '_'));
+    expect(matchRoute(matchHost(updated, 'a.test'), '/')).toBeNull();
+  });
+
+  test('a new certificate keeps the built routes of its host', () => {
+    const index = indexRoutes(table);
+    const host: VirtualHost = { ...structuredClone(buildHost('a.test', [everything])), certificate: 'c1' };
+    const updated = updateIndex(index, { ...nothing, virtualHosts: [host] });
+    expect(findHost(updated, 'a.test')?.certificate).toBe('c1');
+    expect(findHost(updated, 'a.test')?.routes).toBe(findHost(index, 'a.test')?.routes);
+  });
+
+  test('a removed exact host falls to its wildcard, a removed wildcard to the catch-all', () => {
+    const index = indexRoutes(table);
+    const withoutExact = updateIndex(index, { ...nothing, removedVirtualHosts: ['a.test'] });
+    expect(matchHost(withoutExact, 'a.test').name).toBe('*.test');
+    const withoutBoth = updateIndex(withoutExact, { ...nothing, removedVirtualHosts: ['*.test'] });
+    expect(matchHost(withoutBoth, 'a.test').name).toBe('_');
+    expect(matchHost(withoutBoth, 'b.test').name).toBe('b.test');
+  });
+
+  test('a new host may use a policy of the table and a policy of the update', () => {
+    const policy = { ...testPolicy, maxAttempts: 1 };
+    const host: VirtualHost = {
+      ...buildHost('new.test', []),
+      routes: [
+        buildRoute('new.test', { kind: 'exact', path: '/old' }),
+        { ...buildRoute('new.test', { kind: 'exact', path: '/new' }), policy: 'q' },
+      ],
+    };
+    const updated = updateIndex(indexRoutes(table), { ...nothing, policies: { q: policy }, virtualHosts: [host] });
+    const found = matchHost(updated, 'new.test');
+    expect(matchRoute(found, '/old')?.policy).toBe(table.policies['p']);
+    expect(matchRoute(found, '/new')?.policy).toBe(policy);
+  });
+});
+
+test.each<[string, VirtualHost]>([
+  ['an unknown policy', { ...buildHost('a.test', []), routes: [{ ...buildRoute('a.test', everything), policy: 'x' }] }],
+  ['a regex in path mode', { ...buildHost('a.test', [{ kind: 'regex', pattern: '/' }]), mode: 'path' }],
+])('%s is a bug of the compiler and throws', (_name, host) => {
+  expect(() => indexRoutes(buildTable([host]))).toThrow('a.test|');
+});
