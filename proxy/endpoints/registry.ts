@@ -11,7 +11,7 @@ import { RoundRobin } from '../balance/round-robin.ts';
 import type { BalancerSettings, Endpoint, Upstream, UpstreamId } from '../table/types.ts';
 
 /** One endpoint of one upstream in this worker. `Slot` is what the data path hangs on it, its idle connections. */
-export class EndpointState<Slot> implements EndpointLoad {
+export class EndpointState<Slot = unknown> implements EndpointLoad {
   readonly upstreamId: UpstreamId;
   readonly address: string;
   readonly port: number;
@@ -32,7 +32,7 @@ export class EndpointState<Slot> implements EndpointLoad {
 }
 
 /** One upstream in this worker: its endpoints and its balancer. The same object over all swaps while its id exists. */
-export class UpstreamState<Slot> {
+export class UpstreamState<Slot = unknown> {
   readonly id: UpstreamId;
   #endpoints: readonly EndpointState<Slot>[] = [];
   #settings: BalancerSettings;
@@ -75,14 +75,14 @@ export class UpstreamState<Slot> {
   }
 }
 
-export interface RegistryOptions<Slot> {
+export interface RegistryOptions<Slot = unknown> {
   /** From 0 up to 1, as `Math.random`: where each balancer begins. */
   readonly random: () => number;
   /** Called once for each endpoint that left, after it was marked draining; must not throw. */
   readonly onEndpointRemoved: (state: EndpointState<Slot>) => void;
 }
 
-export class EndpointRegistry<Slot> {
+export class EndpointRegistry<Slot = unknown> {
   readonly #upstreams = new Map<UpstreamId, UpstreamState<Slot>>();
   readonly #options: RegistryOptions<Slot>;
 
