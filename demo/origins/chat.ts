@@ -48,8 +48,11 @@ export const chatPage: RequestListener = (request, response) => {
   response.end(request.method === 'HEAD' ? undefined : PAGE);
 };
 
-/** Opens the room on a running server. Every line goes to all guests; a new guest gets the last lines. */
-export function openChatRoom(server: Server): void {
+/**
+ * Opens the room on a running server. Every line goes to all guests; a new guest gets the last lines. The function it
+ * returns sends everybody home: a server does not close while guests are there.
+ */
+export function openChatRoom(server: Server): () => void {
   const room = new WebSocketServer({ server, path: '/ws', maxPayload: MAX_LINE_BYTES });
   const history: string[] = [];
   let guests = 0;
@@ -71,4 +74,8 @@ export function openChatRoom(server: Server): void {
     // A frame that is too large or malformed: ws closes that guest, the room goes on.
     guest.on('error', () => guest.terminate());
   });
+
+  return () => {
+    for (const guest of room.clients) guest.terminate();
+  };
 }

@@ -39,6 +39,10 @@ export async function startOrigins(ports: Readonly<Record<keyof typeof ORIGIN_PO
 
 async function startChat(port: number): Promise<Origin> {
   const origin = await listen('chat', port, chatPage);
-  openChatRoom(origin.server);
-  return origin;
+  const closeRoom = openChatRoom(origin.server);
+  const close = (): Promise<void> => {
+    closeRoom();
+    return origin.close();
+  };
+  return { ...origin, close };
 }
