@@ -1,6 +1,8 @@
 // Settings are data: one record per annotation and per ConfigMap key. Parsing, defaults, diagnostics, `sluice
 // annotations`, docs/annotations.md and docs/settings.md all read the same records.
 
+import type { Ingress } from '../../objects/types.ts';
+
 /** Result of parsing one value. `why` completes the sentence "value "x" ...", e.g. `is not a whole number`. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: string };
 
@@ -8,8 +10,12 @@ export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok
 export interface ValueType<T> {
   /** For documentation, e.g. `bool`, `seconds`, `size`, `comma list of CIDR`. */
   readonly describe: string;
-  /** Type parsing: always on. */
+  /** Type parsing: always on. Gets the text as written; types that ignore outer white space trim it themselves. */
   readonly parse: (text: string) => Parsed<T>;
+  /** True for text that may hold secrets (snippets, keys): diagnostics then never quote it. Default false. */
+  readonly sensitive?: boolean;
+  /** Text of a value for documentation and messages, where `String()` reads badly. A method, as `shortfall` below. */
+  render?(value: T): string;
 }
 
 /**
@@ -27,10 +33,18 @@ export type Scope = 'path' | 'host' | 'service';
 /**
  * What an invalid value does (codes D, X, F, I of the annotation reference).
  * `rejectIngress`: the whole Ingress is not loaded, an edited one keeps its last accepted version. `denyRoutes`: every
- * path of the Ingress answers 503. `useDefault`: the default or global value holds. `ignoreGroup`: as if the whole
- * annotation family were absent - except where that would fail open (authentication), which is `denyRoutes` here.
+ * path of the Ingress answers 503. `useDefault`: the default or global value holds. `useBuiltIn`: the record's own
+ * default holds, even where the ConfigMap says otherwise. `ignoreGroup`: as if the whole annotation family were absent -
+ * except where that would fail open (authentication), which is `denyRoutes` here.
  */
-export type OnInvalid = 'rejectIngress' | 'denyRoutes' | 'useDefault' | 'ignoreGroup';
+export type OnInvalid = 'rejectIngress' | 'denyRoutes' | 'useDefault' | 'useBuiltIn' | 'ignoreGroup';
+
+/**
+ * What happens when a setting asks for something Sluice does not carry out. `denyRoutes`: paths answer 503, because
+ * serving them without the setting would open what it closes (authentication, address lists) or send requests to the
+ * wrong place. `warn`: they are served without it, and a diagnostic says so.
+ */
+export type WhenUnsupported = 'warn' | 'denyRoutes';
 
 export interface AnnotationRecord<T> {
   /** Suffix after the annotations prefix, e.g. `ssl-redirect`. */
@@ -48,11 +62,22 @@ export interface AnnotationRecord<T> {
   readonly globalKey: string | null;
   readonly scope: Scope;
   readonly risk: Risk;
+  /** When `validate` refuses the text, or, without a validator, when `type` does. */
   readonly onInvalid: OnInvalid;
+  /** When `validate` accepts the text but `type` does not. Mostly the same as `onInvalid`. */
+  readonly onUnparsable: OnInvalid;
+  /** Canonical names, one of which must be set and not false; else ingress-nginx does not read this one at all. */
+  readonly dependsOn: readonly string[];
   readonly support: Support;
+  readonly whenUnsupported: WhenUnsupported;
+  /**
+   * What of this value is not carried out, and what happens to traffic instead, as one clause; null when nothing is
+   * missing. A method, so that a record of any type is also an `AnnotationRecord<unknown>`.
+   */
+  shortfall(value: T, ingress: Ingress): string | null;
   /** One or two sentences for users: what it does. */
   readonly doc: string;
-  /** What differs or is missing, for every support but `full`; '' otherwise. */
+  /** What differs or is missing and what happens to traffic, for every support but `full`; '' otherwise. */
   readonly note: string;
 }
 
@@ -61,7 +86,13 @@ export interface ConfigMapRecord<T> {
   readonly group: string;
   readonly type: ValueType<T>;
   readonly default: T;
+  /** Value that holds when the text is invalid: the default, except where that would fail open. */
+  readonly whenInvalid: T;
   readonly support: Support;
+  /** `denyRoutes`: while the key asks for what is not carried out, or is invalid, all Ingresses' paths answer 503. */
+  readonly whenUnsupported: WhenUnsupported;
+  /** As in `AnnotationRecord`. */
+  shortfall(value: T): string | null;
   readonly doc: string;
   readonly note: string;
 }
@@ -75,6 +106,14 @@ export interface AnnotationValues {
 
 export interface GlobalValues {
   get<T>(record: ConfigMapRecord<T>): T;
-  /** By key, for annotation fallbacks; undefined when the key is unknown or not set in the ConfigMap. */
+  /** By key, for annotation fallbacks; undefined when the key is unknown, invalid or not set in the ConfigMap. */
   valueOf(key: string): unknown;
+  /** ConfigMap keys that close every Ingress, see `ConfigMapRecord.whenUnsupported`. Sorted by key. */
+  readonly denials: readonly GlobalDenial[];
+}
+
+/** One ConfigMap key that closes routes. `reason` says why, as one clause without the consequence. */
+export interface GlobalDenial {
+  readonly key: string;
+  readonly reason: string;
 }

@@ -1,0 +1,86 @@
+// The rules that look at all annotations of an Ingress before any value is read: risk, blocked words, prefixes, names.
+// Annotation reference section 0.
+
+import { quoteShort } from '../../objects/host-name.ts';
+import type { Ingress } from '../../objects/types.ts';
+import { annotationsByName, DEFAULT_PREFIX, OWN_PREFIX } from './annotations.ts';
+import { annotationsRiskLevel, annotationValueWordBlocklist } from './configmap-security.ts';
+import { type Finding, REJECTED } from './finding.ts';
+import type { GlobalValues } from './record.ts';
+import { nearestName } from './suggest.ts';
+import { RISK_LEVELS } from './types.ts';
+import { findUnread } from './unknown-annotations.ts';
+
+/** Annotations under the configured prefix: name without prefix to text. Sorted by name. */
+export type PrefixedAnnotations = ReadonlyMap<string, string>;
+
+/** Path of an annotation in its object. */
+export function fieldOf(prefix: string, name: string): string {
+  return `metadata.annotations[${prefix}/${name}]`;
+}
+
+/** Rejects the Ingress when an annotation, canonical or alias, is riskier than `annotations-risk-level` allows. */
+export function checkRisk(own: PrefixedAnnotations, prefix: string, global: GlobalValues): Finding[] {
+  const level = global.get(annotationsRiskLevel);
+  const highest = RISK_LEVELS.indexOf(level);
+  return [...own.keys()].flatMap((name) => {
+    const record = annotationsByName.get(name);
+    if (record === undefined || RISK_LEVELS.indexOf(record.risk) <= highest) return [];
+    const problem = `${name} has risk ${record.risk}, and ConfigMap annotations-risk-level accepts at most ${level}`;
+    return [rejection('AnnotationTooRisky', fieldOf(prefix, name), problem)];
+  });
+}
+
+/** Rejects the Ingress when a value contains a word of `annotation-value-word-blocklist`. */
+export function checkWords(own: PrefixedAnnotations, prefix: string, global: GlobalValues): Finding[] {
+  const words = global.get(annotationValueWordBlocklist);
+  return [...own].flatMap(([name, text]) => {
+    const word = words.find((candidate) => text.includes(candidate));
+    if (word === undefined) return [];
+    const problem = `the value of ${name} contains ${quoteShort(word)}, which ConfigMap annotation-value-word-blocklist forbids`;
+    return [rejection('AnnotationWordBlocked', fieldOf(prefix, name), problem)];
+  });
+}
+
+function rejection(reason: string, field: string, problem: string): Finding {
+  return { severity: 'error', reason, field, problem, consequence: REJECTED, effect: 'rejectIngress' };
+}
+
+/** Reports annotations under prefixes that are not read: the default one beside a custom one, and Sluice's own. */
+export function checkPrefixes(ingress: Ingress, prefix: string): Finding[] {
+  const keys = Object.keys(ingress.meta.annotations);
+  const findings: Finding[] = [];
+  const foreign = prefix === DEFAULT_PREFIX ? [] : keys.filter((key) => key.startsWith(`${DEFAULT_PREFIX}/`));
+  if (foreign.length > 0) {
+    const problem = `${foreign.length} annotations have the prefix ${DEFAULT_PREFIX}, but the controller reads ${prefix}`;
+    findings.push(ineffective('AnnotationPrefixNotRead', 'metadata.annotations', problem));
+  }
+  if (prefix === OWN_PREFIX) return findings;
+  for (const key of keys.filter((candidate) => candidate.startsWith(`${OWN_PREFIX}/`)).sort()) {
+    const problem = `${quoteShort(key)} is unknown: Sluice has no annotations of its own yet`;
+    findings.push(ineffective('AnnotationUnknown', `metadata.annotations[${key}]`, problem));
+  }
+  return findings;
+}
+
+/** Reports names that no record has, with the setting that was probably meant. */
+export function checkNames(own: PrefixedAnnotations, prefix: string): Finding[] {
+  return [...own.keys()]
+    .filter((name) => !annotationsByName.has(name))
+    .map((name) => ineffective('AnnotationUnknown', fieldOf(prefix, name), unknownName(name)));
+}
+
+function unknownName(name: string): string {
+  // A typing error of a real name may also start like an unread one (`auth-tls-verify-clients`), so ask for it first.
+  const near = nearestName(name, annotationsByName.keys());
+  const unread = findUnread(name);
+  if (near !== null && unread?.match !== 'exact')
+    return `annotation ${quoteShort(name)} is unknown (did you mean ${near}?)`;
+  if (unread === null) return `annotation ${quoteShort(name)} is unknown`;
+  const hint = unread.hint === '' ? '' : ` (${unread.hint})`;
+  return `annotation ${quoteShort(name)} is not read by ingress-nginx v1.15 and not by Sluice${hint}`;
+}
+
+function ineffective(reason: string, field: string, problem: string): Finding {
+  return { severity: 'warning', reason, field, problem, consequence: 'it has no effect', effect: 'none' };
+}

@@ -1,0 +1,91 @@
+// Annotations of canary Ingresses: a second set of endpoints for part of the requests of another Ingress. Annotation
+// reference section 5. Nothing of it is carried out yet, but `canary` must be read: such an Ingress makes no routes.
+
+import { annotationFamily } from './define.ts';
+import type { AnnotationRecord } from './record.ts';
+import { bool, integer, textNamed } from './types.ts';
+import { basicChars, regexChars } from './validators.ts';
+
+const canaries = annotationFamily({
+  group: 'Canary',
+  scope: 'path',
+  support: 'notYet',
+  dependsOn: ['canary'],
+  note: 'the primary Ingress gets all requests',
+});
+
+/** True: the Ingress makes no host and no route of its own. compile() asks for this value. */
+export const canary: AnnotationRecord<boolean> = canaries({
+  name: 'canary',
+  type: bool,
+  default: false,
+  risk: 'Low',
+  dependsOn: [],
+  doc: 'Merges this Ingress into the one with the same host and path; part of its requests go to the Service of this one.',
+  note: 'this Ingress makes no routes, and the primary Ingress gets all requests',
+});
+
+/** Header that decides. */
+export const canaryByHeader: AnnotationRecord<string> = canaries({
+  name: 'canary-by-header',
+  type: textNamed('header name'),
+  validate: basicChars,
+  risk: 'Medium',
+  doc: 'Header whose value `always` or `never` decides for or against the canary.',
+});
+
+/** Value of that header. */
+export const canaryByHeaderValue: AnnotationRecord<string> = canaries({
+  name: 'canary-by-header-value',
+  type: textNamed('text'),
+  validate: basicChars,
+  risk: 'Medium',
+  doc: 'Value of the header of `canary-by-header` that chooses the canary.',
+});
+
+/** Expression over that header. */
+export const canaryByHeaderPattern: AnnotationRecord<string> = canaries({
+  name: 'canary-by-header-pattern',
+  type: textNamed('regular expression'),
+  validate: regexChars,
+  risk: 'Medium',
+  doc: 'Regular expression over the header of `canary-by-header`; unused when a value is given.',
+});
+
+/** Cookie that decides. */
+export const canaryByCookie: AnnotationRecord<string> = canaries({
+  name: 'canary-by-cookie',
+  type: textNamed('cookie name'),
+  validate: basicChars,
+  risk: 'Medium',
+  doc: 'Cookie whose value `always` or `never` decides for or against the canary.',
+});
+
+/** Share of the canary. */
+export const canaryWeight: AnnotationRecord<number> = canaries({
+  name: 'canary-weight',
+  type: integer,
+  default: 0,
+  risk: 'Low',
+  doc: 'Share of the requests that go to the canary, out of `canary-weight-total`.',
+});
+
+/** What the share is out of. */
+export const canaryWeightTotal: AnnotationRecord<number> = canaries({
+  name: 'canary-weight-total',
+  type: integer,
+  default: 100,
+  risk: 'Low',
+  doc: 'What `canary-weight` is out of; less than 100 counts as 100.',
+});
+
+/** All of this family, in the order of the reference. */
+export const canaryAnnotations: readonly AnnotationRecord<unknown>[] = [
+  canary,
+  canaryByHeader,
+  canaryByHeaderValue,
+  canaryByHeaderPattern,
+  canaryByCookie,
+  canaryWeight,
+  canaryWeightTotal,
+];

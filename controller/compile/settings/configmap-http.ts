@@ -1,0 +1,205 @@
+// ConfigMap keys about HTTP between client and Sluice, without compression. ConfigMap reference section B.
+
+import { configMapFamily } from './define.ts';
+import type { ConfigMapRecord } from './record.ts';
+import {
+  type BufferSettings,
+  bool,
+  buffers,
+  integer,
+  integerFrom,
+  listNamed,
+  optional,
+  seconds,
+  secondsFromOne,
+  size,
+  textNamed,
+} from './types.ts';
+
+const http = configMapFamily({ group: 'Client side HTTP', support: 'notYet' });
+const http2 = configMapFamily({
+  group: 'Client side HTTP',
+  support: 'notYet',
+  note: 'HTTP/2 is not spoken, clients use HTTP/1.1',
+});
+
+/** Idle seconds between two requests; 0 closes after each. */
+export const keepAlive: ConfigMapRecord<number> = http({
+  key: 'keep-alive',
+  type: seconds,
+  default: 75,
+  support: 'full',
+  doc: 'Idle time of a client connection between two requests; `0` closes it after each.',
+});
+
+/** Requests per client connection. */
+export const keepAliveRequests: ConfigMapRecord<number> = http({
+  key: 'keep-alive-requests',
+  type: integerFrom(0),
+  default: 1000,
+  support: 'full',
+  doc: 'Requests on one client connection before it is closed.',
+});
+
+/** Seconds for a whole request head. */
+export const clientHeaderTimeout: ConfigMapRecord<number> = http({
+  key: 'client-header-timeout',
+  type: secondsFromOne,
+  default: 60,
+  support: 'full',
+  doc: 'Time for a whole request head; beyond it 408 is answered.',
+});
+
+/** Most and largest header lines. */
+export const largeClientHeaderBuffers: ConfigMapRecord<BufferSettings> = http({
+  key: 'large-client-header-buffers',
+  type: buffers,
+  default: { count: 4, bytes: 8 * 1024 },
+  support: 'full',
+  doc: 'Largest request line and header line (the size), and largest request head (number times size).',
+});
+
+/** Seconds between two reads of a request body. */
+export const clientBodyTimeout: ConfigMapRecord<number> = http({
+  key: 'client-body-timeout',
+  type: secondsFromOne,
+  default: 60,
+  support: 'full',
+  doc: 'Time between two reads of a request body; beyond it 408 is answered.',
+});
+
+/** Header names with an underscore. */
+export const enableUnderscoresInHeaders: ConfigMapRecord<boolean> = http({
+  key: 'enable-underscores-in-headers',
+  type: bool,
+  default: false,
+  support: 'full',
+  doc: 'Keeps request headers with `_` in their name; otherwise they are dropped.',
+});
+
+/** `Server` header of the proxy. */
+export const serverTokens: ConfigMapRecord<boolean> = http({
+  key: 'server-tokens',
+  type: bool,
+  default: false,
+  support: 'full',
+  doc: 'Sends a `Server` header.',
+});
+
+/** `Server` header of the upstream. */
+export const allowBackendServerHeader: ConfigMapRecord<boolean> = http({
+  key: 'allow-backend-server-header',
+  type: bool,
+  default: false,
+  support: 'full',
+  doc: 'Passes the `Server` header of the upstream to the client.',
+});
+
+/** X-Request-ID where the client sent none. */
+export const generateRequestId: ConfigMapRecord<boolean> = http({
+  key: 'generate-request-id',
+  type: bool,
+  default: true,
+  support: 'full',
+  doc: 'Makes an `X-Request-ID` where the client sent none.',
+});
+
+/** All of this file, in the order of the reference. */
+export const httpKeys: readonly ConfigMapRecord<unknown>[] = [
+  http2({ key: 'use-http2', type: bool, default: true, inert: [false], doc: 'Speaks HTTP/2 on HTTPS listeners.' }),
+  http2({
+    key: 'http2-max-concurrent-streams',
+    type: integer,
+    default: 128,
+    doc: 'Requests at the same time on one HTTP/2 connection.',
+  }),
+  http2({
+    key: 'http2-max-field-size',
+    type: optional(size),
+    default: null,
+    support: 'noEffect',
+    doc: 'Deprecated in nginx: largest HTTP/2 header field.',
+    note: 'nginx has dropped it for large-client-header-buffers',
+  }),
+  http2({
+    key: 'http2-max-header-size',
+    type: optional(size),
+    default: null,
+    doc: 'Deprecated in nginx: largest HTTP/2 request head.',
+  }),
+  http2({
+    key: 'http2-max-requests',
+    type: integer,
+    default: 0,
+    doc: 'Deprecated in nginx: requests on one HTTP/2 connection.',
+  }),
+  keepAlive,
+  keepAliveRequests,
+  clientHeaderTimeout,
+  http({
+    key: 'client-header-buffer-size',
+    type: size,
+    default: 1024,
+    support: 'noEffect',
+    doc: 'First buffer of a request head.',
+    note: 'buffers grow as needed up to large-client-header-buffers',
+  }),
+  largeClientHeaderBuffers,
+  clientBodyTimeout,
+  http({
+    key: 'client-body-buffer-size',
+    type: size,
+    default: 8 * 1024,
+    support: 'noEffect',
+    doc: 'Part of a request body kept in memory; the rest goes to a file.',
+    note: 'bodies are sent on as they arrive and never written to a file',
+  }),
+  enableUnderscoresInHeaders,
+  http({
+    key: 'ignore-invalid-headers',
+    type: bool,
+    default: true,
+    support: 'refused',
+    doc: 'Drops request headers with invalid names.',
+    note: 'requests with an invalid header name are answered 400, whatever is set here',
+  }),
+  http({
+    key: 'default-type',
+    type: textNamed('media type'),
+    default: 'text/html',
+    doc: 'Type of answers that the proxy makes.',
+    note: 'answers of the proxy keep their own type',
+  }),
+  serverTokens,
+  allowBackendServerHeader,
+  generateRequestId,
+  http({
+    key: 'reuse-port',
+    type: bool,
+    default: true,
+    support: 'noEffect',
+    doc: 'Workers listen with SO_REUSEPORT.',
+    note: 'workers always share their ports in the best way the system has',
+  }),
+  http({
+    key: 'bind-address',
+    type: listNamed('comma list of IP addresses'),
+    default: [],
+    doc: 'Addresses to listen on.',
+    note: 'listeners take every address',
+  }),
+  http({
+    key: 'disable-ipv6',
+    type: bool,
+    default: false,
+    doc: 'Does not listen on IPv6.',
+    note: 'listeners take IPv6 connections too',
+  }),
+  http({
+    key: 'disable-ipv6-dns',
+    type: bool,
+    default: false,
+    doc: 'Does not ask DNS for IPv6 addresses.',
+    note: 'IPv6 addresses of ExternalName Services are used too',
+  }),
+];

@@ -1,0 +1,67 @@
+// ConfigMap keys about error answers, client addresses and limits on every path. ConfigMap reference section E, second
+// half. The address lists close everything while they are not carried out.
+
+import { configMapFamily } from './define.ts';
+import type { ConfigMapRecord } from './record.ts';
+import { bool, cidrList, integer, statusCode, statusList, textNamed } from './types.ts';
+
+const limits = configMapFamily({
+  group: 'Errors, address lists and limits',
+  support: 'notYet',
+  note: 'requests are not limited',
+});
+
+/** All of this file, in the order of the reference. */
+export const limitKeys: readonly ConfigMapRecord<unknown>[] = [
+  limits({
+    key: 'custom-http-errors',
+    type: statusList(300, 599),
+    default: [],
+    doc: 'Statuses whose answers the default backend writes.',
+    note: 'error answers of the Service reach the client unchanged',
+  }),
+  limits({
+    key: 'disable-proxy-intercept-errors',
+    type: bool,
+    default: false,
+    inert: [true],
+    doc: 'Leaves error answers of the Service alone, despite `custom-http-errors`.',
+    note: 'no answers are replaced, whatever is set here',
+  }),
+  limits({
+    key: 'whitelist-source-range',
+    type: cidrList,
+    default: [],
+    whenUnsupported: 'denyRoutes',
+    doc: 'Client networks that are served on every path without a list of its own.',
+    note: 'clients outside the list would be served too',
+  }),
+  limits({
+    key: 'denylist-source-range',
+    type: cidrList,
+    default: [],
+    whenUnsupported: 'denyRoutes',
+    doc: 'Client networks that get 403 on every path without a list of its own.',
+    note: 'clients in the list would be served',
+  }),
+  limits({ key: 'limit-rate', type: integer, default: 0, doc: 'Bandwidth of one response, KiB per second.' }),
+  limits({ key: 'limit-rate-after', type: integer, default: 0, doc: 'First part of a response not slowed, KiB.' }),
+  limits({
+    key: 'limit-req-status-code',
+    type: statusCode(400, 599),
+    default: 503,
+    doc: 'Status where a request limit is exceeded.',
+  }),
+  limits({
+    key: 'limit-conn-status-code',
+    type: statusCode(400, 599),
+    default: 503,
+    doc: 'Status where a connection limit is exceeded.',
+  }),
+  limits({
+    key: 'limit-conn-zone-variable',
+    type: textNamed('nginx variable'),
+    default: '$binary_remote_addr',
+    doc: 'What tells clients apart for all limits.',
+  }),
+];

@@ -1,0 +1,104 @@
+// Settings of listeners and connections for the routing table, from the ConfigMap alone.
+
+import type { GlobalSettings } from '#proxy/table/types.ts';
+import { workerShutdownTimeout } from './configmap-engine.ts';
+import { computeFullForwardedFor, proxyRealIpCidr, useForwardedHeaders } from './configmap-forwarding.ts';
+import {
+  allowBackendServerHeader,
+  clientBodyTimeout,
+  clientHeaderTimeout,
+  enableUnderscoresInHeaders,
+  generateRequestId,
+  keepAlive,
+  keepAliveRequests,
+  largeClientHeaderBuffers,
+  serverTokens,
+} from './configmap-http.ts';
+import { disableAccessLog, disableHttpAccessLog, enableAccessLogForDefaultBackend } from './configmap-logging.ts';
+import {
+  upstreamKeepaliveConnections,
+  upstreamKeepaliveRequests,
+  upstreamKeepaliveTime,
+  upstreamKeepaliveTimeout,
+} from './configmap-proxying.ts';
+import {
+  hsts,
+  hstsIncludeSubdomains,
+  hstsMaxAge,
+  hstsPreload,
+  sslCiphers,
+  sslProtocols,
+  sslRejectHandshake,
+} from './configmap-tls.ts';
+import { MAX_TIMER_MS, timerMs } from './durations.ts';
+import type { GlobalValues } from './record.ts';
+
+/** nginx has no such limit; a head of many tiny lines costs more than its bytes. */
+const MAX_HEADER_COUNT = 100;
+
+/** Everything in `GlobalSettings` that the ConfigMap decides; the default certificate is a Secret's. */
+export function globalSettings(values: GlobalValues): Omit<GlobalSettings, 'defaultCertificate'> {
+  return {
+    ...clientSettings(values),
+    ...upstreamPoolSettings(values),
+    workerShutdownTimeoutMs: Math.min(values.get(workerShutdownTimeout), MAX_TIMER_MS),
+    useForwardedHeaders: values.get(useForwardedHeaders),
+    computeFullForwardedFor: values.get(computeFullForwardedFor),
+    trustedCidrs: values.get(proxyRealIpCidr),
+    generateRequestId: values.get(generateRequestId),
+    serverTokens: values.get(serverTokens),
+    allowBackendServerHeader: values.get(allowBackendServerHeader),
+    ...tlsSettings(values),
+    accessLog: !values.get(disableAccessLog) && !values.get(disableHttpAccessLog),
+    accessLogForDefaultBackend: values.get(enableAccessLogForDefaultBackend),
+  };
+}
+
+function clientSettings(values: GlobalValues) {
+  const { count, bytes } = values.get(largeClientHeaderBuffers);
+  return {
+    clientKeepAliveMs: timerMs(values.get(keepAlive)),
+    // nginx counts the current request first, so 0 also closes after one.
+    clientKeepAliveRequests: Math.max(values.get(keepAliveRequests), 1),
+    clientHeaderTimeoutMs: timerMs(values.get(clientHeaderTimeout)),
+    clientBodyTimeoutMs: timerMs(values.get(clientBodyTimeout)),
+    maxRequestLineBytes: bytes,
+    maxHeaderLineBytes: bytes,
+    maxHeadBytes: count * bytes,
+    maxHeaderCount: MAX_HEADER_COUNT,
+    allowUnderscoreHeaders: values.get(enableUnderscoresInHeaders),
+  };
+}
+
+function upstreamPoolSettings(values: GlobalValues) {
+  return {
+    upstreamKeepAliveConnections: values.get(upstreamKeepaliveConnections),
+    upstreamKeepAliveTimeoutMs: timerMs(values.get(upstreamKeepaliveTimeout)),
+    upstreamKeepAliveRequests: values.get(upstreamKeepaliveRequests),
+    upstreamKeepAliveTimeMs: Math.min(values.get(upstreamKeepaliveTime), MAX_TIMER_MS),
+  };
+}
+
+function tlsSettings(
+  values: GlobalValues,
+): Pick<GlobalSettings, 'hstsValue' | 'minTlsVersion' | 'maxTlsVersion' | 'tlsCiphers' | 'rejectUnknownSni'> {
+  const protocols = values.get(sslProtocols);
+  const ciphers = values.get(sslCiphers);
+  return {
+    hstsValue: hstsValue(values),
+    // The type of the key makes sure that one of the two is named.
+    minTlsVersion: protocols.includes('TLSv1.2') ? 'TLSv1.2' : 'TLSv1.3',
+    maxTlsVersion: protocols.includes('TLSv1.3') ? 'TLSv1.3' : 'TLSv1.2',
+    tlsCiphers: ciphers === '' ? null : ciphers,
+    rejectUnknownSni: values.get(sslRejectHandshake),
+  };
+}
+
+/** RFC 6797 §6.1, in the order ingress-nginx writes it. */
+function hstsValue(values: GlobalValues): string | null {
+  if (!values.get(hsts)) return null;
+  const parts = [`max-age=${values.get(hstsMaxAge)}`];
+  if (values.get(hstsIncludeSubdomains)) parts.push('includeSubDomains');
+  if (values.get(hstsPreload)) parts.push('preload');
+  return parts.join('; ');
+}

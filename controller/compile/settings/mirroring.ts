@@ -1,0 +1,45 @@
+// Annotations that send a copy of each request elsewhere. Annotation reference section 12.
+
+import { annotationFamily } from './define.ts';
+import type { AnnotationRecord } from './record.ts';
+import { type OnOff, onOff, textNamed } from './types.ts';
+import { serverName } from './validators.ts';
+
+const mirroring = annotationFamily({
+  group: 'Mirroring',
+  scope: 'path',
+  support: 'notYet',
+  dependsOn: ['mirror-target'],
+  note: 'no copies are sent; the requests themselves are served as usual',
+});
+
+/** Where copies go. */
+export const mirrorTarget: AnnotationRecord<string> = mirroring({
+  name: 'mirror-target',
+  type: textNamed('URL, variables allowed'),
+  validate: serverName,
+  risk: 'High',
+  dependsOn: [],
+  doc: 'URL that gets a copy of each request; its answer is thrown away.',
+});
+
+/** Host of the copies. */
+export const mirrorHost: AnnotationRecord<string> = mirroring({
+  name: 'mirror-host',
+  type: textNamed('host name'),
+  validate: serverName,
+  risk: 'High',
+  doc: 'Host header of the copies; by default the host of `mirror-target`.',
+});
+
+/** Whether copies have a body. */
+export const mirrorRequestBody: AnnotationRecord<OnOff> = mirroring({
+  name: 'mirror-request-body',
+  type: onOff,
+  default: 'on',
+  risk: 'Low',
+  doc: 'Whether the copies carry the request body.',
+});
+
+/** All of this family, in the order of the reference. */
+export const mirroringAnnotations: readonly AnnotationRecord<unknown>[] = [mirrorTarget, mirrorHost, mirrorRequestBody];

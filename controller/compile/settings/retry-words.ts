@@ -1,0 +1,45 @@
+// The words of `proxy-next-upstream`, shared by the annotation and the ConfigMap key: which failures let an attempt be
+// repeated at another endpoint, and which of them Sluice knows so far.
+
+import type { RetryCondition } from '#proxy/table/types.ts';
+import { wordList } from './types.ts';
+
+const NEXT_UPSTREAM_WORDS = [
+  'error',
+  'timeout',
+  'invalid_header',
+  'http_500',
+  'http_502',
+  'http_503',
+  'http_504',
+  'http_403',
+  'http_404',
+  'http_429',
+  'non_idempotent',
+  'off',
+] as const;
+
+export type NextUpstreamWord = (typeof NEXT_UPSTREAM_WORDS)[number];
+
+/** Words separated by spaces. The value is in a fixed order without duplicates. */
+export const nextUpstreamWords = wordList(NEXT_UPSTREAM_WORDS);
+
+/** `off` has no condition of its own: it switches all others off. */
+const CONDITIONS: Readonly<Partial<Record<NextUpstreamWord, RetryCondition>>> = {
+  error: 'error',
+  timeout: 'timeout',
+  non_idempotent: 'nonIdempotent',
+};
+
+/** Conditions of the routing table for these words, in the table's order. `off` anywhere means none, as in nginx. */
+export function retryConditions(words: readonly NextUpstreamWord[]): readonly RetryCondition[] {
+  if (words.includes('off')) return [];
+  return words.flatMap((word) => CONDITIONS[word] ?? []);
+}
+
+/** What of these words is not carried out; null when nothing is missing. */
+export function retryShortfall(words: readonly NextUpstreamWord[]): string | null {
+  if (words.includes('off')) return null;
+  const missing = words.filter((word) => CONDITIONS[word] === undefined);
+  return missing.length === 0 ? null : `responses of ${missing.join(', ')} go to the client without another attempt`;
+}
