@@ -1,0 +1,150 @@
+// Promises of compile() that hold for all inputs: total, deterministic, stable, fast. What it makes of single objects is
+// in the golden cases.
+
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { validateTable } from '#proxy/table/validate.ts';
+import type { Snapshot } from '../objects/snapshot.ts';
+import type { KubernetesObject } from '../objects/types.ts';
+import { ObjectStore } from '../watch/store.ts';
+import { compile } from './compile.ts';
+import { emptyMemory } from './memory.ts';
+import { clusterObjects } from './testing/arbitrary.ts';
+import { fixture } from './testing/fixtures.ts';
+import { defaultOptions, snapshotOf } from './testing/golden.ts';
+import type { CompileMemory, CompileOptions, CompileResult } from './types.ts';
+
+const nowMs = Date.parse('2030-01-01T00:00:00Z');
+
+const optionSets: fc.Arbitrary<CompileOptions> = fc
+  .record({
+    watchIngressWithoutClass: fc.boolean(),
+    disableCatchAll: fc.boolean(),
+    deepInspect: fc.boolean(),
+    enableTopologyAwareRouting: fc.boolean(),
+    nodeZone: fc.constant('zone-a'),
+    configMap: fc.constantFrom('', 'default/settings'),
+    defaultBackendService: fc.constantFrom('', 'default/web', 'a/c'),
+    defaultSslCertificate: fc.constantFrom('', 'default/one', 'nonsense'),
+  })
+  .map((changed) => ({ ...defaultOptions, ...changed }));
+
+function snapshotWith(objects: readonly KubernetesObject[]): Snapshot {
+  const store = new ObjectStore();
+  store.apply(objects.map((object) => ({ kind: 'upsert', object, source: null })));
+  return store.snapshot();
+}
+
+/** Everything of a result as text, in the order it has. Maps have no meaningful order and are sorted. */
+function bytesOf(result: CompileResult): string {
+  return JSON.stringify([
+    result.table,
+    result.diagnostics,
+    result.wantedNames,
+    [...result.material].sort(([a], [b]) => (a < b ? -1 : 1)),
+    ...memoryParts(result.memory),
+  ]);
+}
+
+function memoryParts({ acceptedIngresses, goodPairs }: CompileMemory): unknown[] {
+  return [
+    [...acceptedIngresses].sort(([a], [b]) => (a < b ? -1 : 1)),
+    [...goodPairs].sort(([a], [b]) => (a < b ? -1 : 1)),
+  ];
+}
+
+describe('for arbitrary objects compile', () => {
+  test('never throws and gives a valid table', () => {
+    fc.assert(
+      fc.property(clusterObjects, optionSets, (objects, options) => {
+        const result = compile(snapshotWith(objects), options, emptyMemory, nowMs);
+        expect(validateTable(result.table)).toEqual([]);
+        expect([...result.material.keys()]).toEqual(result.table.certificates.map(({ id }) => id));
+      }),
+    );
+  });
+
+  test('gives equal bytes for shuffled objects', () => {
+    const shuffled = clusterObjects.chain((objects) =>
+      fc.tuple(fc.constant(objects), fc.shuffledSubarray([...objects], { minLength: objects.length })),
+    );
+    fc.assert(
+      fc.property(shuffled, optionSets, ([objects, others], options) => {
+        const [one, two] = [objects, others].map((list) => compile(snapshotWith(list), options, emptyMemory, nowMs));
+        expect(two && bytesOf(two)).toBe(one && bytesOf(one));
+      }),
+    );
+  });
+
+  test('gives the same again with its own memory', () => {
+    fc.assert(
+      fc.property(clusterObjects, clusterObjects, optionSets, (before, after, options) => {
+        const { memory } = compile(snapshotWith(before), options, emptyMemory, nowMs);
+        const once = compile(snapshotWith(after), options, memory, nowMs);
+        const twice = compile(snapshotWith(after), options, once.memory, nowMs);
+        expect(bytesOf(twice)).toBe(bytesOf(once));
+      }),
+    );
+  });
+
+  test('names in every diagnostic the object, the reason and what happens to traffic', () => {
+    fc.assert(
+      fc.property(clusterObjects, optionSets, (objects, options) => {
+        for (const { reason, object, message } of compile(snapshotWith(objects), options, emptyMemory, nowMs)
+          .diagnostics) {
+          expect(reason).toMatch(/^[A-Z][A-Za-z]+$/);
+          expect(object.name).not.toBe('');
+          expect(message).not.toContain('PRIVATE KEY');
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('keeps key material out of table, diagnostics and printed memory', () => {
+    const keyLine = fixture('foo-bar-com.key').split('\n')[1] ?? '';
+    fc.assert(
+      fc.property(clusterObjects, optionSets, (objects, options) => {
+        const { table, diagnostics } = compile(snapshotWith(objects), options, emptyMemory, nowMs);
+        expect(JSON.stringify([table, diagnostics])).not.toContain(keyLine);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('size', () => {
+  const manyPaths = (count: number) =>
+    snapshotOf(
+      JSON.stringify({
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'Ingress',
+        metadata: { name: 'many' },
+        spec: {
+          rules: [
+            {
+              host: 'many.test',
+              http: {
+                paths: Array.from({ length: count }, (_, i) => ({
+                  path: `/p${i}`,
+                  pathType: 'Prefix',
+                  backend: { service: { name: 'web', port: { number: 80 } } },
+                })),
+              },
+            },
+          ],
+        },
+      }),
+    );
+
+  test('10,000 paths in one Ingress all become routes, with one diagnostic for their one missing Service', () => {
+    const options = { ...defaultOptions, watchIngressWithoutClass: true };
+    const snapshot = manyPaths(10_000);
+    const startedAtMs = performance.now();
+    const { table, diagnostics } = compile(snapshot, options, emptyMemory, nowMs);
+    // Measured at about 60 ms on one slow core; a quadratic pass takes many seconds.
+    expect(performance.now() - startedAtMs).toBeLessThan(3000);
+    expect(table.virtualHosts.find(({ name }) => name === 'many.test')?.routes).toHaveLength(10_001);
+    expect(diagnostics.map(({ reason }) => reason)).toEqual(['ServiceNotFound']);
+  });
+});

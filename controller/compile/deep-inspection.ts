@@ -1,0 +1,47 @@
+// Deep inspection (`--deep-inspect`, routing-semantics §1 step 6): text that was used to break out of generated nginx
+// configuration (CVE-2021-25745 and later). Sluice generates none, so nothing could break out here; the check stays
+// because an object that carries such text is an attack or a mistake, and must behave as it does under ingress-nginx.
+
+import type { Ingress } from '../objects/types.ts';
+
+/** One field of an Ingress that holds forbidden text. `what` completes "holds ...". */
+export interface InspectionHit {
+  readonly field: string;
+  readonly value: string;
+  readonly what: string;
+}
+
+const forbiddenPath = /\/etc\/(?:passwd|shadow|group|nginx|ingress-controller)|\/var\/run\/secrets/;
+
+/** Looks at hosts, paths, TLS hosts and Secret names; gives the first hit in field order, or null. */
+export function inspectIngress(ingress: Ingress): InspectionHit | null {
+  for (const [field, value] of inspectedFields(ingress)) {
+    const what = forbiddenIn(value);
+    if (what !== null) return { field, value, what };
+  }
+  return null;
+}
+
+function* inspectedFields(ingress: Ingress): Generator<readonly [field: string, value: string]> {
+  for (const rule of ingress.rules) {
+    yield [`spec.rules[${rule.index}].host`, rule.host];
+    for (const path of rule.paths ?? []) yield [`spec.rules[${rule.index}].http.paths[${path.index}].path`, path.path];
+  }
+  for (const tls of ingress.tls) {
+    yield [`spec.tls[${tls.index}].secretName`, tls.secretName];
+    for (const [i, host] of tls.hosts.entries()) yield [`spec.tls[${tls.index}].hosts[${i}]`, host];
+  }
+}
+
+function forbiddenIn(value: string): string | null {
+  if (holdsDirective(value, 'alias')) return 'an nginx "alias" directive';
+  if (holdsDirective(value, 'root')) return 'an nginx "root" directive';
+  if (value.includes('_by_lua')) return 'an nginx "_by_lua" directive';
+  return forbiddenPath.test(value) ? 'a path to system or credential files' : null;
+}
+
+/** The word and any `;` after it. Not a regular expression: `alias.*;` is quadratic on a value full of the word. */
+function holdsDirective(value: string, word: string): boolean {
+  const at = value.indexOf(word);
+  return at >= 0 && value.indexOf(';', at + word.length) >= 0;
+}

@@ -1,0 +1,96 @@
+// EndpointSlices of one Service port -> endpoints (routing-semantics §7).
+//
+// In: the slices, the ServicePort, and the zone when topology hints count. Out: the endpoints new requests may go to,
+// sorted and without duplicates.
+
+import type { Endpoint } from '#proxy/table/types.ts';
+import { compareText } from '../objects/diagnostic.ts';
+import type { EndpointSlice, Service, ServicePort, SliceConditions, SliceEndpoint } from '../objects/types.ts';
+import type { CompileOptions } from './types.ts';
+
+/** Zone whose endpoints are preferred, and whether hints that name no endpoint of the zone are ignored (PreferClose). */
+export interface ZoneHints {
+  readonly zone: string;
+  readonly needsMatch: boolean;
+}
+
+/**
+ * Collects the endpoints of a port. Ready ones are used (a nil `ready` was decoded as true). When a Service has none,
+ * those that are terminating but still serving are used as the last resort, as kube-proxy does. Deviation: ingress-nginx
+ * answers 503 then; here a rolling restart of a single replica loses no request.
+ */
+export function sliceEndpoints(
+  slices: readonly EndpointSlice[],
+  port: ServicePort,
+  hints: ZoneHints | null,
+): readonly Endpoint[] {
+  const usable = slices.filter(({ addressType }) => addressType !== 'FQDN');
+  const inZone = collect(usable, port, isReady, hints);
+  if (inZone.length > 0) return inZone;
+  // Hints are a preference: no ready endpoint in the zone must not mean no endpoint at all.
+  const ready = hints === null ? inZone : collect(usable, port, isReady, null);
+  return ready.length > 0 ? ready : collect(usable, port, isServingWhileTerminating, null);
+}
+
+/** Sorts by address, then port, and drops repetitions. */
+export function sortEndpoints(endpoints: readonly Endpoint[]): Endpoint[] {
+  const unique = new Map(endpoints.map((endpoint) => [`${endpoint.address} ${endpoint.port}`, endpoint]));
+  return [...unique.values()].sort((a, b) => compareText(a.address, b.address) || a.port - b.port);
+}
+
+/**
+ * Zone hints to follow for a Service: only with `--enable-topology-aware-routing`, a known node zone, and the Service
+ * asking for it by annotation `service.kubernetes.io/topology-mode: auto` or `spec.trafficDistribution: PreferClose`.
+ */
+export function zoneHints(service: Service, options: CompileOptions): ZoneHints | null {
+  if (!options.enableTopologyAwareRouting || options.nodeZone === '') return null;
+  const mode = service.meta.annotations['service.kubernetes.io/topology-mode'] ?? '';
+  if (mode.toLowerCase() === 'auto') return { zone: options.nodeZone, needsMatch: false };
+  return service.trafficDistribution === 'PreferClose' ? { zone: options.nodeZone, needsMatch: true } : null;
+}
+
+function isReady(conditions: SliceConditions): boolean {
+  return conditions.ready;
+}
+
+function isServingWhileTerminating(conditions: SliceConditions): boolean {
+  return conditions.serving && conditions.terminating;
+}
+
+function collect(
+  slices: readonly EndpointSlice[],
+  port: ServicePort,
+  isWanted: (conditions: SliceConditions) => boolean,
+  hints: ZoneHints | null,
+): Endpoint[] {
+  const found: Endpoint[] = [];
+  for (const slice of slices) {
+    const ports = slicePorts(slice, port);
+    for (const endpoint of hinted(slice.endpoints, hints)) {
+      if (!isWanted(endpoint.conditions)) continue;
+      for (const address of endpoint.addresses) found.push(...ports.map((number) => ({ address, port: number })));
+    }
+  }
+  return sortEndpoints(found);
+}
+
+/** Hints count per slice, and only when every endpoint of it has some (Kubernetes docs, Topology Aware Routing, "Safeguards"). */
+function hinted(endpoints: readonly SliceEndpoint[], hints: ZoneHints | null): readonly SliceEndpoint[] {
+  if (hints === null || endpoints.some(({ hintZones }) => hintZones.length === 0)) return endpoints;
+  const near = endpoints.filter(({ hintZones }) => hintZones.includes(hints.zone));
+  return hints.needsMatch && near.length === 0 ? endpoints : near;
+}
+
+/**
+ * Port numbers of a slice for a ServicePort: TCP ports of the same name, or all TCP ports when the ServicePort has no
+ * name. A slice that offers none (no ports, other names, null numbers) falls back to the ServicePort's numeric
+ * targetPort (ingress-nginx #7390).
+ */
+function slicePorts(slice: EndpointSlice, port: ServicePort): number[] {
+  const matching = slice.ports
+    .filter(({ protocol, name }) => protocol === 'TCP' && (port.name === '' || name === port.name))
+    .flatMap(({ port: number }) => (number === null ? [] : [number]));
+  if (matching.length > 0) return matching;
+  const offersTcp = slice.ports.length === 0 || slice.ports.some(({ protocol }) => protocol === 'TCP');
+  return offersTcp && typeof port.targetPort === 'number' ? [port.targetPort] : [];
+}

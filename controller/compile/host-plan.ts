@@ -1,0 +1,57 @@
+// What the passes between rules and routes hand to each other: virtual hosts and their routes, still naming Services
+// rather than upstreams and Ingresses rather than policies.
+
+import type { PathMatch, VirtualHostName } from '#proxy/table/types.ts';
+import type { IngressBackend, ServicePortRef } from '../objects/types.ts';
+import type { AcceptedIngress } from './select.ts';
+
+/** Name of the virtual host for requests that no other host matches. */
+export const catchAllHost: VirtualHostName = '_';
+
+/** A Service port as an Ingress names it. The namespace is the Ingress's. */
+export interface BackendUse {
+  readonly service: string;
+  /** Number in decimal, or name; '' when the Ingress gives neither. */
+  readonly port: string;
+  readonly portKind: ServicePortRef['kind'];
+}
+
+/**
+ * Where a planned route comes from. `path`: a path of a rule. `implicit`: the `/` that every host has. `catchAll`: an
+ * Ingress without rules whose default backend answers unknown hosts; redirects do not apply to it (§5).
+ */
+export type RouteOrigin = 'path' | 'implicit' | 'catchAll';
+
+export interface PlannedRoute {
+  readonly origin: RouteOrigin;
+  readonly match: PathMatch;
+  /** Ingress whose settings hold; null for the controller's own `/` of the catch-all host. */
+  readonly owner: AcceptedIngress | null;
+  /** null: the global default backend. */
+  readonly backend: BackendUse | null;
+  /** Path as written, `/` when the manifest has none. */
+  readonly path: string;
+  /** Field of the backend, for diagnostics about it. */
+  readonly field: string;
+}
+
+export interface HostPlan {
+  readonly name: VirtualHostName;
+  /** Ingresses with a rule for this host, oldest first. The first one created the host. */
+  readonly ingresses: readonly AcceptedIngress[];
+  /** In no matching order yet: see precedence.ts. */
+  readonly routes: readonly PlannedRoute[];
+}
+
+/** The backend when it names a Service, null for none and for a `resource` backend. */
+export function serviceBackend(backend: IngressBackend | null): BackendUse | null {
+  if (backend?.kind !== 'service') return null;
+  const { port } = backend;
+  const text = port.kind === 'number' ? String(port.number) : port.kind === 'name' ? port.name : '';
+  return { service: backend.service, port: text, portKind: port.kind };
+}
+
+/** Identifies a Service port as named by Ingresses of one namespace. */
+export function backendKey(namespace: string, use: BackendUse): string {
+  return `${namespace}/${use.service}/${use.port}`;
+}

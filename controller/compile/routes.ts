@@ -1,0 +1,91 @@
+// Pass: host plans -> virtual hosts of the table. Looks up what earlier passes decided (policy, upstream, certificate),
+// adds the filters, and puts the routes in matching order.
+
+import type {
+  CertificateId,
+  Filter,
+  Route,
+  RouteId,
+  RouteTarget,
+  UpstreamId,
+  VirtualHost,
+  VirtualHostName,
+} from '#proxy/table/types.ts';
+import { compareText } from '../objects/diagnostic.ts';
+import { backendKey, catchAllHost, type HostPlan, type PlannedRoute } from './host-plan.ts';
+import { wildcardOf } from './key-pair.ts';
+import type { PolicyBook } from './policies.ts';
+import { compareRoutes } from './precedence.ts';
+import type { GlobalValues } from './settings/record.ts';
+import { httpsRedirectFilter } from './settings/redirect.ts';
+
+/** Results of the earlier passes that a route refers to. */
+export interface RouteParts {
+  readonly policies: PolicyBook;
+  readonly idByBackend: ReadonlyMap<string, UpstreamId>;
+  readonly defaultBackend: UpstreamId | null;
+  readonly certificateByHost: ReadonlyMap<VirtualHostName, CertificateId>;
+  readonly global: GlobalValues;
+  /** `CompileOptions.httpsPort`. */
+  readonly httpsPort: number;
+}
+
+/** Assembles all virtual hosts, sorted by name. */
+export function assembleVirtualHosts(plans: Iterable<HostPlan>, parts: RouteParts): VirtualHost[] {
+  const hosts = [...plans].map((plan): VirtualHost => {
+    const certificate = certificateOf(plan.name, parts.certificateByHost);
+    const routes = plan.routes.map((route) => assembleRoute(plan.name, route, certificate !== null, parts));
+    return { name: plan.name, certificate, mode: 'path', routes: routes.sort(compareRoutes) };
+  });
+  return hosts.sort((a, b) => compareText(a.name, b.name));
+}
+
+/**
+ * The certificate entry of a host, exact or by wildcard (§8): it is presented in handshakes and its existence makes plain
+ * HTTP redirect. The catch-all host never has one: requests there name a host that Sluice does not know.
+ */
+function certificateOf(host: VirtualHostName, byHost: RouteParts['certificateByHost']): CertificateId | null {
+  if (host === catchAllHost) return null;
+  return byHost.get(host) ?? byHost.get(wildcardOf(host)) ?? null;
+}
+
+function assembleRoute(host: VirtualHostName, route: PlannedRoute, hasCertificate: boolean, parts: RouteParts): Route {
+  const { owner, backend, match, path } = route;
+  const { namespace, name } = owner?.ingress.meta ?? { namespace: '', name: '' };
+  return {
+    id: routeId(`${namespace}/${name}`, host, route),
+    match,
+    policy: parts.policies.idFor(owner),
+    filters: filtersOf(route, hasCertificate, parts),
+    target: targetOf(route, parts),
+    labels: { namespace, ingress: name, service: backend?.service ?? '', servicePort: backend?.port ?? '', path },
+  };
+}
+
+/** The path of the id is the match's, so that `/a/` and `/a`, which are one match, stay one route when rewritten. */
+function routeId(ingress: string, host: VirtualHostName, { match }: PlannedRoute): RouteId {
+  const path = match.kind === 'regex' ? match.pattern : match.path === '' ? '/' : match.path;
+  return `${ingress}|${host}|${match.kind}|${path}`;
+}
+
+/** A denied route runs nothing else (annotation reference, execution order, step 6). */
+function targetOf({ owner, backend }: PlannedRoute, parts: RouteParts): RouteTarget {
+  if (owner?.isDenied === true) return { kind: 'answer', status: 503, reason: 'denied' };
+  const upstream =
+    owner === null || backend === null
+      ? parts.defaultBackend
+      : parts.idByBackend.get(backendKey(owner.ingress.meta.namespace, backend));
+  return upstream === null || upstream === undefined
+    ? { kind: 'answer', status: 404, reason: 'noBackend' }
+    : { kind: 'upstream', upstream };
+}
+
+function filtersOf({ owner, origin, path }: PlannedRoute, hasCertificate: boolean, parts: RouteParts): Filter[] {
+  if (owner === null || owner.isDenied || origin === 'catchAll') return [];
+  const redirect = httpsRedirectFilter(owner.values, parts.global, {
+    hostHasCertificate: hasCertificate,
+    ingressPath: path,
+    httpsPort: parts.httpsPort,
+  });
+  return redirect === null ? [] : [redirect];
+}

@@ -1,0 +1,153 @@
+// Pass: which Ingresses are ours, and which version of each counts (routing-semantics §1; annotation reference §0).
+//
+// In: all Ingresses and IngressClasses, the settings, the memory. Out: the accepted Ingresses with their parsed
+// annotations, in no particular order, and the memory of accepted versions. Canary Ingresses are accepted (they are
+// remembered) but handed on to nobody yet.
+
+import type { Diagnostic } from '../objects/diagnostic.ts';
+import { quoteShort } from '../objects/host-name.ts';
+import type { Snapshot } from '../objects/snapshot.ts';
+import { type Ingress, keyOf, type ObjectKey } from '../objects/types.ts';
+import { inspectIngress } from './deep-inspection.ts';
+import { diagnose } from './report.ts';
+import { canary } from './settings/canary.ts';
+import { type ParsedAnnotations, parseAnnotations } from './settings/parse-annotations.ts';
+import type { AnnotationValues, GlobalValues } from './settings/record.ts';
+import type { CompileMemory, CompileOptions } from './types.ts';
+
+/** An Ingress whose rules become routes. */
+export interface AcceptedIngress {
+  readonly ingress: Ingress;
+  readonly values: AnnotationValues;
+  /** True when an annotation closes every route of this Ingress (outcome X): they answer 503. */
+  readonly isDenied: boolean;
+}
+
+export interface Selection {
+  readonly accepted: readonly AcceptedIngress[];
+  readonly acceptedIngresses: CompileMemory['acceptedIngresses'];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Chooses among all Ingresses of the snapshot. Rejected edits keep the version that `memory` holds. */
+export function selectIngresses(
+  snapshot: Snapshot,
+  options: CompileOptions,
+  memory: CompileMemory,
+  global: GlobalValues,
+): Selection {
+  const accepted: AcceptedIngress[] = [];
+  const acceptedIngresses = new Map<ObjectKey, Ingress>();
+  const diagnostics: Diagnostic[] = [];
+  for (const [key, ingress] of snapshot.ingresses) {
+    const ignored = whyIgnored(ingress, snapshot, options);
+    if (ignored !== null) {
+      diagnostics.push(...ignored);
+      continue;
+    }
+    const choice = chooseVersion(ingress, memory.acceptedIngresses.get(key) ?? null, options, global);
+    diagnostics.push(...choice.diagnostics);
+    if (choice.accepted === null) continue;
+    acceptedIngresses.set(key, choice.accepted.ingress);
+    if (choice.accepted.values.get(canary) === true) diagnostics.push(canaryNotCarriedOut(ingress));
+    else accepted.push(choice.accepted);
+  }
+  return { accepted, acceptedIngresses, diagnostics };
+}
+
+/** Diagnostics when the Ingress is not for us (an empty list: it is somebody else's), null when it is. Order as in §1. */
+function whyIgnored(ingress: Ingress, snapshot: Snapshot, options: CompileOptions): Diagnostic[] | null {
+  const { namespace } = ingress.meta;
+  if (options.watchNamespace !== '' && namespace !== options.watchNamespace) return [];
+  const foreign = whyForeignClass(ingress, snapshot, options);
+  if (foreign !== null) return foreign;
+  if (options.disableCatchAll && ingress.defaultBackend !== null) {
+    const message =
+      'spec.defaultBackend is set, but the controller runs with --disable-catch-all; the whole Ingress is ignored and none of its rules gets traffic';
+    return [diagnose('error', 'CatchAllDisabled', ingress, 'spec.defaultBackend', message)];
+  }
+  const hit = options.deepInspect ? inspectIngress(ingress) : null;
+  if (hit === null) return null;
+  const message = `${hit.field} ${quoteShort(hit.value)} holds ${hit.what}; the whole Ingress is ignored and none of its rules gets traffic`;
+  return [diagnose('error', 'DeepInspectionFailed', ingress, hit.field, message)];
+}
+
+const classAnnotation = 'kubernetes.io/ingress.class';
+
+/** As `whyIgnored`, for the class only. A set `ingressClassName` decides alone; the annotation is the older way. */
+function whyForeignClass(ingress: Ingress, snapshot: Snapshot, options: CompileOptions): Diagnostic[] | null {
+  const className = ingress.ingressClassName;
+  if (className !== null) return whyForeignClassName(ingress, className, snapshot, options);
+  const annotated = ingress.meta.annotations[classAnnotation];
+  if (annotated !== undefined) return annotated === options.ingressClass ? null : [];
+  if (options.watchIngressWithoutClass) return null;
+  const message = `neither spec.ingressClassName nor the annotation ${classAnnotation} is set, and the controller runs without --watch-ingress-without-class; the Ingress is ignored and gets no traffic`;
+  return [diagnose('info', 'NoIngressClass', ingress, 'spec.ingressClassName', message)];
+}
+
+function whyForeignClassName(
+  ingress: Ingress,
+  className: string,
+  snapshot: Snapshot,
+  options: CompileOptions,
+): Diagnostic[] | null {
+  const ingressClass = snapshot.ingressClasses.get(className);
+  if (ingressClass === undefined) {
+    const message = `IngressClass ${quoteShort(className)} does not exist; the Ingress is ignored and gets no traffic until it does`;
+    return [diagnose('warning', 'IngressClassNotFound', ingress, 'spec.ingressClassName', message)];
+  }
+  const isOurs =
+    ingressClass.controller === options.controllerClass ||
+    (options.ingressClassByName && className === options.ingressClass);
+  return isOurs ? null : [];
+}
+
+interface VersionChoice {
+  readonly accepted: AcceptedIngress | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * Takes the Ingress as it stands unless its annotations reject it as a whole (outcome D); then the last accepted
+ * version serves on, provided that today's ConfigMap still accepts it.
+ */
+function chooseVersion(
+  ingress: Ingress,
+  remembered: Ingress | null,
+  options: CompileOptions,
+  global: GlobalValues,
+): VersionChoice {
+  const current = parse(ingress, options, global);
+  if (current.verdict.kind !== 'rejectIngress') {
+    return { accepted: acceptedWith(ingress, current), diagnostics: current.diagnostics };
+  }
+  const { reasons } = current.verdict;
+  const earlier = remembered === null ? null : parse(remembered, options, global);
+  const isServing = remembered !== null && earlier !== null && earlier.verdict.kind !== 'rejectIngress';
+  const consequence = isServing
+    ? 'its last accepted version keeps serving and this change has no effect'
+    : 'no earlier version was accepted, so none of its rules gets traffic';
+  const message = `the whole Ingress is rejected (${reasons.join('; ')}); ${consequence}`;
+  const rejected = diagnose('error', 'IngressRejected', ingress, 'metadata.annotations', message);
+  return {
+    accepted: isServing ? acceptedWith(remembered, earlier) : null,
+    diagnostics: [...current.diagnostics, rejected],
+  };
+}
+
+function parse(ingress: Ingress, options: CompileOptions, global: GlobalValues): ParsedAnnotations {
+  return parseAnnotations(ingress, {
+    prefix: options.annotationsPrefix,
+    validation: options.enableAnnotationValidation,
+    global,
+  });
+}
+
+function acceptedWith(ingress: Ingress, parsed: ParsedAnnotations): AcceptedIngress {
+  return { ingress, values: parsed.values, isDenied: parsed.verdict.kind === 'denyRoutes' };
+}
+
+function canaryNotCarriedOut(ingress: Ingress): Diagnostic {
+  const message = `${keyOf(ingress.meta)} is a canary Ingress, which is not carried out yet; it creates no hosts and no routes, and the primary Ingress gets all traffic`;
+  return diagnose('warning', 'CanaryNotSupported', ingress, 'metadata.annotations', message);
+}
