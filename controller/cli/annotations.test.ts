@@ -1,0 +1,42 @@
+// What `sluice annotations` prints.
+
+import { describe, expect, test } from '@jest/globals';
+import { annotations } from '../compile/settings/annotations.ts';
+import { renderAnnotations } from './annotations.ts';
+
+describe('renderAnnotations', () => {
+  test('json has every annotation with its plain fields', () => {
+    const parsed = JSON.parse(renderAnnotations('json'));
+    expect(parsed.prefix).toBe('nginx.ingress.kubernetes.io');
+    expect(parsed.annotations.map(({ name }: { name: string }) => name)).toEqual(annotations.map(({ name }) => name));
+    expect(parsed.annotations.find(({ name }: { name: string }) => name === 'limit-allowlist')).toEqual({
+      name: 'limit-allowlist',
+      aliases: ['limit-whitelist'],
+      group: 'Rate limits',
+      value: 'comma list of CIDR',
+      default: null,
+      globalKey: null,
+      scope: 'path',
+      risk: 'Low',
+      onInvalid: 'rejectIngress',
+      onUnparsable: 'rejectIngress',
+      dependsOn: [],
+      support: 'notYet',
+      whenUnsupported: 'warn',
+      doc: 'Client networks that are not limited.',
+      note: 'requests are not limited',
+    });
+  });
+
+  test('text has a summary, and one line for each annotation under its group', () => {
+    const lines = renderAnnotations('text').split('\n');
+    expect(lines[0]).toMatch(/^136 annotations, prefix nginx\.ingress\.kubernetes\.io\/ .*: \d+ full, 2 partial, /);
+    for (const { name, group, support } of annotations) {
+      const index = lines.findIndex((line) => line.startsWith(`  ${name} `));
+      expect(lines[index]).toContain(support);
+      expect(lines.slice(0, index).findLast((line) => /^[A-Z]/.test(line))).toBe(group);
+    }
+    const closing = lines.find((line) => line.startsWith('  auth-url '));
+    expect(closing).toMatch(/notYet +High +503 +requests would reach/);
+  });
+});

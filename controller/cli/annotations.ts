@@ -1,0 +1,89 @@
+// `sluice annotations [--json]`: what Sluice does with each annotation, from the records that the compiler itself uses.
+
+import { annotations, DEFAULT_PREFIX } from '../compile/settings/annotations.ts';
+import type { AnnotationRecord, OnInvalid, Risk, Scope, Support, WhenUnsupported } from '../compile/settings/record.ts';
+import { renderValue } from '../compile/settings/types.ts';
+
+/** One annotation as printed by `--json`. Field meanings: `AnnotationRecord`. */
+export interface AnnotationEntry {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly group: string;
+  readonly value: string;
+  /** Text form; null when the annotation is off by default. */
+  readonly default: string | null;
+  readonly globalKey: string | null;
+  readonly scope: Scope;
+  readonly risk: Risk;
+  readonly onInvalid: OnInvalid;
+  readonly onUnparsable: OnInvalid;
+  readonly dependsOn: readonly string[];
+  readonly support: Support;
+  readonly whenUnsupported: WhenUnsupported;
+  readonly doc: string;
+  readonly note: string;
+}
+
+/** Support levels in the order in which they are counted and explained. */
+export const SUPPORT_LEVELS: readonly Support[] = ['full', 'partial', 'notYet', 'noEffect', 'refused'];
+
+/** Renders the list of all annotations: a table for people, or JSON with a stable shape for programs. Ends in a newline. */
+export function renderAnnotations(format: 'text' | 'json'): string {
+  if (format === 'json') {
+    return `${JSON.stringify({ prefix: DEFAULT_PREFIX, annotations: annotations.map(entryOf) }, null, 2)}\n`;
+  }
+  const groups = groupBy(annotations, ({ group }) => group);
+  const sections = [...groups].map(([group, records]) => [group, ...records.map(renderLine)].join('\n'));
+  return `${[renderSummary(), ...sections].join('\n\n')}\n`;
+}
+
+function entryOf(record: AnnotationRecord<unknown>): AnnotationEntry {
+  const { name, aliases, group, globalKey, scope, risk, onInvalid, onUnparsable, dependsOn } = record;
+  return {
+    name,
+    aliases,
+    group,
+    value: record.type.describe,
+    default: record.default === null ? null : renderValue(record.type, record.default),
+    globalKey,
+    scope,
+    risk,
+    onInvalid,
+    onUnparsable,
+    dependsOn,
+    support: record.support,
+    whenUnsupported: record.whenUnsupported,
+    doc: record.doc,
+    note: record.note,
+  };
+}
+
+function renderSummary(): string {
+  const counts = SUPPORT_LEVELS.map((level) => {
+    const count = annotations.filter(({ support }) => support === level).length;
+    return `${count} ${level}`;
+  });
+  return [
+    `${annotations.length} annotations, prefix ${DEFAULT_PREFIX}/ (--annotations-prefix): ${counts.join(', ')}`,
+    '"503": while the annotation asks for what Sluice does not do, the paths of the Ingress answer 503.',
+  ].join('\n');
+}
+
+const NAME_WIDTH = Math.max(...annotations.map(({ name }) => name.length));
+
+function renderLine(record: AnnotationRecord<unknown>): string {
+  const closes = record.support !== 'full' && record.whenUnsupported === 'denyRoutes' ? '503' : '';
+  const columns = [record.name.padEnd(NAME_WIDTH), record.support.padEnd(8), record.risk.padEnd(8), closes.padEnd(3)];
+  return `  ${columns.join('  ')}  ${record.note === '' ? record.doc : record.note}`;
+}
+
+/** Groups in order of first appearance. */
+export function groupBy<T>(items: readonly T[], groupOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(groupOf(item));
+    if (group === undefined) groups.set(groupOf(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
