@@ -1,0 +1,59 @@
+// Adds up the metrics of several workers: values with the same name and labels become one. Pure.
+
+import type { SampleHistogram, SampleValue, WorkerSample } from './messages.ts';
+
+export const emptySample: WorkerSample = { counters: [], gauges: [], histograms: [] };
+
+/**
+ * Adds samples: counters, gauges and histogram counts are summed by name and labels, in the order of their first
+ * appearance. Histograms of one name must have the same bounds; others throw, because all workers run the same code.
+ */
+export function addSamples(samples: readonly WorkerSample[]): WorkerSample {
+  return {
+    counters: addValues(samples.flatMap((sample) => sample.counters)),
+    gauges: addValues(samples.flatMap((sample) => sample.gauges)),
+    histograms: addHistograms(samples.flatMap((sample) => sample.histograms)),
+  };
+}
+
+/** What stays of a worker that died: what it counted. Its gauges (open connections and the like) died with it. */
+export function withoutGauges(sample: WorkerSample): WorkerSample {
+  return { ...sample, gauges: [] };
+}
+
+function addValues(values: readonly SampleValue[]): readonly SampleValue[] {
+  const sums = new Map<string, SampleValue>();
+  for (const value of values) {
+    const key = keyOf(value);
+    const before = sums.get(key);
+    sums.set(key, before === undefined ? value : { ...before, value: before.value + value.value });
+  }
+  return [...sums.values()];
+}
+
+function addHistograms(histograms: readonly SampleHistogram[]): readonly SampleHistogram[] {
+  const sums = new Map<string, SampleHistogram>();
+  for (const histogram of histograms) {
+    const key = keyOf(histogram);
+    const before = sums.get(key);
+    sums.set(key, before === undefined ? histogram : addHistogram(before, histogram));
+  }
+  return [...sums.values()];
+}
+
+function addHistogram(a: SampleHistogram, b: SampleHistogram): SampleHistogram {
+  if (a.bounds.length !== b.bounds.length || a.bounds.some((bound, i) => bound !== b.bounds[i])) {
+    throw new Error(`workers disagree about the buckets of ${a.name}`);
+  }
+  return { ...a, counts: a.counts.map((count, i) => count + (b.counts[i] ?? 0)), sum: a.sum + b.sum };
+}
+
+/** Identifies a series; label order does not matter. */
+function keyOf({ name, labels }: { readonly name: string; readonly labels: Readonly<Record<string, string>> }): string {
+  return JSON.stringify([
+    name,
+    ...Object.keys(labels)
+      .sort()
+      .map((label) => [label, labels[label]]),
+  ]);
+}

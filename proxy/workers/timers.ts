@@ -1,0 +1,18 @@
+// Time as an argument: what the worker pool asks of the clock, and the real one. Tests pass a clock they turn by hand.
+
+export interface Timers {
+  /** Milliseconds that only go forward; the zero point means nothing. */
+  nowMs(): number;
+  /** Calls `run` once after `delayMs`, unless the returned function was called before. */
+  after(delayMs: number, run: () => void): () => void;
+}
+
+/** The real clock. Its timers do not keep the process alive. */
+export const systemTimers: Timers = {
+  nowMs: () => performance.now(),
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
