@@ -106,7 +106,12 @@ function pairForHost(
   diagnostics: Diagnostic[],
 ): CertificatePair | null {
   const entry = entries.literal.get(host) ?? coveringEntry(host, entries);
-  if (entry === null || entry.secretName === '') return null;
+  if (entry === null) {
+    const message = `no entry names ${hostText(host)} and no certificate of them covers it; ${defaultIsUsed(host)}`;
+    diagnostics.push(diagnose('warning', 'NoTlsEntryForHost', ingress, 'spec.tls', message));
+    return null;
+  }
+  if (entry.secretName === '') return null;
   const key: ObjectKey = `${ingress.meta.namespace}/${entry.secretName}`;
   const pair = secrets.pairOf(key);
   if (pair !== null && coversHost(pair.info, host)) return pair;
@@ -116,9 +121,13 @@ function pairForHost(
       : secrets.has(key)
         ? ['SecretUnusable', `Secret ${key} holds no usable certificate and key`]
         : ['SecretNotFound', `Secret ${key} does not exist`];
-  const message = `${problem}; HTTPS for ${hostText(host)} gets the default certificate, and plain HTTP is still redirected`;
+  const message = `${problem}; ${defaultIsUsed(host)}`;
   diagnostics.push(diagnose('error', reason, ingress, `spec.tls[${entry.index}].secretName`, message));
   return null;
+}
+
+function defaultIsUsed(host: VirtualHostName): string {
+  return `HTTPS for ${hostText(host)} gets the default certificate, and it still counts as TLS for redirects`;
 }
 
 function coveringEntry(host: VirtualHostName, { covering }: TlsEntries): IngressTls | null {

@@ -31,7 +31,7 @@ export interface PlannedRoute {
   readonly backend: BackendUse | null;
   /** Path as written, `/` when the manifest has none. */
   readonly path: string;
-  /** Field of the backend, for diagnostics about it. */
+  /** Where it stands in its Ingress: the path, or `spec.defaultBackend`. */
   readonly field: string;
 }
 

@@ -103,8 +103,7 @@ function claimPath(accepted: AcceptedIngress, rule: IngressRule, path: IngressPa
   if (holder !== undefined && holder.origin !== 'implicit') {
     return [pathConflict({ owner: accepted, field: `${pathField}.path`, path: text, backend }, draft.name, holder)];
   }
-  const field = `${pathField}.backend.service`;
-  draft.claims.set(claimKey(match), { origin: 'path', match, owner: accepted, backend, path: text, field });
+  draft.claims.set(claimKey(match), { origin: 'path', match, owner: accepted, backend, path: text, field: pathField });
   return literalPathWarning(accepted, text, `${pathField}.path`);
 }
 

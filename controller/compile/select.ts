@@ -7,7 +7,7 @@
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import { quoteShort } from '../objects/host-name.ts';
 import type { Snapshot } from '../objects/snapshot.ts';
-import { type Ingress, keyOf, type ObjectKey } from '../objects/types.ts';
+import type { Ingress, ObjectKey } from '../objects/types.ts';
 import { inspectIngress } from './deep-inspection.ts';
 import { diagnose } from './report.ts';
 import { canary } from './settings/canary.ts';
@@ -49,8 +49,8 @@ export function selectIngresses(
     diagnostics.push(...choice.diagnostics);
     if (choice.accepted === null) continue;
     acceptedIngresses.set(key, choice.accepted.ingress);
-    if (choice.accepted.values.get(canary) === true) diagnostics.push(canaryNotCarriedOut(ingress));
-    else accepted.push(choice.accepted);
+    // Annotation reference §5: a canary makes no host and no route; parseAnnotations has told its owner.
+    if (choice.accepted.values.get(canary) !== true) accepted.push(choice.accepted);
   }
   return { accepted, acceptedIngresses, diagnostics };
 }
@@ -145,9 +145,4 @@ function parse(ingress: Ingress, options: CompileOptions, global: GlobalValues):
 
 function acceptedWith(ingress: Ingress, parsed: ParsedAnnotations): AcceptedIngress {
   return { ingress, values: parsed.values, isDenied: parsed.verdict.kind === 'denyRoutes' };
-}
-
-function canaryNotCarriedOut(ingress: Ingress): Diagnostic {
-  const message = `${keyOf(ingress.meta)} is a canary Ingress, which is not carried out yet; it creates no hosts and no routes, and the primary Ingress gets all traffic`;
-  return diagnose('warning', 'CanaryNotSupported', ingress, 'metadata.annotations', message);
 }

@@ -56,7 +56,7 @@ function readSecret(
   const consequence =
     lastGood === null
       ? 'hosts that name this Secret get the default certificate'
-      : 'hosts that name this Secret keep its last good certificate';
+      : 'HTTPS with this Secret keeps its last good certificate';
   const message = `${parsed.field} ${parsed.why}; ${consequence}`;
   diagnostics.push(diagnose('error', 'BadKeyPair', secret, `data[${parsed.field}]`, message));
   return lastGood;

@@ -49,7 +49,10 @@ export function resolveUpstreams(
     const target = resolveBackend(backend, viaClusterIp.has(key), snapshot, options);
     upstreams.push(roundRobin(ids.get(key) ?? key, target.endpoints));
     if (target.wantedName !== null) wantedNames.add(target.wantedName);
-    if (target.problem !== null) diagnostics.push(...reportProblem(target.problem, backend));
+    // A backend without port came through the decoder, which has reported it.
+    if (target.problem !== null && backend.use.portKind !== 'none') {
+      diagnostics.push(...reportProblem(target.problem, backend));
+    }
   }
   const fallback = resolveDefaultBackend(snapshot, options);
   upstreams.push(...fallback.upstreams);
@@ -189,13 +192,14 @@ function failed(
 }
 
 function portText(use: BackendUse): string {
-  return use.portKind === 'name' ? quoteShort(use.port) : use.portKind === 'none' ? '(none given)' : use.port;
+  return use.portKind === 'name' ? quoteShort(use.port) : use.port;
 }
 
 /** One diagnostic per Ingress, at its first use: a backend of 10,000 paths is one problem. */
 function reportProblem(problem: BackendProblem, { users }: UsedBackend): Diagnostic[] {
   return [...users].map(([{ ingress }, route]) => {
-    const field = `${route.origin === 'path' ? route.field : `${route.field}.service`}${problem.field}`;
+    const service = route.origin === 'path' ? 'backend.service' : 'service';
+    const field = `${route.field}.${service}${problem.field}`;
     const message = `${problem.text}; requests for this backend are answered 503`;
     return diagnose(problem.severity, problem.reason, ingress, field, message);
   });

@@ -28,9 +28,10 @@ export function renderResult(result: CompileResult, options: CompileOptions): Re
     ),
     defaultCertificate: nameOfCertificate(defaultCertificate, table),
     certificates: Object.fromEntries(
-      table.certificates.map(({ secret, dnsNames, commonName }) => [
+      table.certificates.map(({ id, secret, dnsNames, commonName }) => [
         secret || 'generated',
-        dnsNames.length > 0 ? dnsNames : [commonName],
+        // Part of the id: tells a renewed pair from the one before.
+        { id: id.slice(0, 8), names: dnsNames.length > 0 ? dnsNames : [commonName] },
       ]),
     ),
     wantedNames,
