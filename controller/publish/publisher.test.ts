@@ -1,0 +1,147 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { applyUpdate, canApply } from '#proxy/table/apply.ts';
+import { decodeUpdate } from '#proxy/table/codec.ts';
+import { arbitraryTable, materialOf } from '#proxy/table/testing/arbitrary.ts';
+import { buildHost, buildTable } from '#proxy/table/testing/build.ts';
+import type { RoutingTable } from '#proxy/table/types.ts';
+import type { AckReport, TableBroadcast } from '#proxy/workers/pool.ts';
+import { Publisher } from './publisher.ts';
+
+/** A sink that holds every broadcast until the test acknowledges it. */
+class Sink {
+  readonly sent: TableBroadcast[] = [];
+  readonly #resolve: ((report: AckReport) => void)[] = [];
+
+  readonly send = (broadcast: TableBroadcast): Promise<AckReport> => {
+    this.sent.push(broadcast);
+    const { promise, resolve } = Promise.withResolvers<AckReport>();
+    this.#resolve.push(resolve);
+    return promise;
+  };
+
+  ack(workers = 2): void {
+    const revision = this.sent.at(-1)?.revision ?? 0;
+    this.#resolve.at(-1)?.({ revision, workers, slowestMs: 1, problems: [] });
+  }
+}
+
+function start() {
+  const sink = new Sink();
+  const clock = { nowMs: 1000 };
+  const publisher = new Publisher({ send: sink.send, nowMs: () => clock.nowMs });
+  return { sink, clock, publisher };
+}
+
+const input = (table: RoutingTable) => ({ table, material: materialOf(table) });
+const withPath = (path: string) => buildTable([buildHost('a.test', [{ kind: 'prefix', path }])]);
+const movedEndpoint: RoutingTable = {
+  ...withPath(''),
+  upstreams: [
+    { id: 'default-web-80', balancer: { kind: 'roundRobin' }, endpoints: [{ address: '10.0.0.2', port: 80 }] },
+  ],
+};
+
+describe('publish', () => {
+  test('the first table goes out whole and counts when it is acknowledged', async () => {
+    const { sink, clock, publisher } = start();
+    expect(publisher).toMatchObject({ currentRevision: 0, acknowledgedRevision: 0, published: null });
+    const outcome = publisher.publish(input(withPath('')));
+    expect(publisher).toMatchObject({ currentRevision: 1, acknowledgedRevision: 0 });
+    clock.nowMs += 12;
+    sink.ack();
+    expect(await outcome).toEqual({
+      kind: 'published',
+      revision: 1,
+      form: 'full',
+      bytes: sink.sent[0]?.bytes.byteLength,
+      latencyMs: 12,
+      workers: 2,
+      changesConfiguration: true,
+      problems: [],
+    });
+    expect(publisher.acknowledgedRevision).toBe(1);
+    expect(sink.sent[0]?.encodeFull()).toBe(sink.sent[0]?.bytes);
+  });
+
+  test('an equal table is not sent', async () => {
+    const { sink, publisher } = start();
+    const first = publisher.publish(input(withPath('')));
+    sink.ack();
+    await first;
+    expect(await publisher.publish(input(withPath('')))).toEqual({ kind: 'unchanged', revision: 1 });
+    expect(sink.sent).toHaveLength(1);
+  });
+
+  test('later tables go out as parts, with the whole table at hand for workers without a base', async () => {
+    const { sink, publisher } = start();
+    const first = publisher.publish(input(withPath('')));
+    sink.ack();
+    await first;
+    const second = publisher.publish(input(movedEndpoint));
+    sink.ack();
+    expect(await second).toMatchObject({ revision: 2, form: 'parts', changesConfiguration: false });
+    const [, broadcast] = sink.sent;
+    if (broadcast === undefined) throw new Error('expected a second broadcast');
+    expect(decodeUpdate(broadcast.bytes)).toMatchObject({ kind: 'parts', baseRevision: 1, revision: 2 });
+    expect(decodeUpdate(broadcast.encodeFull())).toMatchObject({ kind: 'full', revision: 2, table: movedEndpoint });
+    expect(broadcast.encodeFull()).toBe(broadcast.encodeFull());
+  });
+
+  test('while one is on its way only the newest waits, and its latency counts from its own call', async () => {
+    const { sink, clock, publisher } = start();
+    const first = publisher.publish(input(withPath('/1')));
+    const second = publisher.publish(input(withPath('/2')));
+    clock.nowMs += 5;
+    const third = publisher.publish(input(withPath('/3')));
+    expect(await second).toEqual({ kind: 'superseded' });
+    expect(sink.sent).toHaveLength(1);
+    sink.ack();
+    await first;
+    await Promise.resolve();
+    clock.nowMs += 10;
+    sink.ack();
+    expect(await third).toMatchObject({ kind: 'published', revision: 2, latencyMs: 10 });
+    expect(publisher.published?.table).toEqual(withPath('/3'));
+  });
+
+  test('stopped workers leave it abandoned', async () => {
+    const { sink, publisher } = start();
+    const outcome = publisher.publish(input(withPath('')));
+    sink.ack(0);
+    expect(await outcome).toEqual({ kind: 'abandoned', revision: 1 });
+    expect(publisher.acknowledgedRevision).toBe(0);
+  });
+
+  test('a table without its key pairs is refused, and the next one goes out', async () => {
+    const { sink, publisher } = start();
+    const [table] = fc.sample(arbitraryTable, 1) as [RoutingTable];
+    await expect(publisher.publish({ table, material: new Map() })).rejects.toThrow('key pair was not given');
+    expect(publisher.published).toBeNull();
+    const next = publisher.publish(input(table));
+    sink.ack();
+    expect(await next).toMatchObject({ kind: 'published', revision: 1 });
+  });
+
+  test('whatever is published, a worker that applies every broadcast ends with the last table', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(arbitraryTable, { minLength: 1, maxLength: 6 }), async (tables) => {
+        let table: RoutingTable | null = null;
+        let revision: number | null = null;
+        const publisher = new Publisher({
+          nowMs: () => 0,
+          send: async (broadcast) => {
+            const update = decodeUpdate(broadcast.bytes);
+            expect(canApply(update, revision)).toBe(true);
+            table = applyUpdate(table, update);
+            revision = update.revision;
+            return { revision, workers: 1, slowestMs: 0, problems: [] };
+          },
+        });
+        await Promise.all(tables.map((each) => publisher.publish(input(each))));
+        expect(table).toEqual(tables.at(-1));
+        expect(publisher.acknowledgedRevision).toBe(revision);
+      }),
+    );
+  });
+});

@@ -1,0 +1,146 @@
+// Brings each compiled table to the workers: numbers it, sends what changed since the last one, waits for the acks.
+//
+//   CompileResult --publish--> diff --encode once--> pool --acks--> outcome
+//
+// One update is on its way at a time. Results that arrive meanwhile wait in a single place where the newest replaces
+// the others: when changes outrun the workers, tables are left out, never queued.
+
+import { encodeUpdate } from '#proxy/table/codec.ts';
+import type { CertificateMaterial, RoutingTable } from '#proxy/table/types.ts';
+import type { WorkerProblem } from '#proxy/workers/messages.ts';
+import type { AckReport, TableBroadcast } from '#proxy/workers/pool.ts';
+import { changesConfiguration, diffTables, fullUpdateOf, type NumberedTable } from './diff.ts';
+
+/** What is published of a CompileResult. */
+export interface PublishInput {
+  readonly table: RoutingTable;
+  /** Every pair named by `table.certificates`. */
+  readonly material: ReadonlyMap<string, CertificateMaterial>;
+}
+
+export type PublishOutcome =
+  /** The table equals the published one: nothing was sent. */
+  | { readonly kind: 'unchanged'; readonly revision: number }
+  /** A newer result took its place before it could be sent. */
+  | { readonly kind: 'superseded' }
+  /** The workers were stopped before they acknowledged. */
+  | { readonly kind: 'abandoned'; readonly revision: number }
+  | PublishedOutcome;
+
+/** All live workers serve the table. */
+export interface PublishedOutcome {
+  readonly kind: 'published';
+  readonly revision: number;
+  readonly form: 'full' | 'parts';
+  /** Size of the encoded update. */
+  readonly bytes: number;
+  /** From the call of `publish` to the last ack, waiting for an earlier update included. */
+  readonly latencyMs: number;
+  readonly workers: number;
+  /** false: only endpoints or certificates changed, which ingress-nginx does not count as a reload. */
+  readonly changesConfiguration: boolean;
+  readonly problems: readonly WorkerProblem[];
+}
+
+export interface PublisherOptions {
+  /** Sends to all workers and resolves with their acks: `WorkerPool.publish`. */
+  readonly send: (broadcast: TableBroadcast) => Promise<AckReport>;
+  /** Milliseconds that only go forward. */
+  readonly nowMs: () => number;
+}
+
+interface Waiting {
+  readonly input: PublishInput;
+  readonly sinceMs: number;
+  readonly resolve: (outcome: PublishOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Publisher {
+  readonly #options: PublisherOptions;
+  #published: NumberedTable | null = null;
+  #acknowledgedRevision = 0;
+  #isSending = false;
+  #waiting: Waiting | null = null;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  /** The table that was sent last, with its revision; null before the first. */
+  get published(): NumberedTable | null {
+    return this.#published;
+  }
+
+  /** Revision that was sent last; 0 before the first. */
+  get currentRevision(): number {
+    return this.#published?.revision ?? 0;
+  }
+
+  /** Revision that all live workers serve; 0 before the first. */
+  get acknowledgedRevision(): number {
+    return this.#acknowledgedRevision;
+  }
+
+  /**
+   * Publishes a result and resolves with what became of it. Rejects only on a bug: a table that cannot be encoded, or
+   * whose key pairs are not all given; the published table stays in force then.
+   */
+  publish(input: PublishInput): Promise<PublishOutcome> {
+    const { promise, resolve, reject } = Promise.withResolvers<PublishOutcome>();
+    this.#waiting?.resolve({ kind: 'superseded' });
+    this.#waiting = { input, sinceMs: this.#options.nowMs(), resolve, reject };
+    if (!this.#isSending) void this.#sendWaiting();
+    return promise;
+  }
+
+  /** Sends what waits until nothing does. Never rejects: every failure belongs to the one who published. */
+  async #sendWaiting(): Promise<void> {
+    this.#isSending = true;
+    for (let next = this.#takeWaiting(); next !== null; next = this.#takeWaiting()) {
+      try {
+        next.resolve(await this.#send(next));
+      } catch (error) {
+        next.reject(error);
+      }
+    }
+    this.#isSending = false;
+  }
+
+  #takeWaiting(): Waiting | null {
+    const next = this.#waiting;
+    this.#waiting = null;
+    return next;
+  }
+
+  async #send({ input, sinceMs }: Waiting): Promise<PublishOutcome> {
+    const next: NumberedTable = { revision: this.currentRevision + 1, table: input.table };
+    const update = diffTables(this.#published, next, input.material);
+    if (update === null) return { kind: 'unchanged', revision: this.currentRevision };
+    const bytes = encodeUpdate(update);
+    const encodeFull = update.kind === 'full' ? () => bytes : encodeOnce(next, input.material);
+    this.#published = next;
+    const report = await this.#options.send({ revision: next.revision, bytes, encodeFull });
+    if (report.workers === 0) return { kind: 'abandoned', revision: next.revision };
+    this.#acknowledgedRevision = next.revision;
+    return {
+      kind: 'published',
+      revision: next.revision,
+      form: update.kind,
+      bytes: bytes.byteLength,
+      latencyMs: this.#options.nowMs() - sinceMs,
+      workers: report.workers,
+      changesConfiguration: changesConfiguration(update),
+      problems: report.problems,
+    };
+  }
+}
+
+/** Encodes the whole table when first asked; several workers may need it, most revisions never do. */
+function encodeOnce(next: NumberedTable, material: ReadonlyMap<string, CertificateMaterial>): () => SharedArrayBuffer {
+  let bytes: SharedArrayBuffer | null = null;
+  return () => {
+    bytes ??= encodeUpdate(fullUpdateOf(next, material));
+    return bytes;
+  };
+}
