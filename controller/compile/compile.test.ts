@@ -53,6 +53,13 @@ function memoryParts({ acceptedIngresses, goodPairs }: CompileMemory): unknown[]
   ];
 }
 
+/** ES modules are strict: a write to a frozen object throws. */
+function deepFreeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const item of Object.values(value)) deepFreeze(item);
+}
+
 describe('for arbitrary objects compile', () => {
   test('never throws and gives a valid table', () => {
     fc.assert(
@@ -61,6 +68,16 @@ describe('for arbitrary objects compile', () => {
         expect(validateTable(result.table)).toEqual([]);
         expect([...result.material.keys()]).toEqual(result.table.certificates.map(({ id }) => id));
       }),
+    );
+  });
+
+  test('leaves its input as it is', () => {
+    fc.assert(
+      fc.property(clusterObjects, optionSets, (objects, options) => {
+        for (const object of objects) deepFreeze(object);
+        expect(() => compile(snapshotWith(objects), options, emptyMemory, nowMs)).not.toThrow();
+      }),
+      { numRuns: 30 },
     );
   });
 

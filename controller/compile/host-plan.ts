@@ -18,9 +18,10 @@ export interface BackendUse {
 
 /**
  * Where a planned route comes from. `path`: a path of a rule. `implicit`: the `/` that every host has. `catchAll`: an
- * Ingress without rules whose default backend answers unknown hosts; redirects do not apply to it (§5).
+ * Ingress without rules whose default backend answers unknown hosts; redirects do not apply to it (§5). `healthz`: the
+ * 200 that the catch-all host answers to load balancers (§5). Paths of rules take the place of `implicit` and `healthz`.
  */
-export type RouteOrigin = 'path' | 'implicit' | 'catchAll';
+export type RouteOrigin = 'path' | 'implicit' | 'catchAll' | 'healthz';
 
 export interface PlannedRoute {
   readonly origin: RouteOrigin;

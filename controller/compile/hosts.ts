@@ -31,6 +31,7 @@ export function planHosts(ordered: readonly AcceptedIngress[]): HostsPass {
   const diagnostics: Diagnostic[] = [];
   const drafts = new Map<VirtualHostName, HostDraft>();
   const catchAll = openDraft(drafts, catchAllHost, implicitRoute(null, null));
+  catchAll.claims.set(claimKey(healthzRoute.match), healthzRoute);
   // Before all rules: a hostless rule for `/` must find the place taken even when its Ingress is older, because
   // ingress-nginx builds the catch-all server first (controller.go, createServers).
   for (const accepted of ordered) diagnostics.push(...claimCatchAll(accepted, catchAll));
@@ -67,6 +68,15 @@ function implicitRoute(owner: AcceptedIngress | null, backend: BackendUse | null
   return { origin: 'implicit', match: rootMatch, owner, backend, path: '/', field: 'spec.defaultBackend' };
 }
 
+const healthzRoute: PlannedRoute = {
+  origin: 'healthz',
+  match: { kind: 'prefix', path: '/healthz' },
+  owner: null,
+  backend: null,
+  path: '/healthz',
+  field: '',
+};
+
 /** An Ingress without rules answers unknown hosts with its default backend (§5). */
 function claimCatchAll(accepted: AcceptedIngress, catchAll: HostDraft): Diagnostic[] {
   const { ingress } = accepted;
@@ -100,7 +110,7 @@ function claimPath(accepted: AcceptedIngress, rule: IngressRule, path: IngressPa
   }
   const match = matchOf(path.pathType, text);
   const holder = draft.claims.get(claimKey(match));
-  if (holder !== undefined && holder.origin !== 'implicit') {
+  if (holder?.origin === 'path' || holder?.origin === 'catchAll') {
     return [pathConflict({ owner: accepted, field: `${pathField}.path`, path: text, backend }, draft.name, holder)];
   }
   draft.claims.set(claimKey(match), { origin: 'path', match, owner: accepted, backend, path: text, field: pathField });

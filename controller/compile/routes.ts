@@ -69,7 +69,8 @@ function routeId(ingress: string, host: VirtualHostName, { match }: PlannedRoute
 }
 
 /** A denied route runs nothing else (annotation reference, execution order, step 6). */
-function targetOf({ owner, backend }: PlannedRoute, parts: RouteParts): RouteTarget {
+function targetOf({ owner, backend, origin }: PlannedRoute, parts: RouteParts): RouteTarget {
+  if (origin === 'healthz') return { kind: 'answer', status: 200, reason: 'healthz' };
   if (owner?.isDenied === true) return { kind: 'answer', status: 503, reason: 'denied' };
   const upstream =
     owner === null || backend === null

@@ -129,8 +129,11 @@ export type RouteTarget =
   /** The proxy answers itself: `reason` is a stable word for logs and metrics. */
   | { readonly kind: 'answer'; readonly status: number; readonly reason: AnswerReason };
 
-/** Why the proxy answers itself: `noBackend` (built-in 404), `denied` (a bad annotation closed the path, 503). */
-export type AnswerReason = 'noBackend' | 'denied';
+/**
+ * Why the proxy answers itself: `noBackend` (built-in 404), `denied` (a bad annotation closed the path, 503), `healthz`
+ * (200 on `/healthz` of the catch-all host, for load balancers that probe the traffic port).
+ */
+export type AnswerReason = 'noBackend' | 'denied' | 'healthz';
 
 /** One request or response step of a route. Each kind is one file in `proxy/filters/`. */
 export type Filter = HttpsRedirectFilter;

@@ -86,9 +86,9 @@ function nameOfCertificate(id: CertificateId | null, table: RoutingTable): strin
   return table.certificates.find((info) => info.id === id)?.secret || 'generated';
 }
 
-/** The catch-all host is left out while it holds only the controller's own default backend. */
+/** The catch-all host is left out while it holds only the controller's own routes. */
 function isWorthShowing({ name, routes }: VirtualHost): boolean {
-  return name !== '_' || routes.length > 1 || routes[0]?.labels.ingress !== '';
+  return name !== '_' || routes.some(({ labels }) => labels.ingress !== '');
 }
 
 function renderHost(host: VirtualHost, table: RoutingTable, options: CompileOptions): unknown {
