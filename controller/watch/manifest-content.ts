@@ -1,13 +1,13 @@
-// Turns the text of one manifest file into objects and diagnostics. No I/O.
+// Decodes what one manifest file holds. No I/O.
 //
-// In: text, file name, and whether an earlier good version of the file is in use. Out: what the file holds, and whether it
+// In: the parsed text, file name, and whether an earlier good version of the file is in use. Out: what the file holds, and whether it
 // is broken: a broken file does not replace its last good version, exactly as an API server refuses a bad object and
 // keeps the old one.
 
 import { decodeObject } from '../objects/decode.ts';
 import type { Diagnostic, SourceLocation } from '../objects/diagnostic.ts';
 import { type KubernetesObject, keyOf } from '../objects/types.ts';
-import { parseManifestText, type RawObject } from './manifest-text.ts';
+import type { ManifestText, RawObject } from './manifest-text.ts';
 
 /** One object and where it stands. `id` is `Kind/key`, unique over all sources. */
 export interface ManifestObject {
@@ -33,11 +33,11 @@ const effects: Readonly<Record<BrokenEffect, string>> = {
 };
 
 /**
- * Reads a manifest file. In a file that is broken the sound documents are read too: they are used when there is no
+ * Decodes the objects of a manifest file. In a file that is broken the sound documents are read too: they are used when there is no
  * earlier good version.
  */
-export function readManifestContent(text: string, file: string, brokenEffect: BrokenEffect): ManifestContent {
-  const { objects: raws, faults } = parseManifestText(text);
+export function decodeManifest(parsed: ManifestText, file: string, brokenEffect: BrokenEffect): ManifestContent {
+  const { objects: raws, faults } = parsed;
   const objects: ManifestObject[] = [];
   const diagnostics = faults.map(({ line, what }) =>
     fileDiagnostic('InvalidManifest', { file, line }, `${file}:${line}: ${what}`, documentEffect(brokenEffect)),

@@ -9,11 +9,12 @@ import { createHash } from 'node:crypto';
 import { compareText, type Diagnostic } from '../objects/diagnostic.ts';
 import {
   type BrokenEffect,
+  decodeManifest,
   type ManifestContent,
   type ManifestObject,
-  readManifestContent,
   unreadableFile,
 } from './manifest-content.ts';
+import type { ManifestText } from './manifest-text.ts';
 import { type MergedManifests, mergeManifests } from './merge-manifests.ts';
 import type { FileStamp } from './scan-folder.ts';
 
@@ -60,25 +61,25 @@ export class ManifestFiles {
     return this.#files.get(path)?.stamp ?? null;
   }
 
-  /** Judges a text; null when it is the one judged last, so that a touched file costs no parsing. Takes nothing over. */
-  judgeText(path: string, text: string, stamp: FileStamp): TextVerdict | null {
+  /** True when this is the text judged last, so that a touched file costs no parsing. Notes that the file is there. */
+  isKnownText(path: string, text: string, stamp: FileStamp): boolean {
+    const known = this.#files.get(path);
+    if (known === undefined || known.digest !== digestOf(text)) return false;
+    this.#files.set(path, { ...known, stamp, isMissing: false });
+    return true;
+  }
+
+  /** Judges a text that was parsed. Takes nothing over. */
+  judge(path: string, text: string, parsed: ManifestText, stamp: FileStamp): TextVerdict {
     const known = this.#files.get(path) ?? unknownFile;
-    const digest = createHash('sha256').update(text).digest('base64');
-    if (digest === known.digest) {
-      this.#files.set(path, { ...known, stamp, isMissing: false });
-      return null;
-    }
+    const digest = digestOf(text);
     // Shells empty a file long before the program behind `>` writes to it.
     if (text.trim() === '' && known.objects.length > 0) {
-      const fault = unreadableFile(
-        'EmptyManifest',
-        path,
-        'the file is empty (delete it to remove its objects)',
-        'keepsLastGood',
-      );
-      return { next: { ...known, stamp, digest, faults: [fault], isMissing: false }, isBroken: true };
+      const what = 'the file is empty (delete it to remove its objects)';
+      const faults = [unreadableFile('EmptyManifest', path, what, 'keepsLastGood')];
+      return { next: { ...known, stamp, digest, faults, isMissing: false }, isBroken: true };
     }
-    const content = readManifestContent(text, path, brokenEffect(known));
+    const content = decodeManifest(parsed, path, brokenEffect(known));
     return { next: { ...takeOver(known, content), stamp, digest }, isBroken: content.isBroken };
   }
 
@@ -118,6 +119,10 @@ export class ManifestFiles {
   diagnostics(): ReadonlyMap<string, readonly Diagnostic[]> {
     return new Map([...this.#files].map(([path, file]) => [path, [...file.faults, ...file.objectDiagnostics]]));
   }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64');
 }
 
 function brokenEffect(known: KnownFile): BrokenEffect {

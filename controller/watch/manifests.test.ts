@@ -399,6 +399,32 @@ describe('an object in two files', () => {
   });
 });
 
+describe('a large file', () => {
+  const largeText = (value: string) =>
+    Array.from({ length: 1700 }, (_, i) => configMapText(`m${i}`, value)).join('---\n');
+
+  test('is complete at the start, and holds up no other file later', async () => {
+    await using folder = await WatchedFolder.start({
+      'large.yaml': largeText('one'),
+      'small.yaml': configMapText('s'),
+    });
+    expect(folder.snapshot.configMaps.size).toBe(1701);
+    await folder.replace('large.yaml', largeText('two'));
+    await folder.replace('small.yaml', configMapText('s', 'two'));
+    await folder.until(() => folder.configMaps['m1699'] === 'two');
+    const small = folder.history.findIndex((snapshot) => configMapsOf(snapshot)['s'] === 'two');
+    const large = folder.history.findIndex((snapshot) => configMapsOf(snapshot)['m1699'] === 'two');
+    expect(small).toBeLessThan(large);
+  });
+
+  test('that is broken keeps its last good objects and names the line', async () => {
+    await using folder = await WatchedFolder.start({ 'large.yaml': configMapText('a') });
+    await folder.replace('large.yaml', `${largeText('two')}bad: [\n`);
+    await folder.until(() => folder.diagnostics.length > 0);
+    expect([folder.configMaps, folder.diagnostics]).toEqual([{ a: 'one' }, ['error InvalidManifest large.yaml:11901']]);
+  });
+});
+
 test('after many random changes the folder holds what a fresh reader finds', async () => {
   await using folder = await WatchedFolder.start({}, { settleMs: 10 });
   // A fixed linear congruence: the order is random enough, and the same in each run.

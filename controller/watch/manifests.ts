@@ -19,6 +19,8 @@ import { DirectoryWatchers } from './directory-watchers.ts';
 import type { WatchLog } from './log.ts';
 import { type ManifestObject, unreadableFile } from './manifest-content.ts';
 import { ManifestFiles } from './manifest-files.ts';
+import { type ManifestText, parseManifestText } from './manifest-text.ts';
+import { isLargeText, parseApart } from './parse-apart.ts';
 import { readManifestFile } from './read-file.ts';
 import { codeOf, type FileStamp, isSameFile, isSameStamp, scanFolder } from './scan-folder.ts';
 import { Settling, type Sighting } from './settling.ts';
@@ -64,11 +66,14 @@ class ManifestFolder implements ObjectSource {
   #applied: ReadonlyMap<string, ManifestObject> = new Map();
   #reported: ReadonlyMap<string, readonly Diagnostic[]> = new Map();
   #look: Promise<void> | null = null;
+  readonly #parsing = new Set<string>();
+  /** Settles when the last large file is parsed. */
+  #parses: Promise<void> = Promise.resolve();
   #lookAgain = false;
   #cancelRescan: CancelTimer | null = null;
   #unreadable: readonly Diagnostic[] = [];
   #hasPublished = false;
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   constructor(dir: string, options: ManifestFolderOptions) {
     this.#dir = resolve(dir);
@@ -86,6 +91,7 @@ class ManifestFolder implements ObjectSource {
   async start(apply: (changes: readonly StoreChange[]) => void): Promise<void> {
     await assertDirectory(this.#dir);
     await this.#lookOnce();
+    await this.#parses;
     this.#apply = apply;
     this.#publish();
     if (this.#watchers === null) return;
@@ -95,15 +101,16 @@ class ManifestFolder implements ObjectSource {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     this.#hints.close();
     this.#cancelRescan?.();
     await this.#look;
+    await this.#parses;
     this.#watchers?.close();
   }
 
   #planRescan(): void {
-    if (this.#isClosed) return;
+    if (this.#closing.signal.aborted) return;
     this.#cancelRescan = this.#clock.after(this.#rescanMs, () => {
       this.#startLook();
       this.#planRescan();
@@ -112,7 +119,7 @@ class ManifestFolder implements ObjectSource {
 
   /** One look at a time; hints that come meanwhile cause one more. */
   #startLook(): void {
-    if (this.#apply === null || this.#isClosed) return;
+    if (this.#apply === null || this.#closing.signal.aborted) return;
     if (this.#look !== null) {
       this.#lookAgain = true;
       return;
@@ -126,13 +133,13 @@ class ManifestFolder implements ObjectSource {
     do {
       this.#lookAgain = false;
       await this.#lookOnce();
-      if (!this.#isClosed) this.#publish();
-    } while (this.#lookAgain && !this.#isClosed);
+      if (!this.#closing.signal.aborted) this.#publish();
+    } while (this.#lookAgain && !this.#closing.signal.aborted);
   }
 
   async #lookOnce(): Promise<void> {
     const scan = await scanFolder(this.#dir);
-    if (this.#isClosed) return;
+    if (this.#closing.signal.aborted) return;
     this.#watchers?.sync(scan.directories);
     const changed = [...scan.files].filter(([path, stamp]) => this.#hasChanged(path, stamp));
     for (const [path, stamp] of changed) await this.#read(path, stamp);
@@ -143,6 +150,8 @@ class ManifestFolder implements ObjectSource {
   }
 
   #hasChanged(path: string, stamp: FileStamp): boolean {
+    // What it is by then is seen after the parse.
+    if (this.#parsing.has(path)) return false;
     const known = this.#files.stampOf(path);
     return known === null || !isSameStamp(known, stamp) || this.#young.has(path);
   }
@@ -158,10 +167,31 @@ class ManifestFolder implements ObjectSource {
       return;
     }
     this.#noteAge(path, read.stamp);
-    const verdict = this.#files.judgeText(path, read.text, read.stamp);
-    if (verdict?.isBroken && !this.#isBelieved(path, read.stamp)) return;
+    if (this.#files.isKnownText(path, read.text, read.stamp)) {
+      this.#settling.clear(path);
+      return;
+    }
+    if (isLargeText(read.text)) this.#parseLater(path, read.text, read.stamp);
+    else this.#judge(path, read.text, parseManifestText(read.text), read.stamp);
+  }
+
+  /** Parses one large file at a time, so that several cannot take all memory; other files do not wait for them. */
+  #parseLater(path: string, text: string, stamp: FileStamp): void {
+    this.#parsing.add(path);
+    this.#parses = this.#parses.then(async () => {
+      const { signal } = this.#closing;
+      const parsed = await parseApart(text, { clock: this.#clock, signal });
+      this.#parsing.delete(path);
+      if (signal.aborted) return;
+      this.#judge(path, text, parsed, stamp);
+      this.#startLook();
+    });
+  }
+
+  #judge(path: string, text: string, parsed: ManifestText, stamp: FileStamp): void {
+    const verdict = this.#files.judge(path, text, parsed, stamp);
+    if (verdict.isBroken && !this.#isBelieved(path, stamp)) return;
     this.#settling.clear(path);
-    if (verdict === null) return;
     this.#files.accept(path, verdict);
     this.#log.debug({ file: path, broken: verdict.isBroken }, 'read a manifest');
   }
