@@ -1,0 +1,56 @@
+// Everything that can go wrong with one request, in one table: status, who is blamed, what may be tried again.
+//
+// A fault of a head (`HeadFault`) is a client's bad request; a `ProxyErrorCode` is a request that failed on its way.
+
+import type { HeadFault } from '../http/head-scanner.ts';
+
+/** When another attempt is safe. `ifIdempotent`: the request may have been processed (RFC 9110 §9.2.2). */
+export type RetryRule = 'never' | 'always' | 'ifIdempotent';
+
+export type ProxyErrorCode = keyof typeof PROXY_ERRORS;
+
+interface ErrorRule {
+  readonly status: number;
+  readonly side: 'client' | 'upstream' | 'proxy';
+  readonly retry: RetryRule;
+  /** The `proxy-next-upstream` word that must be on for a retry. */
+  readonly condition: 'error' | 'timeout';
+}
+
+/** Statuses by routing-semantics §12: refused or reset 502, time-outs 504, no endpoint 503, client gone 499 (log only). */
+export const PROXY_ERRORS = {
+  noEndpoint: { status: 503, side: 'proxy', retry: 'never', condition: 'error' },
+  overloaded: { status: 503, side: 'proxy', retry: 'never', condition: 'error' },
+  connectFailed: { status: 502, side: 'upstream', retry: 'always', condition: 'error' },
+  connectTimeout: { status: 504, side: 'upstream', retry: 'always', condition: 'timeout' },
+  upstreamClosed: { status: 502, side: 'upstream', retry: 'ifIdempotent', condition: 'error' },
+  /** A pooled connection that the upstream had already closed: another connection is tried, also to the same endpoint. */
+  staleConnection: { status: 502, side: 'upstream', retry: 'ifIdempotent', condition: 'error' },
+  upstreamTimeout: { status: 504, side: 'upstream', retry: 'ifIdempotent', condition: 'timeout' },
+  sendTimeout: { status: 504, side: 'upstream', retry: 'ifIdempotent', condition: 'timeout' },
+  upstreamFault: { status: 502, side: 'upstream', retry: 'never', condition: 'error' },
+  upstreamTruncated: { status: 502, side: 'upstream', retry: 'never', condition: 'error' },
+  bodyTooLarge: { status: 413, side: 'client', retry: 'never', condition: 'error' },
+  badBody: { status: 400, side: 'client', retry: 'never', condition: 'error' },
+  bodyTimeout: { status: 408, side: 'client', retry: 'never', condition: 'error' },
+  clientGone: { status: 499, side: 'client', retry: 'never', condition: 'error' },
+} as const satisfies Record<string, ErrorRule>;
+
+/** The status a faulty request head is answered with. */
+export function statusOfFault(fault: HeadFault): number {
+  switch (fault) {
+    case 'requestLineTooLong':
+      return 414;
+    case 'headersTooLarge':
+    case 'tooManyHeaders':
+      return 431;
+    case 'badVersion':
+      return 505;
+    case 'badExpect':
+      return 417;
+    case 'methodNotAllowed':
+      return 405;
+    default:
+      return 400;
+  }
+}

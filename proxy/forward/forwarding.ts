@@ -1,0 +1,68 @@
+// What one request tells the upstream about its client: trusted or not, Host, X-Request-ID, Upgrade.
+
+import { type ConnectionFacts, type ForwardedValues, renderForwardedLines, trustedValues } from '../http/forwarded.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import type { CurrentTable } from './context.ts';
+import type { RequestTextParts } from './request-text.ts';
+
+/** A client connection as this file sees it. */
+export interface ForwardingClient extends ConnectionFacts {
+  /** Forwarding lines for an untrusted peer, rendered once per connection. */
+  readonly forwardedLines: string;
+}
+
+/** Collects the parts of the upstream request head that are not the client's own lines. */
+export function forwardingParts(
+  head: RequestHead,
+  client: ForwardingClient,
+  current: CurrentTable,
+  nextRequestId: () => string,
+): RequestTextParts {
+  const values = believedValues(head, client, current);
+  return {
+    host: hostSentUpstream(head, client, current),
+    forwardedLines: values === null ? client.forwardedLines : renderForwardedLines(values),
+    requestId: requestId(head, current, nextRequestId),
+    upgrade: upgradeToken(head),
+    isTrustedPeer: values !== null,
+  };
+}
+
+/** What a trusted peer says about the client; null when the peer is not trusted, which is the default. */
+export function believedValues(
+  head: RequestHead,
+  client: ConnectionFacts,
+  current: CurrentTable,
+): ForwardedValues | null {
+  const { isTrusted, global } = current;
+  if (isTrusted === null || !isTrusted(client.remoteAddress)) return null;
+  const said = {
+    forwardedFor: head.valueOf(head.xForwardedFor),
+    proto: head.valueOf(head.xForwardedProto),
+    port: head.valueOf(head.xForwardedPort),
+  };
+  return trustedValues(client, said, isTrusted, global.computeFullForwardedFor);
+}
+
+/** The client's Host, or the first X-Forwarded-Host entry of a trusted peer. */
+export function hostSentUpstream(head: RequestHead, client: ConnectionFacts, current: CurrentTable): string {
+  const { isTrusted } = current;
+  if (isTrusted !== null && head.xForwardedHost.start !== -1 && isTrusted(client.remoteAddress)) {
+    const first = head.valueOf(head.xForwardedHost).split(',')[0]?.trim() ?? '';
+    if (first !== '') return first;
+  }
+  // A client without Host (HTTP/1.0): ingress-nginx sends the name of its catch-all server.
+  return head.rawHost === '' ? '_' : head.rawHost;
+}
+
+/** The protocol an upgrade asks for, '' for none. `h2c` is not passed on: it would tunnel requests past every route. */
+export function upgradeToken(head: RequestHead): string {
+  if (!head.connection.upgrade || head.upgrade.start === -1 || head.minorVersion === 0) return '';
+  const token = head.valueOf(head.upgrade);
+  return /(^|,)\s*h2c?\b/i.test(token) ? '' : token;
+}
+
+function requestId(head: RequestHead, current: CurrentTable, nextRequestId: () => string): string {
+  if (head.xRequestId.start !== -1) return head.valueOf(head.xRequestId);
+  return current.global.generateRequestId ? nextRequestId() : '';
+}

@@ -1,0 +1,49 @@
+// Renders the request head that goes upstream: kept runs of the client's head, plus what the proxy sets itself.
+//
+// Everything the proxy vouches for (Host, X-Forwarded-*, X-Real-IP, X-Request-ID, framing, Connection) is rendered here
+// and nowhere else, so that no client-sent twin of it can get through.
+
+import type { RequestHead } from '../http/request-head.ts';
+
+/** The parts that do not come from the head itself. */
+export interface RequestTextParts {
+  /** Value of the Host header; the client's own, or the first X-Forwarded-Host of a trusted peer. */
+  readonly host: string;
+  /** From `renderForwardedLines`. */
+  readonly forwardedLines: string;
+  /** Value of X-Request-ID, '' for none. */
+  readonly requestId: string;
+  /** Token of an Upgrade that is passed on, '' for none. */
+  readonly upgrade: string;
+  readonly isTrustedPeer: boolean;
+}
+
+/** Renders the head with its empty line. The upstream is spoken to in HTTP/1.1 whatever the client speaks. */
+export function renderRequest(head: RequestHead, parts: RequestTextParts): string {
+  let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${parts.host}\r\n`;
+  for (let i = 0; i < head.runCount; i++) {
+    text += head.text.slice(head.runs[i * 2] as number, head.runs[i * 2 + 1] as number);
+  }
+  text += `X-Forwarded-Host: ${parts.host}\r\n${parts.forwardedLines}`;
+  if (parts.requestId !== '') text += `X-Request-ID: ${parts.requestId}\r\n`;
+  if (head.xForwardedFor.start !== -1) text += `X-Original-Forwarded-For: ${head.valueOf(head.xForwardedFor)}\r\n`;
+  if (parts.isTrustedPeer && head.trustedRuns.length !== 0) text += trustedLines(head);
+  if (head.contentLength > 0) text += `Content-Length: ${head.contentLength}\r\n`;
+  else if (head.contentLength === -1) text += 'Transfer-Encoding: chunked\r\n';
+  else if (needsZeroLength(head.method)) text += 'Content-Length: 0\r\n';
+  if (parts.upgrade !== '') text += `Upgrade: ${parts.upgrade}\r\nConnection: upgrade\r\n`;
+  return `${text}\r\n`;
+}
+
+/** Methods whose empty body servers want to see declared (RFC 9110 §8.6). */
+function needsZeroLength(method: string): boolean {
+  return method === 'POST' || method === 'PUT' || method === 'PATCH';
+}
+
+function trustedLines(head: RequestHead): string {
+  let text = '';
+  for (let i = 0; i < head.trustedRuns.length; i += 2) {
+    text += head.text.slice(head.trustedRuns[i] as number, head.trustedRuns[i + 1] as number);
+  }
+  return text;
+}

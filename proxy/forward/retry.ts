@@ -1,0 +1,28 @@
+// Whether a failed attempt may be followed by another one. Pure.
+
+import { isIdempotent } from '../http/request-head.ts';
+import type { RoutePolicy } from '../table/types.ts';
+import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
+
+export interface RetryFacts {
+  readonly method: string;
+  /** Attempts made so far, the failed one included. */
+  readonly attempts: number;
+  readonly elapsedMs: number;
+  /** Body bytes have left the proxy and cannot be sent again. */
+  readonly hasSentBody: boolean;
+}
+
+/**
+ * Nothing is sent twice that may have been processed, unless the method allows it (RFC 9110 §9.2.2) or the operator
+ * does (`non_idempotent`). A connection that never opened carried nothing, so any method may go elsewhere.
+ */
+export function mayRetry(code: ProxyErrorCode, policy: RoutePolicy, facts: RetryFacts): boolean {
+  const { retry, condition } = PROXY_ERRORS[code];
+  if (retry === 'never' || facts.hasSentBody) return false;
+  // A stale pooled connection is our own bad luck, not the endpoint's failure: no condition switches this off.
+  if (code !== 'staleConnection' && !policy.retryOn.includes(condition)) return false;
+  if (policy.maxAttempts !== null && facts.attempts >= policy.maxAttempts) return false;
+  if (policy.retryTimeoutMs !== null && facts.elapsedMs >= policy.retryTimeoutMs) return false;
+  return retry === 'always' || policy.retryOn.includes('nonIdempotent') || isIdempotent(facts.method);
+}

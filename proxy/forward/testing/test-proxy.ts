@@ -1,0 +1,121 @@
+// Runs a ProxyWorker in this process on loopback with a table made from a few routes.
+
+import { randomBytes } from 'node:crypto';
+import { defaultPolicy, emptyGlobal } from '../../table/defaults.ts';
+import type {
+  CertificateMaterial,
+  Filter,
+  GlobalSettings,
+  RoutePolicy,
+  RouteTarget,
+  RoutingTable,
+  VirtualHost,
+} from '../../table/types.ts';
+import { ProxyWorker } from '../../workers/proxy-worker.ts';
+
+export interface TestRoute {
+  /** Default `_`. */
+  readonly host?: string;
+  /** Prefix, default '' (everything). */
+  readonly path?: string;
+  /** Loopback ports of the endpoints; each list of ports is one upstream. */
+  readonly endpoints?: readonly number[];
+  readonly policy?: Partial<RoutePolicy>;
+  readonly filters?: readonly Filter[];
+  readonly target?: RouteTarget;
+  readonly certificate?: string;
+}
+
+/** Builds a table. Upstream ids follow the route's place: `u0`, `u1` ... */
+export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSettings> = {}): RoutingTable {
+  const policies: Record<string, RoutePolicy> = {};
+  const hosts = new Map<string, VirtualHost>();
+  hosts.set('_', { name: '_', certificate: null, mode: 'path', routes: [] });
+  routes.forEach((route, index) => {
+    policies[`p${index}`] = { ...defaultPolicy, ...route.policy };
+    const name = route.host ?? '_';
+    const before = hosts.get(name);
+    const made = {
+      id: `test/r${index}`,
+      match: { kind: 'prefix', path: route.path ?? '' },
+      policy: `p${index}`,
+      filters: route.filters ?? [],
+      target: route.target ?? { kind: 'upstream', upstream: `u${index}` },
+      labels: { namespace: 'test', ingress: `r${index}`, service: 's', servicePort: '80', path: route.path ?? '/' },
+    } as const;
+    const certificate = route.certificate ?? before?.certificate ?? null;
+    hosts.set(name, { name, certificate, mode: 'path', routes: [...(before?.routes ?? []), made] });
+  });
+  return {
+    format: 1,
+    global: { ...emptyGlobal, ...global },
+    policies,
+    virtualHosts: [...hosts.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    upstreams: routes.map((route, index) => ({
+      id: `u${index}`,
+      balancer: { kind: 'roundRobin' as const },
+      endpoints: (route.endpoints ?? []).map((port) => ({ address: '127.0.0.1', port })),
+    })),
+    certificates: [],
+  };
+}
+
+export class TestProxy {
+  readonly worker: ProxyWorker;
+  readonly accessLog: string[] = [];
+  readonly logs: string[] = [];
+  port = 0;
+  tlsPort = 0;
+  #revision = 0;
+
+  constructor(options: { staticReadBuffer?: boolean; maxConnections?: number } = {}) {
+    this.worker = new ProxyWorker({
+      ticketKeys: randomBytes(48),
+      maxConnections: options.maxConnections ?? 1000,
+      staticReadBuffer: options.staticReadBuffer ?? true,
+      reusePort: false,
+      log: (level, message, fields) => this.logs.push(`${level} ${message} ${JSON.stringify(fields)}`),
+      writeAccessLog: (lines) => this.accessLog.push(...lines.trimEnd().split('\n')),
+      monotonicMs: () => performance.now(),
+      wallMs: Date.now,
+      random: () => 0,
+    });
+  }
+
+  /** Puts a table into force. */
+  publish(table: RoutingTable, material: readonly CertificateMaterial[] = []): void {
+    this.#revision++;
+    this.worker.apply({ kind: 'full', revision: this.#revision, table, material });
+  }
+
+  async listen(): Promise<this> {
+    this.port = await this.worker.listen({ name: 'http', protocol: 'http', host: '127.0.0.1', port: 0 });
+    return this;
+  }
+
+  async listenTls(): Promise<this> {
+    this.tlsPort = await this.worker.listen({ name: 'https', protocol: 'https', host: '127.0.0.1', port: 0 });
+    return this;
+  }
+
+  /** Flushes the access log and gives its lines. */
+  async stop(): Promise<string[]> {
+    await this.worker.drain(0);
+    this.worker.close();
+    return this.accessLog;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** Starts a proxy that serves these routes on a free loopback port. */
+export async function startProxy(
+  routes: readonly TestRoute[],
+  global: Partial<GlobalSettings> = {},
+): Promise<TestProxy> {
+  const proxy = new TestProxy();
+  proxy.publish(tableOf(routes, global));
+  return proxy.listen();
+}

@@ -1,0 +1,389 @@
+// One HTTP/1.1 connection to an endpoint: sends one request at a time, reads its response, and goes back to the pool.
+//
+//   connecting -> idle -> awaitingHead -> body -> idle            (reused)
+//                              |           |----> closed          (not reusable)
+//                              |----> tunnel -----> closed        (101)
+// Every state can go to `closed`. Bytes in `idle` or behind the end of a response close the connection: they can only
+// be a desynchronised or hostile upstream, and no byte of a second response may ever reach a client.
+
+import type { Socket } from 'node:net';
+import type { EndpointRegistry, EndpointState, UpstreamState } from '../endpoints/registry.ts';
+import { ChunkedDecoder } from '../http/chunked.ts';
+import { FAILED, type HeadLimits, NEED_MORE } from '../http/head-scanner.ts';
+import { CHUNKED, type ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts';
+import { ResponseParser } from '../http/response-parser.ts';
+import { HeadStash } from '../listen/head-stash.ts';
+import { type ReadBuffers, SMALL_BODY_BYTES } from '../listen/read-buffers.ts';
+import { SocketWriter } from '../listen/socket-writer.ts';
+import { connectSocket, type SocketOwner } from '../listen/sockets.ts';
+import type { ProxyErrorCode } from './errors.ts';
+import { Deadline, type Timed } from './timer-wheel.ts';
+
+/** An endpoint as the data path sees it: its slot holds the idle connections, the most recently used last. */
+export type LiveEndpoint = EndpointState<UpstreamConnection[]>;
+export type LiveUpstream = UpstreamState<UpstreamConnection[]>;
+export type LiveEndpoints = EndpointRegistry<UpstreamConnection[]>;
+
+/** What a connection tells the exchange that uses it. After `onResponseEnd` or `onUpstreamFailed` it holds it no more. */
+export interface UpstreamUser {
+  onConnected(): void;
+  /** Before `onResponseEnd`: the connection is gone. `detail` is for logs. */
+  onUpstreamFailed(code: ProxyErrorCode, detail: string): void;
+  onInformational(head: ResponseHead): void;
+  onResponseHead(head: ResponseHead, hasBody: boolean): void;
+  /** Up to SMALL_BODY_BYTES are copied by the receiver, more stay unchanged until it drains. False: wait for `resume`. */
+  onResponseBody(buf: Buffer, start: number, end: number): boolean;
+  onResponseEnd(trailers: string): void;
+  onTunnelData(buf: Buffer, start: number, end: number, isOwned: boolean): boolean;
+  onTunnelEnd(): void;
+  onUpstreamDrain(): void;
+  /** All bytes of one read have been delivered: time to flush. */
+  onUpstreamReadDone(): void;
+}
+
+/** Where connections go when they are idle or gone. Implemented by UpstreamPool. */
+export interface ConnectionHome {
+  readonly buffers: ReadBuffers;
+  readonly limits: HeadLimits;
+  /** The response is complete and the connection sound. True when the pool keeps it. */
+  keep(connection: UpstreamConnection): boolean;
+  forget(connection: UpstreamConnection): void;
+}
+
+type State = 'connecting' | 'idle' | 'awaitingHead' | 'body' | 'tunnel' | 'closed';
+
+/** 1xx responses before the final one: more is a flood (RFC 9110 §15.2 sets no limit). */
+const MAX_INFORMATIONAL = 16;
+
+export class UpstreamConnection implements SocketOwner, Timed {
+  readonly endpoint: LiveEndpoint;
+  /** When an idle connection is closed. */
+  readonly idleDeadline = new Deadline(this);
+  readonly writer = new SocketWriter();
+  readonly openedAtMs: number;
+  /** Set by the pool. */
+  idleSinceMs = 0;
+  /** Requests sent so far, this one included. */
+  requests = 0;
+  readonly #home: ConnectionHome;
+  readonly #socket: Socket;
+  readonly #parser = new ResponseParser();
+  readonly #stash = new HeadStash();
+  #decoder: ChunkedDecoder | null = null;
+  #state: State = 'connecting';
+  #user: UpstreamUser | null;
+  #isHeadRequest = false;
+  #isRequestDone = false;
+  #isChunkedRequest = false;
+  #hasResponseBytes = false;
+  #informational = 0;
+  /** Body bytes to come; CHUNKED or UNTIL_CLOSE. */
+  #remaining = 0;
+  #lease: Buffer | null = null;
+  #leaseUsed = 0;
+  /** The last write from the lease has not finished: the lease must not be read into or reused. */
+  #isLeasePending = false;
+  #isBulk = false;
+  #isPaused = false;
+  #lastError = '';
+
+  constructor(endpoint: LiveEndpoint, home: ConnectionHome, user: UpstreamUser, nowMs: number) {
+    this.endpoint = endpoint;
+    this.#home = home;
+    this.#user = user;
+    this.openedAtMs = nowMs;
+    this.#socket = connectSocket(endpoint.address, endpoint.port, this);
+    this.writer.open(this.#socket);
+    this.#socket.once('connect', () => this.#onConnect());
+  }
+
+  get isIdle(): boolean {
+    return this.#state === 'idle';
+  }
+
+  /** `address:port` of our own end, for diagnosis. */
+  get localPort(): number {
+    return this.#socket.localPort ?? 0;
+  }
+
+  /** Begins a request: `text` is its head and, when `isComplete`, all of its body. */
+  begin(
+    user: UpstreamUser,
+    text: string,
+    isHeadRequest: boolean,
+    isChunkedRequest: boolean,
+    isComplete: boolean,
+  ): void {
+    this.#user = user;
+    this.#state = 'awaitingHead';
+    this.#isHeadRequest = isHeadRequest;
+    this.#isChunkedRequest = isChunkedRequest;
+    this.#isRequestDone = isComplete;
+    this.#hasResponseBytes = false;
+    this.#informational = 0;
+    this.#parser.reset();
+    this.requests++;
+    this.writer.addText(text);
+  }
+
+  /** Adds a part of the request body. False: wait for `onUpstreamDrain`. */
+  writeBody(buf: Buffer, start: number, end: number): boolean {
+    if (this.#isChunkedRequest) this.writer.addChunk(buf, start, end);
+    else this.writer.addBytes(buf, start, end);
+    return !this.writer.isBlocked;
+  }
+
+  /** The request is complete. */
+  endBody(): void {
+    this.#isRequestDone = true;
+    if (this.#isChunkedRequest) this.writer.addText('0\r\n\r\n');
+  }
+
+  /** Sends half of a close through a tunnel. */
+  endTunnel(): void {
+    this.writer.flush();
+    this.#socket.end();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  /** Gives the connection up: its user is gone or wants no more of it. */
+  abandon(): void {
+    this.#user = null;
+    this.#close();
+  }
+
+  onDeadline(): void {
+    if (this.#state === 'idle') this.#close();
+  }
+
+  nextBuffer(): Buffer {
+    if (!this.#isBulk) return this.#home.buffers.shared;
+    this.#lease ??= this.#home.buffers.lease();
+    return this.#lease;
+  }
+
+  onRead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+    this.#leaseUsed = 0;
+    const mayGoOn = this.#consume(buf, start, end, isOwned || buf === this.#lease);
+    this.#user?.onUpstreamReadDone();
+    if (!mayGoOn && this.#state !== 'closed' && this.#state !== 'idle') {
+      this.#isPaused = true;
+      return false;
+    }
+    return true;
+  }
+
+  onDrain(): void {
+    this.#user?.onUpstreamDrain();
+  }
+
+  onEnd(): void {
+    const user = this.#user;
+    if (this.#state === 'tunnel') {
+      user?.onTunnelEnd();
+      return;
+    }
+    if (this.#state === 'body' && this.#remaining === UNTIL_CLOSE) {
+      this.#finish('', false);
+      user?.onUpstreamReadDone();
+      return;
+    }
+    this.#fail('upstream closed the connection');
+  }
+
+  onError(error: NodeJS.ErrnoException): void {
+    this.#lastError = error.code ?? error.message;
+  }
+
+  onClose(): void {
+    if (this.#state !== 'closed') this.#fail(this.#lastError === '' ? 'connection closed' : this.#lastError);
+  }
+
+  #onConnect(): void {
+    if (this.#state !== 'connecting') return;
+    this.#state = 'idle';
+    this.#user?.onConnected();
+  }
+
+  /** Handles the bytes of one read; false when the client cannot take more. */
+  #consume(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+    switch (this.#state) {
+      case 'awaitingHead':
+        return this.#readHead(buf, start, end, isOwned);
+      case 'body':
+        return this.#readBody(buf, start, end, isOwned);
+      case 'tunnel':
+        return this.#user?.onTunnelData(buf, start, end, isOwned) ?? false;
+      default:
+        this.#fail('unexpected bytes from the upstream');
+        return false;
+    }
+  }
+
+  #readHead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+    this.#hasResponseBytes = true;
+    if (this.#stash.isEmpty) return this.#parseHead(buf, start, end, isOwned);
+    this.#stash.add(buf, start, end);
+    return this.#parseHead(this.#stash.bytes, 0, this.#stash.length, false);
+  }
+
+  #parseHead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+    const next = this.#parser.parse(buf, start, end, this.#home.limits);
+    if (next === NEED_MORE) {
+      if (this.#stash.isEmpty) this.#stash.add(buf, start, end);
+      return true;
+    }
+    if (next === FAILED) {
+      this.#fail(this.#parser.fault, 'upstreamFault');
+      return false;
+    }
+    this.#stash.clear();
+    const { head } = this.#parser;
+    if (head.status < 200) return this.#informationalHead(head, buf, next, end, isOwned);
+    return this.#finalHead(head, buf, next, end, isOwned);
+  }
+
+  #informationalHead(head: ResponseHead, buf: Buffer, next: number, end: number, isOwned: boolean): boolean {
+    if (head.status === 101) return this.#switchProtocols(head, buf, next, end, isOwned);
+    if (++this.#informational > MAX_INFORMATIONAL) {
+      this.#fail('too many 1xx responses', 'upstreamFault');
+      return false;
+    }
+    this.#user?.onInformational(head);
+    this.#parser.reset();
+    return next < end ? this.#parseHead(buf, next, end, isOwned) : true;
+  }
+
+  #switchProtocols(head: ResponseHead, buf: Buffer, next: number, end: number, isOwned: boolean): boolean {
+    this.#state = 'tunnel';
+    const user = this.#user;
+    user?.onResponseHead(head, false);
+    // The user refuses a 101 it did not ask for by abandoning the connection.
+    if (this.#state !== 'tunnel') return false;
+    return next < end ? (user?.onTunnelData(buf, next, end, isOwned) ?? false) : true;
+  }
+
+  #finalHead(head: ResponseHead, buf: Buffer, next: number, end: number, isOwned: boolean): boolean {
+    const hasBody = !this.#isHeadRequest && head.status !== 204 && head.status !== 304 && head.contentLength !== 0;
+    this.#state = 'body';
+    this.#remaining = head.contentLength;
+    if (hasBody && head.contentLength === CHUNKED) {
+      this.#decoder ??= new ChunkedDecoder();
+      this.#decoder.reset();
+    }
+    this.#user?.onResponseHead(head, hasBody);
+    if (this.#user === null) return false;
+    if (!hasBody) {
+      this.#finish('', next === end);
+      return true;
+    }
+    return next < end ? this.#readBody(buf, next, end, isOwned) : true;
+  }
+
+  #readBody(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+    if (this.#remaining === CHUNKED) return this.#readChunks(buf, start, end, isOwned);
+    const take = this.#remaining === UNTIL_CLOSE ? end - start : Math.min(this.#remaining, end - start);
+    const mayGoOn = this.#deliver(buf, start, start + take, isOwned);
+    if (this.#state !== 'body') return false;
+    if (this.#remaining !== UNTIL_CLOSE) {
+      this.#remaining -= take;
+      if (this.#remaining === 0) {
+        this.#finish('', start + take === end);
+        return true;
+      }
+    }
+    this.#isBulk = true;
+    return mayGoOn;
+  }
+
+  #readChunks(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+    const decoder = this.#decoder as ChunkedDecoder;
+    let mayGoOn = true;
+    let at = start;
+    for (;;) {
+      const event = decoder.next(buf, at, end, this.#home.limits);
+      at = decoder.position;
+      switch (event) {
+        case 'data':
+          mayGoOn = this.#deliver(buf, decoder.dataStart, decoder.dataEnd, isOwned) && mayGoOn;
+          if (this.#state !== 'body') return false;
+          break;
+        case 'more':
+          this.#isBulk = true;
+          return mayGoOn;
+        case 'end':
+          this.#finish(decoder.trailers, at === end);
+          return true;
+        case 'fault':
+          this.#fail('bad chunked body', 'upstreamTruncated');
+          return false;
+      }
+    }
+  }
+
+  /** Hands payload on. What the receiver would keep beyond this call must not lie in the shared buffer. */
+  #deliver(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+    const user = this.#user;
+    if (user === null) return false;
+    const length = end - start;
+    if (isOwned || length <= SMALL_BODY_BYTES) return user.onResponseBody(buf, start, end);
+    this.#lease ??= this.#home.buffers.lease();
+    const lease = this.#lease;
+    if (this.#leaseUsed + length > lease.length)
+      return user.onResponseBody(Buffer.from(buf.subarray(start, end)), 0, length);
+    const from = this.#leaseUsed;
+    buf.copy(lease, from, start, end);
+    this.#leaseUsed += length;
+    return user.onResponseBody(lease, from, from + length);
+  }
+
+  /** The response is complete. `isClean`: no byte was left behind it. */
+  #finish(trailers: string, isClean: boolean): void {
+    const user = this.#user;
+    const { head } = this.#parser;
+    const isPersistent = head.minorVersion === 1 ? !head.connection.close : head.connection.keepAlive;
+    const isReusable = isClean && isPersistent && this.#isRequestDone && this.#state === 'body';
+    this.#user = null;
+    this.#dropLease();
+    this.#state = 'idle';
+    if (isReusable && !this.writer.isBlocked && this.#home.keep(this)) this.resume();
+    else this.#close();
+    user?.onResponseEnd(trailers);
+  }
+
+  /** While a write still points into the lease it is left to the garbage collector instead of being reused. */
+  #dropLease(): void {
+    this.#isBulk = false;
+    if (this.#lease === null) return;
+    if (!this.#isLeasePending) this.#home.buffers.release(this.#lease);
+    this.#lease = null;
+  }
+
+  #fail(detail: string, code: ProxyErrorCode = this.#failureCode()): void {
+    const user = this.#user;
+    this.#user = null;
+    this.#close();
+    user?.onUpstreamFailed(code, detail);
+  }
+
+  #failureCode(): ProxyErrorCode {
+    if (this.#state === 'connecting') return 'connectFailed';
+    if (this.#state === 'body') return 'upstreamTruncated';
+    if (this.requests > 1 && !this.#hasResponseBytes) return 'staleConnection';
+    return this.#hasResponseBytes ? 'upstreamTruncated' : 'upstreamClosed';
+  }
+
+  #close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#stash.clear();
+    this.#dropLease();
+    this.#home.forget(this);
+    this.#socket.destroy();
+  }
+}

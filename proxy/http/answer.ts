@@ -1,0 +1,29 @@
+// Responses the proxy makes itself. One shape, one place that renders them.
+
+import { reasonPhrase } from './status.ts';
+
+export interface Answer {
+  readonly status: number;
+  /** Stable word for logs and metrics: why the proxy answered. */
+  readonly reason: string;
+  /** More header lines, each with CRLF; '' for none. Values come from us, never raw from a client. */
+  readonly headerLines: string;
+}
+
+/** Makes an answer without further headers. */
+export function answerOf(status: number, reason: string): Answer {
+  return { status, reason, headerLines: '' };
+}
+
+/**
+ * Renders the whole response. The body is small and plain, `404 Not Found`, as text so that no browser ever runs it.
+ * `commonLines` are the header lines of every response (Date, Server, Strict-Transport-Security, Connection).
+ */
+export function renderAnswer(answer: Answer, commonLines: string, isHead: boolean): string {
+  const reason = reasonPhrase(answer.status);
+  const body = `${answer.status} ${reason}\n`;
+  const hasBody = answer.status !== 204 && answer.status !== 304;
+  const content = hasBody ? `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\n` : '';
+  const head = `HTTP/1.1 ${answer.status} ${reason}\r\n${commonLines}${content}${answer.headerLines}\r\n`;
+  return hasBody && !isHead ? head + body : head;
+}

@@ -1,0 +1,89 @@
+// The forwarding headers sent upstream, as ingress-nginx sends them by default (annotations.md §0).
+//
+// PURE. What a client says about itself is not believed unless the operator turned `use-forwarded-headers` on and the
+// peer is trusted. The part that depends only on the connection is rendered once per connection.
+
+/** Facts of one client connection. */
+export interface ConnectionFacts {
+  /** Peer address, IPv4-mapped IPv6 already shown as IPv4. */
+  readonly remoteAddress: string;
+  readonly isTls: boolean;
+  /** Port the connection came in on. */
+  readonly localPort: number;
+}
+
+/** What the forwarding headers of one request say. */
+export interface ForwardedValues {
+  readonly realIp: string;
+  /** Value of X-Forwarded-For. */
+  readonly forwardedFor: string;
+  readonly scheme: string;
+  readonly port: string;
+}
+
+/** Values for a peer that is not trusted: only what we see ourselves. TLS counts as port 443 whatever it listens on. */
+export function untrustedValues(facts: ConnectionFacts): ForwardedValues {
+  return {
+    realIp: facts.remoteAddress,
+    forwardedFor: facts.remoteAddress,
+    scheme: facts.isTls ? 'https' : 'http',
+    port: facts.isTls ? '443' : String(facts.localPort),
+  };
+}
+
+/** Renders the lines that do not depend on the request's Host and id. */
+export function renderForwardedLines(values: ForwardedValues): string {
+  return (
+    `X-Real-IP: ${values.realIp}\r\nX-Forwarded-For: ${values.forwardedFor}\r\n` +
+    `X-Forwarded-Port: ${values.port}\r\nX-Forwarded-Proto: ${values.scheme}\r\n` +
+    `X-Forwarded-Scheme: ${values.scheme}\r\nX-Scheme: ${values.scheme}\r\n`
+  );
+}
+
+/** What a trusted peer told us; '' for a header that is absent. */
+export interface ClientForwarding {
+  readonly forwardedFor: string;
+  readonly proto: string;
+  readonly port: string;
+}
+
+/**
+ * Values for a trusted peer (`use-forwarded-headers: "true"`). The client address is the right-most X-Forwarded-For
+ * entry that is not trusted itself (nginx `real_ip_recursive`), or the left-most when all are.
+ */
+export function trustedValues(
+  facts: ConnectionFacts,
+  client: ClientForwarding,
+  isTrusted: (address: string) => boolean,
+  appendToForwardedFor: boolean,
+): ForwardedValues {
+  const own = untrustedValues(facts);
+  const realIp = realAddress(facts.remoteAddress, client.forwardedFor, isTrusted);
+  const appended = client.forwardedFor === '' ? facts.remoteAddress : `${client.forwardedFor}, ${facts.remoteAddress}`;
+  return {
+    realIp,
+    forwardedFor: appendToForwardedFor ? appended : realIp,
+    scheme: /^https?$/i.test(client.proto) ? client.proto.toLowerCase() : own.scheme,
+    port: /^\d{1,5}$/.test(client.port) ? client.port : own.port,
+  };
+}
+
+function realAddress(peer: string, forwardedFor: string, isTrusted: (address: string) => boolean): string {
+  if (forwardedFor === '' || !isTrusted(peer)) return peer;
+  const entries = forwardedFor.split(',');
+  let address = peer;
+  for (let i = entries.length - 1; i >= 0; i--) {
+    const entry = stripPort((entries[i] as string).trim());
+    if (entry === '' || !/^[0-9A-Fa-f:.]+$/.test(entry)) return address;
+    address = entry;
+    if (!isTrusted(entry)) return entry;
+  }
+  return address;
+}
+
+/** `1.2.3.4:5` and `[v6]:5` occur in X-Forwarded-For of some balancers. */
+function stripPort(entry: string): string {
+  if (entry.startsWith('[')) return entry.slice(1, entry.indexOf(']'));
+  const colon = entry.indexOf(':');
+  return colon !== -1 && colon === entry.lastIndexOf(':') ? entry.slice(0, colon) : entry;
+}

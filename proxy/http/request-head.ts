@@ -1,0 +1,113 @@
+// One parsed request head, as positions into its own text.
+//
+// PURE, and reused: a connection has one RequestHead for its whole life. Headers that nobody asks about are never
+// turned into strings one by one: they stay in `text` and are forwarded as runs, contiguous ranges of whole lines.
+
+import type { HostName } from './authority.ts';
+import { ConnectionOptions } from './connection-options.ts';
+import type { RequestPath } from './request-path.ts';
+
+/** A value of a header as a range of `text`; start -1 when the header is absent. */
+export class TextRange {
+  start = -1;
+  end = -1;
+
+  set(start: number, end: number): void {
+    this.start = start;
+    this.end = end;
+  }
+}
+
+export class RequestHead {
+  /** The whole head, latin1, from the request line to the empty line. */
+  text = '';
+  method = '';
+  /** The target as it is sent upstream: origin-form. For an absolute-form request without its scheme and authority. */
+  target = '';
+  /** Normalised path for matching. */
+  path = '/' as RequestPath;
+  /** The Host header (or authority) as the client wrote it; '' when there is none (HTTP/1.0). */
+  rawHost = '';
+  host = '' as HostName;
+  /** 0 or 1: HTTP/1.x. */
+  minorVersion = 1;
+  /** Declared body length; 0 when the request has no body, -1 for a chunked body. */
+  contentLength = 0;
+  readonly connection = new ConnectionOptions();
+  expectContinue = false;
+  /** `te: trailers`: the client takes trailers (RFC 9110 §10.1.4). */
+  acceptsTrailers = false;
+  readonly upgrade = new TextRange();
+  readonly xForwardedFor = new TextRange();
+  readonly xForwardedHost = new TextRange();
+  readonly xForwardedProto = new TextRange();
+  readonly xForwardedPort = new TextRange();
+  readonly xRequestId = new TextRange();
+  readonly referer = new TextRange();
+  readonly userAgent = new TextRange();
+  /** Pairs start, end: the header lines to forward. Only the first `runCount * 2` entries count. */
+  readonly runs: number[] = [];
+  runCount = 0;
+  /** Ranges of whole lines forwarded only from trusted peers (`forwarded`, `x-forwarded-prefix`). Rare. */
+  readonly trustedRuns: number[] = [];
+  /** Request line bytes, for the access log. */
+  requestLineEnd = 0;
+
+  get hasBody(): boolean {
+    return this.contentLength !== 0;
+  }
+
+  get isChunked(): boolean {
+    return this.contentLength === -1;
+  }
+
+  /** The text of a range, '' when absent. */
+  valueOf(range: TextRange): string {
+    return range.start === -1 ? '' : this.text.slice(range.start, range.end);
+  }
+
+  /** Adds a header line to what is forwarded. Neighbouring lines make one run. */
+  keep(lineStart: number, lineEnd: number): void {
+    const last = this.runCount * 2 - 1;
+    if (last > 0 && this.runs[last] === lineStart) {
+      this.runs[last] = lineEnd;
+      return;
+    }
+    this.runs[last + 1] = lineStart;
+    this.runs[last + 2] = lineEnd;
+    this.runCount++;
+  }
+
+  reset(): void {
+    this.method = '';
+    this.contentLength = 0;
+    this.connection.reset();
+    this.expectContinue = false;
+    this.acceptsTrailers = false;
+    this.rawHost = '';
+    this.upgrade.start = -1;
+    this.xForwardedFor.start = -1;
+    this.xForwardedHost.start = -1;
+    this.xForwardedProto.start = -1;
+    this.xForwardedPort.start = -1;
+    this.xRequestId.start = -1;
+    this.referer.start = -1;
+    this.userAgent.start = -1;
+    this.runCount = 0;
+    if (this.trustedRuns.length !== 0) this.trustedRuns.length = 0;
+  }
+}
+
+/** Whether sending the request twice is the same as once (RFC 9110 §9.2.2). POST, LOCK, PATCH and unknown methods are not. */
+export function isIdempotent(method: string): boolean {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+    case 'PUT':
+    case 'DELETE':
+    case 'OPTIONS':
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,52 @@
+// One parsed response head, as positions into its own text. PURE, and reused like RequestHead.
+
+import { ConnectionOptions } from './connection-options.ts';
+
+/** Values of `ResponseHead.contentLength` besides a length. */
+export const CHUNKED = -1;
+/** The body ends where the connection does (RFC 9112 §6.3, last case). */
+export const UNTIL_CLOSE = -2;
+
+export class ResponseHead {
+  text = '';
+  status = 0;
+  minorVersion = 1;
+  /** From behind the version, e.g. ` 200 OK`, up to the CRLF: forwarded as the upstream wrote it. */
+  statusLineStart = 0;
+  statusLineEnd = 0;
+  /** Declared body length, CHUNKED or UNTIL_CLOSE. Says nothing about HEAD, 1xx, 204 and 304, which have no body. */
+  contentLength = UNTIL_CLOSE;
+  readonly connection = new ConnectionOptions();
+  hasDate = false;
+  /** Whole lines that are forwarded or not by setting; start -1 when absent. */
+  serverLineStart = -1;
+  serverLineEnd = -1;
+  hstsLineStart = -1;
+  hstsLineEnd = -1;
+  upgradeLineStart = -1;
+  upgradeLineEnd = -1;
+  readonly runs: number[] = [];
+  runCount = 0;
+
+  /** Adds a header line to what is forwarded. Neighbouring lines make one run. */
+  keep(lineStart: number, lineEnd: number): void {
+    const last = this.runCount * 2 - 1;
+    if (last > 0 && this.runs[last] === lineStart) {
+      this.runs[last] = lineEnd;
+      return;
+    }
+    this.runs[last + 1] = lineStart;
+    this.runs[last + 2] = lineEnd;
+    this.runCount++;
+  }
+
+  reset(): void {
+    this.contentLength = UNTIL_CLOSE;
+    this.connection.reset();
+    this.hasDate = false;
+    this.serverLineStart = -1;
+    this.hstsLineStart = -1;
+    this.upgradeLineStart = -1;
+    this.runCount = 0;
+  }
+}

@@ -1,0 +1,158 @@
+// Opens listening sockets and turns accepted connections into Http1Connections.
+//
+// Each worker listens on the same port with SO_REUSEPORT; the kernel spreads connections over them.
+
+import net from 'node:net';
+import tls from 'node:tls';
+import type { ProxyContext } from '../forward/context.ts';
+import { matchSni } from '../match/sni.ts';
+import type { ListenerSettings } from '../workers/messages.ts';
+import { type ConnectionSet, Http1Connection } from './http1-connection.ts';
+import type { SecureContexts } from './secure-contexts.ts';
+import { adoptSocket, attachDataEvents, canAdopt } from './sockets.ts';
+
+/** A TLS handshake must be done by then; nginx has no limit of its own but `client_header_timeout`. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const BACKLOG = 4096;
+
+export interface ListenOptions {
+  readonly ticketKeys: Buffer;
+  readonly maxConnections: number;
+  readonly staticReadBuffer: boolean;
+  /** False where the platform has no SO_REUSEPORT: then there is one worker. */
+  readonly reusePort: boolean;
+}
+
+export class Listeners implements ConnectionSet {
+  readonly #context: ProxyContext;
+  readonly #contexts: SecureContexts;
+  readonly #options: ListenOptions;
+  readonly #servers: net.Server[] = [];
+  readonly #secureServers: tls.Server[] = [];
+  readonly #connections = new Set<Http1Connection>();
+  #onEmpty: (() => void) | null = null;
+  /** Connections refused because `maxConnections` was reached. */
+  refused = 0;
+  handshakeFailures = 0;
+
+  constructor(context: ProxyContext, contexts: SecureContexts, options: ListenOptions) {
+    this.#context = context;
+    this.#contexts = contexts;
+    this.#options = options;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Opens one listener; gives the port it got. Rejects with the system's error. */
+  async open(settings: ListenerSettings): Promise<number> {
+    const server = settings.protocol === 'https' ? this.#createSecure() : this.#createPlain();
+    const { reusePort } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      const host = settings.host === '' ? {} : { host: settings.host };
+      server.listen({ port: settings.port, ...host, backlog: BACKLOG, reusePort }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    this.#servers.push(server);
+    return (server.address() as net.AddressInfo).port;
+  }
+
+  /** Takes over the default certificate and versions of a new table; open connections keep what they have. */
+  refreshDefaultContext(): void {
+    for (const server of this.#secureServers) server.setSecureContext(this.#defaultOptions());
+  }
+
+  closed(connection: Http1Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#onEmpty?.();
+  }
+
+  /** Stops accepting, lets running requests finish, cuts the rest after `deadlineMs`. Gives how many were cut. */
+  async drain(deadlineMs: number): Promise<number> {
+    for (const server of this.#servers) server.close();
+    for (const connection of [...this.#connections]) connection.drain();
+    if (this.#connections.size > 0) await this.#waitUntilEmpty(deadlineMs);
+    const left = [...this.#connections];
+    for (const connection of left) connection.cut();
+    return left.length;
+  }
+
+  #waitUntilEmpty(deadlineMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, deadlineMs);
+      this.#onEmpty = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #createPlain(): net.Server {
+    const { staticReadBuffer } = this.#options;
+    return net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (accepted) => {
+      const connection = this.#admit(accepted, false);
+      if (connection === null) return;
+      if (staticReadBuffer && canAdopt(accepted)) connection.open(adoptSocket(accepted, connection));
+      else {
+        attachDataEvents(accepted, connection);
+        connection.open(accepted);
+      }
+    });
+  }
+
+  #createSecure(): tls.Server {
+    const server = tls.createServer({
+      ...this.#defaultOptions(),
+      ALPNProtocols: ['http/1.1'],
+      SNICallback: (name, done) => this.#chooseContext(name, done),
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      ticketKeys: this.#options.ticketKeys,
+      allowHalfOpen: true,
+      noDelay: true,
+    });
+    server.on('secureConnection', (socket) => {
+      const connection = this.#admit(socket, true);
+      if (connection === null) return;
+      attachDataEvents(socket, connection);
+      connection.open(socket);
+    });
+    server.on('tlsClientError', (_error, socket) => {
+      this.handshakeFailures++;
+      socket.destroy();
+    });
+    this.#secureServers.push(server);
+    return server;
+  }
+
+  /** The limit sheds new connections, so that those that are open keep being served. */
+  #admit(socket: net.Socket, isTls: boolean): Http1Connection | null {
+    if (this.#connections.size >= this.#options.maxConnections) {
+      this.refused++;
+      socket.destroy();
+      return null;
+    }
+    const connection = new Http1Connection(this.#context, this, isTls);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  #defaultOptions(): tls.SecureContextOptions {
+    const { global } = this.#context.current;
+    return this.#contexts.optionsOf(global.rejectUnknownSni ? null : global.defaultCertificate);
+  }
+
+  #chooseContext(name: string, done: (error: Error | null, context?: tls.SecureContext) => void): void {
+    const { index, global } = this.#context.current;
+    const id = matchSni(index, name);
+    if (id === undefined && global.rejectUnknownSni) return done(new Error('unknown server name'));
+    const chosen = id ?? global.defaultCertificate;
+    const context = chosen === null ? undefined : this.#contexts.get(chosen);
+    if (context !== undefined) return done(null, context);
+    const fallback = global.defaultCertificate === null ? undefined : this.#contexts.get(global.defaultCertificate);
+    done(null, fallback);
+  }
+}

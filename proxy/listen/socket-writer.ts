@@ -1,0 +1,97 @@
+// Collects what goes out on one socket during one event, and writes it with as few system calls as possible.
+//
+// Text (heads, chunk framing, small bodies) is gathered as one latin1 string; bytes above SMALL_BODY_BYTES are written as
+// they are, together with the text before them. Nothing is sent until `flush`, or until a large part is added.
+
+import type { Socket } from 'node:net';
+import { SMALL_BODY_BYTES } from './read-buffers.ts';
+
+/** Text gathered beyond this is written at once, so that many small chunks cannot pile up. */
+const MAX_GATHERED_CHARS = 64 * 1024;
+
+export class SocketWriter {
+  #socket: Socket | null = null;
+  #text = '';
+  /** Bytes handed to the socket or gathered, since it was opened. */
+  bytesOut = 0;
+
+  open(socket: Socket): void {
+    this.#socket = socket;
+    this.#text = '';
+    this.bytesOut = 0;
+  }
+
+  /** Adds latin1 text. */
+  addText(text: string): void {
+    this.#text += text;
+    this.bytesOut += text.length;
+  }
+
+  /**
+   * Adds body bytes. Up to SMALL_BODY_BYTES they are copied; more than that must stay unchanged until `isBlocked` is false.
+   */
+  addBytes(buf: Buffer, start: number, end: number): void {
+    const length = end - start;
+    this.bytesOut += length;
+    if (length > SMALL_BODY_BYTES) {
+      this.#writeThrough(buf.subarray(start, end));
+      return;
+    }
+    this.#text += buf.latin1Slice(start, end);
+    if (this.#text.length > MAX_GATHERED_CHARS) this.flush();
+  }
+
+  /** Adds bytes of a tunnel: whatever the buffer is used for afterwards, what was added stays as it is. */
+  addCopiedBytes(buf: Buffer, start: number, end: number, isOwned: boolean): void {
+    if (isOwned || end - start <= SMALL_BODY_BYTES) this.addBytes(buf, start, end);
+    else this.addBytes(Buffer.from(buf.subarray(start, end)), 0, end - start);
+  }
+
+  /** Adds one chunk of a chunked body (RFC 9112 §7.1). */
+  addChunk(buf: Buffer, start: number, end: number): void {
+    this.addText(`${(end - start).toString(16)}\r\n`);
+    if (end - start <= SMALL_BODY_BYTES) {
+      this.addBytes(buf, start, end);
+      this.addText('\r\n');
+      return;
+    }
+    // Corked, the size line, the payload and the closing CRLF leave in one system call.
+    const socket = this.#socket;
+    socket?.cork();
+    this.addBytes(buf, start, end);
+    this.addText('\r\n');
+    this.flush();
+    socket?.uncork();
+  }
+
+  /** Writes what was gathered. */
+  flush(): void {
+    if (this.#text === '') return;
+    const text = this.#text;
+    this.#text = '';
+    if (this.#socket?.writable === true) this.#socket.write(text, 'latin1');
+  }
+
+  /** True while the kernel has not taken everything: whoever feeds this socket must wait for its `drain`. */
+  get isBlocked(): boolean {
+    return this.#socket !== null && this.#socket.writableLength !== 0;
+  }
+
+  #writeThrough(bytes: Buffer): void {
+    const socket = this.#socket;
+    if (socket === null || !socket.writable) {
+      this.#text = '';
+      return;
+    }
+    if (this.#text === '') {
+      socket.write(bytes);
+      return;
+    }
+    const text = this.#text;
+    this.#text = '';
+    socket.cork();
+    socket.write(text, 'latin1');
+    socket.write(bytes);
+    socket.uncork();
+  }
+}

@@ -1,0 +1,99 @@
+// Writes the access log in ingress-nginx's default format (`upstreaminfo`, metrics-and-logs.md §3.1).
+//
+// In: finished requests. Out: lines, gathered and handed over in batches, so that a request never waits for a log.
+
+import type { RequestRecord } from './observer.ts';
+
+/** A batch is handed over when it reaches this size; the worker also does so every second. */
+const BATCH_CHARS = 64 * 1024;
+
+export class AccessLog {
+  #lines = '';
+  readonly #write: (lines: string) => void;
+
+  constructor(write: (lines: string) => void) {
+    this.#write = write;
+  }
+
+  add(record: RequestRecord, nowMs: number): void {
+    this.#lines += renderLine(record, nowMs);
+    if (this.#lines.length >= BATCH_CHARS) this.flush();
+  }
+
+  flush(): void {
+    if (this.#lines === '') return;
+    const lines = this.#lines;
+    this.#lines = '';
+    this.#write(lines);
+  }
+}
+
+/** Renders one line with its line feed. */
+export function renderLine(record: RequestRecord, nowMs: number): string {
+  const { head } = record;
+  const requestLine = head === null ? '' : escapeText(head.text.slice(0, head.requestLineEnd));
+  const referer = head === null ? '-' : quoted(head.valueOf(head.referer));
+  const userAgent = head === null ? '-' : quoted(head.valueOf(head.userAgent));
+  return (
+    `${record.remoteAddress} - - [${localTime(nowMs)}] "${requestLine}" ${record.status} ${record.responseBodyBytes} ` +
+    `"${referer}" "${userAgent}" ${record.requestBytes} ${(record.durationMs / 1000).toFixed(3)} ` +
+    `[${upstreamName(record)}] [] ${upstreamFields(record)} ${escapeText(record.requestId)}\n`
+  );
+}
+
+function upstreamName(record: RequestRecord): string {
+  if (record.route === null) return '';
+  return record.route.upstreamId ?? 'upstream-default-backend';
+}
+
+/** `upstream_addr upstream_response_length upstream_response_time upstream_status`; attempts are separated by `, `. */
+function upstreamFields(record: RequestRecord): string {
+  const count = record.attemptCount;
+  if (count === 0) return '- - - -';
+  const addresses: string[] = [];
+  const lengths: string[] = [];
+  const times: string[] = [];
+  const statuses: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const attempt = record.attempts[i];
+    if (attempt === undefined) break;
+    const { address, port } = attempt.endpoint;
+    addresses.push(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
+    lengths.push(attempt.status === 0 ? '0' : String(record.responseBodyBytes));
+    times.push((attempt.durationMs / 1000).toFixed(3));
+    statuses.push(attempt.status === 0 ? '502' : String(attempt.status));
+  }
+  return `${addresses.join(', ')} ${lengths.join(', ')} ${times.join(', ')} ${statuses.join(', ')}`;
+}
+
+function quoted(value: string): string {
+  return value === '' ? '-' : escapeText(value);
+}
+
+/** nginx's default escaping: a quote, a backslash and bytes outside printable ASCII become `\xHH`, so a line stays a line. */
+function escapeText(text: string): string {
+  return NEEDS_ESCAPE.test(text) ? text.replace(EACH_ESCAPE, hexEscape) : text;
+}
+
+const NEEDS_ESCAPE = /["\\]|[^\x20-\x7e]/;
+const EACH_ESCAPE = /["\\]|[^\x20-\x7e]/g;
+
+function hexEscape(char: string): string {
+  return `\\x${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+let cachedSecond = -1;
+let cachedTime = '';
+
+/** `21/Nov/2026:08:41:05 +0000`; always UTC, as in the ingress-nginx image. Rendered once per second. */
+function localTime(nowMs: number): string {
+  const second = Math.floor(nowMs / 1000);
+  if (second === cachedSecond) return cachedTime;
+  const date = new Date(nowMs);
+  const pad = (value: number): string => String(value).padStart(2, '0');
+  const day = `${pad(date.getUTCDate())}/${MONTHS[date.getUTCMonth()]}/${date.getUTCFullYear()}`;
+  cachedSecond = second;
+  cachedTime = `${day}:${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())} +0000`;
+  return cachedTime;
+}

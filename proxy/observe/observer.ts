@@ -1,0 +1,74 @@
+// What is noted about one finished request. The record is reused: whoever wants to keep something copies it.
+
+import type { RequestHead } from '../http/request-head.ts';
+import type { IndexedRoute } from '../match/index.ts';
+import type { Endpoint } from '../table/types.ts';
+
+/** One try at one endpoint. */
+export interface UpstreamAttempt {
+  endpoint: Endpoint;
+  /** Status the endpoint answered, 0 when it did not. */
+  status: number;
+  /** From picking the endpoint to its response head or failure. */
+  durationMs: number;
+}
+
+/** One finished request. Reused by its connection: valid only during `Observer.onRequest`. */
+export class RequestRecord {
+  revision = 0;
+  route: IndexedRoute | null = null;
+  /** Name of the virtual host that matched, '' when the head was refused. */
+  virtualHost = '';
+  remoteAddress = '';
+  isTls = false;
+  /** null when the head was refused: then only `requestLine` may hold something. */
+  head: RequestHead | null = null;
+  requestId = '';
+  /** Final status; 499 when the client went away first, 101 for an upgrade. */
+  status = 0;
+  /** '' or the stable word of the fault or answer: `noBackend`, `upstreamTimeout`, `badHost` ... */
+  reason = '';
+  requestBytes = 0;
+  responseBytes = 0;
+  responseBodyBytes = 0;
+  durationMs = 0;
+  /** Of the attempts only the first `attemptCount` count; the objects are reused. */
+  readonly attempts: UpstreamAttempt[] = [];
+  attemptCount = 0;
+
+  beginAttempt(endpoint: Endpoint): void {
+    const reused = this.attempts[this.attemptCount];
+    if (reused === undefined) this.attempts.push({ endpoint, status: 0, durationMs: 0 });
+    else {
+      reused.endpoint = endpoint;
+      reused.status = 0;
+      reused.durationMs = 0;
+    }
+    this.attemptCount++;
+  }
+
+  endAttempt(status: number, durationMs: number): void {
+    const attempt = this.attempts[this.attemptCount - 1];
+    if (attempt === undefined) return;
+    attempt.status = status;
+    attempt.durationMs = durationMs;
+  }
+
+  reset(): void {
+    this.route = null;
+    this.virtualHost = '';
+    this.requestId = '';
+    this.status = 0;
+    this.reason = '';
+    this.requestBytes = 0;
+    this.responseBytes = 0;
+    this.responseBodyBytes = 0;
+    this.attemptCount = 0;
+  }
+}
+
+export interface Observer {
+  onRequest(record: RequestRecord): void;
+  onConnectionOpened(isTls: boolean): void;
+  onConnectionClosed(isTls: boolean): void;
+}

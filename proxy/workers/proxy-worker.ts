@@ -1,0 +1,219 @@
+// One worker's data plane without the thread around it: applies table updates, listens, samples, drains.
+//
+// worker.ts puts it into a thread; tests run it in their own process.
+
+import { EndpointRegistry } from '../endpoints/registry.ts';
+import type { ProxyContext } from '../forward/context.ts';
+import { currentTable } from '../forward/current-table.ts';
+import { TimerWheel } from '../forward/timer-wheel.ts';
+import type { LiveEndpoints, UpstreamConnection } from '../forward/upstream-connection.ts';
+import { UpstreamPool } from '../forward/upstream-pool.ts';
+import { Listeners } from '../listen/listeners.ts';
+import { ReadBuffers } from '../listen/read-buffers.ts';
+import { SecureContexts } from '../listen/secure-contexts.ts';
+import { indexRoutes, updateIndex } from '../match/index.ts';
+import { AccessLog } from '../observe/access-log.ts';
+import type { Observer, RequestRecord } from '../observe/observer.ts';
+import { requestIdSource } from '../observe/request-id.ts';
+import { RequestMetrics } from '../observe/request-metrics.ts';
+import { emptyGlobal } from '../table/defaults.ts';
+import type { GlobalSettings } from '../table/types.ts';
+import type { FullUpdate, PartsUpdate, TableUpdate } from '../table/update.ts';
+import type { ListenerSettings, WorkerSample } from './messages.ts';
+
+const TICK_MS = 100;
+
+export interface ProxyWorkerOptions {
+  readonly ticketKeys: Uint8Array;
+  readonly maxConnections: number;
+  readonly staticReadBuffer: boolean;
+  readonly reusePort: boolean;
+  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void;
+  readonly writeAccessLog: (lines: string) => void;
+  /** Monotonic milliseconds; wall clock milliseconds; a number from 0 up to 1. */
+  readonly monotonicMs: () => number;
+  readonly wallMs: () => number;
+  readonly random: () => number;
+}
+
+export class ProxyWorker implements Observer {
+  readonly #options: ProxyWorkerOptions;
+  readonly #context: ProxyContext;
+  readonly #contexts: SecureContexts;
+  readonly #listeners: Listeners;
+  readonly #metrics = new RequestMetrics();
+  readonly #accessLog: AccessLog;
+  readonly #timer: NodeJS.Timeout;
+  readonly #endpoints: LiveEndpoints;
+  #ticks = 0;
+  #openPlain = 0;
+  #openTls = 0;
+  #accepted = 0;
+
+  constructor(options: ProxyWorkerOptions) {
+    this.#options = options;
+    this.#accessLog = new AccessLog(options.writeAccessLog);
+    this.#contexts = new SecureContexts((certificate, message) =>
+      options.log('error', 'certificate cannot be used, the default one serves', { certificate, message }),
+    );
+    this.#endpoints = new EndpointRegistry<UpstreamConnection[]>({
+      random: options.random,
+      onEndpointRemoved: (endpoint) => this.#context.pool.closeIdle(endpoint),
+    });
+    this.#context = this.#createContext();
+    this.#listeners = new Listeners(this.#context, this.#contexts, {
+      ticketKeys: Buffer.from(options.ticketKeys),
+      maxConnections: options.maxConnections,
+      staticReadBuffer: options.staticReadBuffer,
+      reusePort: options.reusePort,
+    });
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  get revision(): number {
+    return this.#context.current.revision;
+  }
+
+  /** Applies an update in one step. False when it is built on a revision this worker does not have. */
+  apply(update: TableUpdate): boolean {
+    if (update.kind === 'full') this.#applyFull(update);
+    else if (update.baseRevision === this.revision) this.#applyParts(update);
+    else return false;
+    return true;
+  }
+
+  listen(settings: ListenerSettings): Promise<number> {
+    return this.#listeners.open(settings);
+  }
+
+  /** Finishes what runs; gives how many connections had to be cut. */
+  async drain(deadlineMs: number): Promise<number> {
+    this.#context.isDraining = true;
+    const cut = await this.#listeners.drain(deadlineMs);
+    this.#context.pool.closeAllIdle();
+    this.#accessLog.flush();
+    return cut;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#accessLog.flush();
+  }
+
+  sample(): WorkerSample {
+    const { counters, histograms } = this.#metrics.sample();
+    const { pool } = this.#context;
+    return {
+      counters: [
+        ...counters,
+        { name: 'sluice_connections_total', labels: { state: 'accepted' }, value: this.#accepted },
+        { name: 'sluice_connections_total', labels: { state: 'refused' }, value: this.#listeners.refused },
+        { name: 'sluice_tls_handshake_failures_total', labels: {}, value: this.#listeners.handshakeFailures },
+      ],
+      gauges: [
+        { name: 'sluice_open_connections', labels: { protocol: 'http' }, value: this.#openPlain },
+        { name: 'sluice_open_connections', labels: { protocol: 'https' }, value: this.#openTls },
+        { name: 'sluice_upstream_connections', labels: { state: 'idle' }, value: pool.idleCount },
+        { name: 'sluice_upstream_connections', labels: { state: 'busy' }, value: pool.size - pool.idleCount },
+      ],
+      histograms,
+    };
+  }
+
+  // ---- Observer
+
+  onRequest(record: RequestRecord): void {
+    this.#metrics.add(record);
+    if (this.#isLogged(record)) this.#accessLog.add(record, this.#options.wallMs());
+  }
+
+  onConnectionOpened(isTls: boolean): void {
+    this.#accepted++;
+    if (isTls) this.#openTls++;
+    else this.#openPlain++;
+  }
+
+  onConnectionClosed(isTls: boolean): void {
+    if (isTls) this.#openTls--;
+    else this.#openPlain--;
+  }
+
+  /** The catch-all's built-in 404 is not logged by default (metrics-and-logs.md §3.3); refused requests are. */
+  #isLogged(record: RequestRecord): boolean {
+    const { global } = this.#context.current;
+    if (!global.accessLog) return false;
+    const { route } = record;
+    if (route === null) return true;
+    if (!route.policy.accessLog) return false;
+    return global.accessLogForDefaultBackend || record.virtualHost !== '_' || route.route.labels.ingress !== '';
+  }
+
+  #applyFull(update: FullUpdate): void {
+    const { table, material } = update;
+    this.#contexts.add(material);
+    this.#endpoints.replaceUpstreams(table.upstreams);
+    this.#swap(currentTable(update.revision, indexRoutes(table), table.global), true);
+    this.#contexts.retain(new Set(table.certificates.map((certificate) => certificate.id)));
+  }
+
+  #applyParts(update: PartsUpdate): void {
+    const before = this.#context.current;
+    this.#contexts.add(update.material);
+    this.#endpoints.applyUpstreams(update.upstreams, update.removedUpstreams);
+    const index = updateIndex(before.index, update);
+    const next =
+      update.global === null
+        ? { ...before, revision: update.revision, index }
+        : currentTable(update.revision, index, update.global);
+    this.#swap(next, update.global !== null);
+    this.#contexts.remove(update.removedCertificates);
+  }
+
+  #swap(next: ProxyContext['current'], isGlobalNew: boolean): void {
+    this.#context.current = next;
+    if (!isGlobalNew) return;
+    this.#contexts.configure(next.global);
+    this.#listeners.refreshDefaultContext();
+  }
+
+  #tick(): void {
+    this.#context.wheel.advance(this.#options.monotonicMs());
+    this.#ticks++;
+    if (this.#ticks % 10 !== 0) return;
+    this.#context.dateLine = renderDateLine(this.#options.wallMs());
+    this.#accessLog.flush();
+  }
+
+  #createContext(): ProxyContext {
+    const { monotonicMs, wallMs } = this.#options;
+    const wheel = new TimerWheel(monotonicMs(), TICK_MS);
+    const buffers = new ReadBuffers();
+    const global: GlobalSettings = emptyGlobal;
+    const empty = { format: 1, global, policies: {}, virtualHosts: [], upstreams: [], certificates: [] } as const;
+    const worker = this;
+    const pool = new UpstreamPool({
+      wheel,
+      buffers,
+      get global() {
+        return worker.#context.current.global;
+      },
+    });
+    return {
+      current: currentTable(0, indexRoutes(empty), global),
+      wheel,
+      buffers,
+      endpoints: this.#endpoints,
+      pool,
+      observer: this,
+      dateLine: renderDateLine(wallMs()),
+      isDraining: false,
+      nextRequestId: requestIdSource(),
+      preciseNowMs: monotonicMs,
+    };
+  }
+}
+
+/** IMF-fixdate (RFC 9110 §5.6.7), which is what `toUTCString` gives. */
+function renderDateLine(wallMs: number): string {
+  return `Date: ${new Date(wallMs).toUTCString()}\r\n`;
+}

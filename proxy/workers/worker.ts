@@ -1,0 +1,68 @@
+// Entry of a worker thread: connects a ProxyWorker to the main thread's messages. Nothing else happens here.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { decodeUpdate } from '../table/codec.ts';
+import type { FromWorker, ListenerSettings, ToWorker, WorkerStart } from './messages.ts';
+import { ProxyWorker } from './proxy-worker.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('worker.ts runs as a worker thread only');
+const start = workerData as WorkerStart;
+
+const send = (message: FromWorker): void => port.postMessage(message);
+
+const worker = new ProxyWorker({
+  ticketKeys: start.ticketKeys,
+  maxConnections: start.maxConnections,
+  staticReadBuffer: start.staticReadBuffer,
+  reusePort: process.platform === 'linux',
+  log: (level, message, fields) => send({ type: 'log', level, message, fields }),
+  writeAccessLog: (lines) => send({ type: 'accessLog', lines }),
+  monotonicMs: () => performance.now(),
+  wallMs: Date.now,
+  random: Math.random,
+});
+
+port.on('message', (message: ToWorker) => {
+  switch (message.type) {
+    case 'update':
+      return applyUpdate(message.revision, message.bytes);
+    case 'listen':
+      void listen(message.listeners);
+      return;
+    case 'sample':
+      return send({ type: 'sample', id: message.id, sample: worker.sample() });
+    case 'drain':
+      void drain(message.deadlineMs);
+      return;
+    default:
+      message satisfies never;
+  }
+});
+
+send({ type: 'started' });
+
+function applyUpdate(revision: number, bytes: SharedArrayBuffer): void {
+  const startedAtMs = performance.now();
+  if (!worker.apply(decodeUpdate(bytes))) return send({ type: 'needFull', revision: worker.revision });
+  send({ type: 'ack', revision, tookMs: performance.now() - startedAtMs, problems: [] });
+}
+
+async function listen(listeners: readonly ListenerSettings[]): Promise<void> {
+  const opened: ListenerSettings[] = [];
+  for (const listener of listeners) {
+    try {
+      opened.push({ ...listener, port: await worker.listen(listener) });
+    } catch (error) {
+      const { code = '', message } = error as NodeJS.ErrnoException;
+      return send({ type: 'listenFailed', listener, code, message });
+    }
+  }
+  send({ type: 'listening', listeners: opened });
+}
+
+async function drain(deadlineMs: number): Promise<void> {
+  const cutConnections = await worker.drain(deadlineMs);
+  worker.close();
+  send({ type: 'drained', cutConnections });
+}
