@@ -1,0 +1,262 @@
+// Every metric Sluice serves, as data: registry, exposition and docs/metrics.md read the same records.
+//
+// `nginx_ingress_controller_*` keep ingress-nginx's names, labels and units, so that its dashboards and alerts work; they
+// carry the constant labels of the controller besides those listed. `sluice_*` are our own.
+
+export type MetricKind = 'counter' | 'gauge' | 'histogram';
+
+export interface MetricRecord {
+  readonly name: string;
+  readonly kind: MetricKind;
+  /** `controller`: set on the main thread. `workers`: counted by the workers and added up. `derived`: made from worker metrics. */
+  readonly source: 'controller' | 'workers' | 'derived';
+  /** Labels besides the constant ones. */
+  readonly labels: readonly string[];
+  /** One sentence: what it counts, and when. */
+  readonly help: string;
+  /** Upper bounds, for histograms of the controller. */
+  readonly buckets?: readonly number[];
+}
+
+export const nginxPrefix = 'nginx_ingress_controller_';
+
+/** Labels that every `nginx_ingress_controller_*` metric carries, the two of certificates excepted. */
+export const constantLabels = ['controller_namespace', 'controller_class', 'controller_pod'] as const;
+
+const requestLabels = ['host', 'status', 'method', 'path', 'namespace', 'ingress', 'service', 'canary'] as const;
+const certificateLabels = ['namespace', 'class', 'host', 'secret_name', 'identifier'] as const;
+
+/** Metrics the main thread sets, by the name the code uses. */
+export const controllerMetrics = {
+  buildInfo: {
+    name: `${nginxPrefix}build_info`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: ['release', 'build', 'repository'],
+    help: 'Always 1; the labels say which Sluice this is.',
+  },
+  configHash: {
+    name: `${nginxPrefix}config_hash`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Hash of the routing table that was published last: equal tables, equal numbers, on every replica.',
+  },
+  reloadSuccessful: {
+    name: `${nginxPrefix}config_last_reload_successful`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Whether the last changed routing table was taken over by all workers.',
+  },
+  reloadTimestamp: {
+    name: `${nginxPrefix}config_last_reload_successful_timestamp_seconds`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Unix time when all workers last took over a changed routing table.',
+  },
+  success: {
+    name: `${nginxPrefix}success`,
+    kind: 'counter',
+    source: 'controller',
+    labels: [],
+    help: 'Changed routing tables that all workers took over; changes of endpoints or certificates alone do not count.',
+  },
+  errors: {
+    name: `${nginxPrefix}errors`,
+    kind: 'counter',
+    source: 'controller',
+    labels: [],
+    help: 'Routing tables that could not be published, or of which some worker could not use a certificate.',
+  },
+  sslExpireTime: {
+    name: `${nginxPrefix}ssl_expire_time_seconds`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: certificateLabels,
+    help: 'Unix time when the certificate of a host expires.',
+  },
+  sslCertificateInfo: {
+    name: `${nginxPrefix}ssl_certificate_info`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [
+      ...certificateLabels,
+      'issuer_organization',
+      'issuer_common_name',
+      'serial_number',
+      'public_key_algorithm',
+    ],
+    help: 'Always 1; the labels describe the certificate of a host.',
+  },
+  processCount: {
+    name: `${nginxPrefix}nginx_process_num_procs`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Always 1: controller and workers are threads of one process.',
+  },
+  processCpu: {
+    name: `${nginxPrefix}nginx_process_cpu_seconds_total`,
+    kind: 'counter',
+    source: 'controller',
+    labels: [],
+    help: 'CPU time of the whole process, user and system (ingress-nginx counts system time only).',
+  },
+  processMemory: {
+    name: `${nginxPrefix}nginx_process_resident_memory_bytes`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Resident memory of the whole process.',
+  },
+  processStart: {
+    name: `${nginxPrefix}nginx_process_oldest_start_time_seconds`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Unix time when the process started.',
+  },
+  tableRevision: {
+    name: 'sluice_table_revision',
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Number of the routing table that all live workers serve; counts from 1 at each start.',
+  },
+  tableEntries: {
+    name: 'sluice_table_entries',
+    kind: 'gauge',
+    source: 'controller',
+    labels: ['kind'],
+    help: 'Virtual hosts, routes, upstreams, endpoints and certificates in the routing table.',
+  },
+  publishDuration: {
+    name: 'sluice_publish_duration_seconds',
+    kind: 'histogram',
+    source: 'controller',
+    labels: ['form'],
+    help: 'Time from a compiled routing table to its acknowledgement by all workers; form is full or parts.',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+  },
+  publishBytes: {
+    name: 'sluice_publish_bytes_total',
+    kind: 'counter',
+    source: 'controller',
+    labels: ['form'],
+    help: 'Encoded size of the updates sent to the workers, each counted once.',
+  },
+  diagnostics: {
+    name: 'sluice_diagnostics',
+    kind: 'gauge',
+    source: 'controller',
+    labels: ['severity', 'reason'],
+    help: 'Problems in objects of the cluster, as found by the last compile.',
+  },
+  workers: {
+    name: 'sluice_workers',
+    kind: 'gauge',
+    source: 'controller',
+    labels: ['phase'],
+    help: 'Worker threads by what they are doing; serving is the normal phase.',
+  },
+  workerRestarts: {
+    name: 'sluice_worker_restarts_total',
+    kind: 'counter',
+    source: 'controller',
+    labels: [],
+    help: 'Worker threads that were started to replace one that crashed or was stuck.',
+  },
+} as const satisfies Readonly<Record<string, MetricRecord>>;
+
+/** Metrics the workers send, and those made from them. */
+export const workerMetrics: readonly MetricRecord[] = [
+  {
+    name: `${nginxPrefix}requests`,
+    kind: 'counter',
+    source: 'workers',
+    labels: requestLabels,
+    help: 'Requests that found a route; host is the virtual host, path the Ingress path.',
+  },
+  {
+    name: `${nginxPrefix}request_duration_seconds`,
+    kind: 'histogram',
+    source: 'workers',
+    labels: requestLabels,
+    help: 'Time from the first byte of a request to the end of its response.',
+  },
+  {
+    name: `${nginxPrefix}nginx_process_connections`,
+    kind: 'gauge',
+    source: 'derived',
+    labels: ['state'],
+    help: 'Open client connections; only the state active is known.',
+  },
+  {
+    name: `${nginxPrefix}nginx_process_connections_total`,
+    kind: 'counter',
+    source: 'derived',
+    labels: ['state'],
+    help: 'Client connections accepted and handled; those over the connection limit are accepted only.',
+  },
+  {
+    name: `${nginxPrefix}nginx_process_requests_total`,
+    kind: 'counter',
+    source: 'derived',
+    labels: [],
+    help: 'All requests, refused ones included.',
+  },
+  {
+    name: 'sluice_request_bytes_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: requestLabels,
+    help: 'Bytes of requests received from clients: request line, headers and body.',
+  },
+  {
+    name: 'sluice_response_bytes_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: requestLabels,
+    help: 'Bytes of responses sent to clients, headers included.',
+  },
+  {
+    name: 'sluice_refused_requests_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: ['reason'],
+    help: 'Requests refused before a route was looked up: malformed, too large, too slow.',
+  },
+  {
+    name: 'sluice_connections_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: ['state'],
+    help: 'Client connections accepted, and refused over the connection limit.',
+  },
+  {
+    name: 'sluice_tls_handshake_failures_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: [],
+    help: 'TLS handshakes that did not complete.',
+  },
+  {
+    name: 'sluice_open_connections',
+    kind: 'gauge',
+    source: 'workers',
+    labels: ['protocol'],
+    help: 'Open client connections by the protocol of their listener.',
+  },
+  {
+    name: 'sluice_upstream_connections',
+    kind: 'gauge',
+    source: 'workers',
+    labels: ['state'],
+    help: 'Open connections to endpoints, idle in the pool or busy.',
+  },
+];
+
+/** All metrics, in the order of the documentation. */
+export const catalogue: readonly MetricRecord[] = [...Object.values(controllerMetrics), ...workerMetrics];

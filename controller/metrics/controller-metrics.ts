@@ -1,0 +1,199 @@
+// The metrics of the main thread, in a prom-client registry of their own, and the page that joins them with the workers'.
+//
+//   publisher, compile, pool --on...()--> registry --+
+//   workers --sample()--> labels, derived metrics ---+--> render(): text of /metrics
+//
+// Events are pushed when they happen; what can be looked at (workers, revision, process) is read at each scrape.
+
+import { createHash } from 'node:crypto';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { renderCanonical } from '#proxy/table/codec.ts';
+import type { RoutingTable } from '#proxy/table/types.ts';
+import type { WorkerSample } from '#proxy/workers/messages.ts';
+import type { Diagnostic } from '../objects/diagnostic.ts';
+import { constantLabels, controllerMetrics, type MetricRecord, nginxPrefix, workerMetrics } from './catalogue.ts';
+import { listCertificateSeries } from './certificate-series.ts';
+import { renderExposition } from './exposition.ts';
+import { type ConstantLabels, toNginxMetrics } from './nginx-metrics.ts';
+
+export interface ControllerMetricsOptions {
+  /** Environment POD_NAMESPACE, flag `--controller-class`, environment POD_NAME. */
+  readonly constants: ConstantLabels;
+  readonly build: { readonly release: string; readonly build: string; readonly repository: string };
+  /** Asks the workers for their metrics, added up; within its own time limit. */
+  readonly sampleWorkers: () => Promise<WorkerSample>;
+  /** State of the worker pool now. */
+  readonly workers: () => readonly { readonly phase: string; readonly restarts: number }[];
+  /** Revision all live workers serve, 0 before the first. */
+  readonly acknowledgedRevision: () => number;
+  /** Unix time in milliseconds. */
+  readonly wallMs: () => number;
+  /** Adds prom-client's `process_*` and `nodejs_*` metrics. */
+  readonly defaultMetrics: boolean;
+}
+
+/** What is counted of a table that all workers took over. */
+export interface PublishedTable {
+  readonly form: 'full' | 'parts';
+  readonly bytes: number;
+  readonly latencyMs: number;
+  readonly changesConfiguration: boolean;
+  readonly problems: readonly unknown[];
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+export class ControllerMetrics {
+  readonly #options: ControllerMetricsOptions;
+  readonly #registry = new Registry();
+  readonly #gauges = new Map<MetricRecord, Gauge>();
+  readonly #counters = new Map<MetricRecord, Counter>();
+  readonly #publishDuration: Histogram;
+  #table: RoutingTable | null = null;
+  /** The table that the metrics about tables show. */
+  #readTableBefore: RoutingTable | null = null;
+
+  constructor(options: ControllerMetricsOptions) {
+    this.#options = options;
+    for (const record of Object.values(controllerMetrics)) this.#register(record);
+    this.#publishDuration = this.#createHistogram(controllerMetrics.publishDuration);
+    this.#set(controllerMetrics.buildInfo, 1, options.build);
+    if (options.defaultMetrics) collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** Content-Type of `render`. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** Notes a table that all workers serve now, with what `Publisher.publish` said of it. */
+  onPublished(table: RoutingTable, published: PublishedTable): void {
+    this.#table = table;
+    this.#publishDuration.observe({ form: published.form }, published.latencyMs / 1000);
+    this.#add(controllerMetrics.publishBytes, published.bytes, { form: published.form });
+    if (published.problems.length > 0) return this.onPublishFailed();
+    this.#set(controllerMetrics.reloadSuccessful, 1);
+    if (!published.changesConfiguration) return;
+    this.#set(controllerMetrics.reloadTimestamp, Math.floor(this.#options.wallMs() / 1000));
+    this.#add(controllerMetrics.success, 1);
+  }
+
+  /** Notes a table that was not, or not wholly, taken over; the one before serves on. */
+  onPublishFailed(): void {
+    this.#set(controllerMetrics.reloadSuccessful, 0);
+    this.#add(controllerMetrics.errors, 1);
+  }
+
+  /** Notes the diagnostics of the last compile, in place of all earlier ones. */
+  onDiagnostics(diagnostics: readonly Diagnostic[]): void {
+    const gauge = this.#gauge(controllerMetrics.diagnostics);
+    gauge.reset();
+    for (const { severity, reason } of diagnostics) gauge.inc({ severity, reason });
+  }
+
+  /** Gives the text of /metrics. Rejects when a worker cannot be asked at all, which is a bug. */
+  async render(): Promise<string> {
+    const sample = toNginxMetrics(await this.#options.sampleWorkers(), this.#options.constants);
+    this.#readWorkers();
+    this.#readProcess();
+    this.#readTable();
+    this.#set(controllerMetrics.tableRevision, this.#options.acknowledgedRevision());
+    return `${await this.#registry.metrics()}\n${renderExposition(sample, workerMetrics)}`;
+  }
+
+  #readWorkers(): void {
+    const gauge = this.#gauge(controllerMetrics.workers);
+    gauge.reset();
+    let restarts = 0;
+    for (const worker of this.#options.workers()) {
+      gauge.inc({ phase: worker.phase });
+      restarts += worker.restarts;
+    }
+    this.#setCounter(controllerMetrics.workerRestarts, restarts);
+  }
+
+  #readProcess(): void {
+    const { user, system } = process.cpuUsage();
+    this.#set(controllerMetrics.processCount, 1);
+    this.#setCounter(controllerMetrics.processCpu, (user + system) / 1e6);
+    this.#set(controllerMetrics.processMemory, process.memoryUsage.rss());
+    this.#set(controllerMetrics.processStart, Math.round(performance.timeOrigin / 1000));
+  }
+
+  /** Reads the table at the scrape, once per table, and not at each change: for 10,000 routes it takes some 50 ms. */
+  #readTable(): void {
+    if (this.#table === null || this.#table === this.#readTableBefore) return;
+    this.#readTableBefore = this.#table;
+    const digest = createHash('sha256').update(renderCanonical(this.#table)).digest();
+    // 48 bits: what a float64, all that Prometheus has, holds exactly.
+    this.#set(controllerMetrics.configHash, digest.readUIntBE(0, 6));
+    this.#setTableEntries(this.#table);
+    this.#setCertificates(this.#table);
+  }
+
+  #setTableEntries(table: RoutingTable): void {
+    const { virtualHosts, upstreams, certificates } = table;
+    const counts = {
+      virtualHost: virtualHosts.length,
+      route: virtualHosts.reduce((sum, { routes }) => sum + routes.length, 0),
+      upstream: upstreams.length,
+      endpoint: upstreams.reduce((sum, { endpoints }) => sum + endpoints.length, 0),
+      certificate: certificates.length,
+    };
+    for (const [kind, count] of Object.entries(counts)) this.#set(controllerMetrics.tableEntries, count, { kind });
+  }
+
+  #setCertificates(table: RoutingTable): void {
+    const expiry = this.#gauge(controllerMetrics.sslExpireTime);
+    const info = this.#gauge(controllerMetrics.sslCertificateInfo);
+    expiry.reset();
+    info.reset();
+    for (const series of listCertificateSeries(table, this.#options.constants.controller_class)) {
+      expiry.set(series.labels, series.expiresAtSeconds);
+      info.set({ ...series.labels, ...series.info }, 1);
+    }
+  }
+
+  // Records and prom-client
+
+  #register(record: MetricRecord): void {
+    if (record.kind === 'gauge') this.#gauges.set(record, new Gauge(this.#configOf(record)));
+    if (record.kind === 'counter') this.#counters.set(record, new Counter(this.#configOf(record)));
+  }
+
+  #createHistogram(record: MetricRecord): Histogram {
+    return new Histogram({ ...this.#configOf(record), buckets: [...(record.buckets ?? [])] });
+  }
+
+  #configOf({ name, help, labels }: MetricRecord) {
+    const constant = hasConstantLabels(name, labels) ? constantLabels : [];
+    return { name, help, labelNames: [...constant, ...labels], registers: [this.#registry] };
+  }
+
+  #labelsOf({ name, labels }: MetricRecord, values: Labels): Labels {
+    return hasConstantLabels(name, labels) ? { ...this.#options.constants, ...values } : values;
+  }
+
+  #gauge(record: MetricRecord): Gauge {
+    return this.#gauges.get(record) as Gauge;
+  }
+
+  #set(record: MetricRecord, value: number, labels: Labels = {}): void {
+    this.#gauge(record).set(this.#labelsOf(record, labels), value);
+  }
+
+  #add(record: MetricRecord, value: number, labels: Labels = {}): void {
+    (this.#counters.get(record) as Counter).inc(this.#labelsOf(record, labels), value);
+  }
+
+  /** For a counter that somebody else counts. */
+  #setCounter(record: MetricRecord, value: number): void {
+    this.#counters.get(record)?.reset();
+    this.#add(record, value);
+  }
+}
+
+/** The certificate metrics have `class` instead. */
+function hasConstantLabels(name: string, labels: readonly string[]): boolean {
+  return name.startsWith(nginxPrefix) && !labels.includes('class');
+}
