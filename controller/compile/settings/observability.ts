@@ -24,7 +24,7 @@ export const enableRewriteLog: AnnotationRecord<boolean> = observability({
   default: false,
   risk: 'Low',
   support: 'noEffect',
-  doc: "nginx's log of its rewrite decisions.",
+  doc: "Log of nginx's rewrite decisions.",
   note: 'there is no nginx rewrite engine',
 });
 

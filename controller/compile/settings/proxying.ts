@@ -16,7 +16,7 @@ import {
   size,
   textNamed,
 } from './types.ts';
-import { cookieDomainPair, urlChars } from './validators.ts';
+import { cookieDomainPair, sizeGrammar, urlChars } from './validators.ts';
 
 const proxying = annotationFamily({ group: 'Proxying', scope: 'path', support: 'notYet' });
 
@@ -137,10 +137,12 @@ export const proxyMaxTempFileSize: AnnotationRecord<number> = proxying({
 export const clientBodyBufferSize: AnnotationRecord<number> = proxying({
   name: 'client-body-buffer-size',
   type: size,
+  validate: sizeGrammar,
   default: 8 * 1024,
   globalKey: 'client-body-buffer-size',
   risk: 'Low',
   onInvalid: 'rejectIngress',
+  onUnparsable: 'useDefault',
   support: 'noEffect',
   doc: 'Part of a request body kept in memory; the rest goes to a file.',
   note: 'bodies are sent on as they arrive and never written to a file',

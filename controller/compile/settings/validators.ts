@@ -80,6 +80,8 @@ export const errorPage = pattern(
   'a URL, a path or @name',
   SPACES_IGNORED,
 );
+/** Digits and one of nginx's size letters; `b` passes here and is only refused when the value is read. */
+export const sizeGrammar = pattern(/^\d+[bkmg]?$/i, 'digits, then b, k, m, g or nothing', SPACES_IGNORED);
 /** `off` or two host patterns: `proxy-cookie-domain`. */
 export const cookieDomainPair = pattern(
   /^(?:off|[-._~a-zA-Z0-9/:]+\s+[-._~a-zA-Z0-9/:]+)$/,

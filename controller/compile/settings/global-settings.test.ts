@@ -1,0 +1,82 @@
+// The settings of listeners and connections.
+
+import { expect, test } from '@jest/globals';
+import type { GlobalSettings } from '#proxy/table/types.ts';
+import { globalSettings } from './global-settings.ts';
+import { settings } from './testing/inputs.ts';
+
+const defaults = globalSettings(settings({}).values);
+
+test('the defaults of ingress-nginx', () => {
+  expect(defaults).toEqual({
+    clientKeepAliveMs: 75_000,
+    clientKeepAliveRequests: 1000,
+    clientHeaderTimeoutMs: 60_000,
+    clientBodyTimeoutMs: 60_000,
+    maxRequestLineBytes: 8192,
+    maxHeaderLineBytes: 8192,
+    maxHeadBytes: 32_768,
+    maxHeaderCount: 100,
+    upstreamKeepAliveConnections: 320,
+    upstreamKeepAliveTimeoutMs: 60_000,
+    upstreamKeepAliveRequests: 10_000,
+    upstreamKeepAliveTimeMs: 3_600_000,
+    workerShutdownTimeoutMs: 240_000,
+    useForwardedHeaders: false,
+    computeFullForwardedFor: false,
+    trustedCidrs: ['0.0.0.0/0'],
+    generateRequestId: true,
+    allowUnderscoreHeaders: false,
+    serverTokens: false,
+    allowBackendServerHeader: false,
+    hstsValue: 'max-age=31536000; includeSubDomains',
+    minTlsVersion: 'TLSv1.2',
+    maxTlsVersion: 'TLSv1.3',
+    tlsCiphers:
+      'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES128-GCM-SHA256',
+    rejectUnknownSni: false,
+    accessLog: true,
+    accessLogForDefaultBackend: false,
+  });
+});
+
+const cases: readonly [Record<string, string>, Partial<GlobalSettings>][] = [
+  [{ 'keep-alive': '0' }, { clientKeepAliveMs: 0 }],
+  [{ 'keep-alive': '99999999' }, { clientKeepAliveMs: 2_147_483_647 }],
+  [{ 'keep-alive-requests': '0' }, { clientKeepAliveRequests: 1 }],
+  [{ 'client-header-timeout': '5' }, { clientHeaderTimeoutMs: 5000 }],
+  [{ 'client-body-timeout': '6' }, { clientBodyTimeoutMs: 6000 }],
+  [
+    { 'large-client-header-buffers': '2 16k' },
+    { maxRequestLineBytes: 16_384, maxHeaderLineBytes: 16_384, maxHeadBytes: 32_768 },
+  ],
+  [{ 'upstream-keepalive-connections': '0' }, { upstreamKeepAliveConnections: 0 }],
+  [{ 'upstream-keepalive-timeout': '7' }, { upstreamKeepAliveTimeoutMs: 7000 }],
+  [{ 'upstream-keepalive-requests': '8' }, { upstreamKeepAliveRequests: 8 }],
+  [{ 'upstream-keepalive-time': '2h' }, { upstreamKeepAliveTimeMs: 7_200_000 }],
+  [{ 'worker-shutdown-timeout': '1y' }, { workerShutdownTimeoutMs: 2_147_483_647 }],
+  [{ 'use-forwarded-headers': 'true' }, { useForwardedHeaders: true }],
+  [{ 'compute-full-forwarded-for': 'true' }, { computeFullForwardedFor: true }],
+  [{ 'proxy-real-ip-cidr': '10.0.0.1, fd00::/8' }, { trustedCidrs: ['10.0.0.1/32', 'fd00::/8'] }],
+  [{ 'proxy-real-ip-cidr': 'everyone' }, { trustedCidrs: [] }],
+  [{ 'generate-request-id': 'false' }, { generateRequestId: false }],
+  [{ 'enable-underscores-in-headers': 'true' }, { allowUnderscoreHeaders: true }],
+  [{ 'server-tokens': 'true' }, { serverTokens: true }],
+  [{ 'allow-backend-server-header': 'true' }, { allowBackendServerHeader: true }],
+  [{ hsts: 'false' }, { hstsValue: null }],
+  [{ 'hsts-max-age': '60', 'hsts-preload': 'true' }, { hstsValue: 'max-age=60; includeSubDomains; preload' }],
+  [{ 'hsts-include-subdomains': 'false' }, { hstsValue: 'max-age=31536000' }],
+  [{ 'ssl-protocols': 'TLSv1.3' }, { minTlsVersion: 'TLSv1.3' }],
+  [{ 'ssl-protocols': 'TLSv1.2' }, { maxTlsVersion: 'TLSv1.2' }],
+  [{ 'ssl-protocols': 'TLSv1 TLSv1.1 TLSv1.2 TLSv1.3' }, {}],
+  [{ 'ssl-ciphers': 'ECDHE+AESGCM' }, { tlsCiphers: 'ECDHE+AESGCM' }],
+  [{ 'ssl-ciphers': '' }, { tlsCiphers: null }],
+  [{ 'ssl-reject-handshake': 'true' }, { rejectUnknownSni: true }],
+  [{ 'disable-access-log': 'true' }, { accessLog: false }],
+  [{ 'disable-http-access-log': 'true' }, { accessLog: false }],
+  [{ 'enable-access-log-for-default-backend': 'true' }, { accessLogForDefaultBackend: true }],
+];
+
+test.each(cases)('%j', (data, expected) => {
+  expect(globalSettings(settings(data).values)).toEqual({ ...defaults, ...expected });
+});
