@@ -6,6 +6,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
 import type { WatchLog } from './log.ts';
+import { codeOf } from './scan-folder.ts';
 
 interface Watched {
   readonly identity: string;
@@ -68,7 +69,8 @@ export class DirectoryWatchers {
   }
 
   #warn(path: string, error: unknown): void {
-    if (this.#hasWarned) return;
+    // A directory that was removed since the scan: the next scan knows.
+    if (this.#hasWarned || codeOf(error) === 'ENOENT') return;
     this.#hasWarned = true;
     this.#log.warn(
       { directory: path, err: error },

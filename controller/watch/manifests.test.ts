@@ -126,6 +126,17 @@ describe('changes', () => {
     await folder.until(() => folder.configMaps['a'] === 'two');
   });
 
+  test('in a folder that is deleted and made again are seen', async () => {
+    await using folder = await WatchedFolder.start({ 'sub/a.yaml': configMapText('a') });
+    for (const value of ['two', 'three', 'four', 'five']) {
+      await rm(folder.path('sub'), { recursive: true });
+      await folder.write('sub/a.yaml', configMapText('a', value));
+      await folder.until(() => folder.configMaps['a'] === value);
+      await folder.replace('sub/a.yaml', configMapText('a', `${value} again`));
+      await folder.until(() => folder.configMaps['a'] === `${value} again`);
+    }
+  });
+
   test('behind a link out of the folder are seen by the slow rescan', async () => {
     await using outside = await WatchedFolder.create({ 'real.yaml': configMapText('a') });
     await using folder = await WatchedFolder.create();

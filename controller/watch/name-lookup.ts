@@ -24,9 +24,13 @@ export type NameAnswer =
   | { readonly kind: 'addresses'; readonly addresses: readonly string[]; readonly ttlSeconds: number | null }
   | { readonly kind: 'failed'; readonly code: string };
 
-/** Makes the lookup of this machine. A DNS server has 2 s for an answer and is asked twice. */
-export function systemNameLookup(): NameLookup {
+/**
+ * Makes the lookup of this machine. A DNS server has 2 s for an answer and is asked twice.
+ * @param servers `address:port` of the DNS servers; default those of resolv.conf.
+ */
+export function systemNameLookup(servers?: readonly string[]): NameLookup {
   const resolver = new Resolver({ timeout: 2000, tries: 2 });
+  if (servers !== undefined) resolver.setServers(servers);
   const toRecord = ({ address, ttl }: { address: string; ttl: number }) => ({ address, ttlSeconds: ttl });
   return {
     resolve4: async (name) => (await resolver.resolve4(name, { ttl: true })).map(toRecord),

@@ -67,8 +67,9 @@ async function scanDirectory(root: string, path: string, ancestors: readonly str
   let identity: string;
   let names: string[];
   try {
-    const { dev, ino } = await stat(absolute, { bigint: true });
-    identity = `${dev}:${ino}`;
+    const { dev, ino, birthtimeNs } = await stat(absolute, { bigint: true });
+    // With the time of birth, since a directory made again often gets the number of the one that was deleted.
+    identity = `${dev}:${ino}:${birthtimeNs}`;
     if (ancestors.includes(identity)) return;
     names = await readdir(absolute);
   } catch (error) {
