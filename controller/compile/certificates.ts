@@ -77,7 +77,7 @@ function chooseDefault(secrets: TlsSecrets, options: CompileOptions, diagnostics
 
 /** The TLS entries of one Ingress, indexed so that 10,000 hosts need 10,000 lookups and not 10,000 scans. */
 interface TlsEntries {
-  /** By host as written in `tls[].hosts`, lower case. */
+  /** By host in `tls[].hosts`. The decoder lets only lower-case names through. */
   readonly literal: ReadonlyMap<string, IngressTls>;
   /** By name in the entry's certificate; the first entry keeps a name. */
   readonly covering: ReadonlyMap<string, IngressTls>;
@@ -90,7 +90,7 @@ function indexEntries({ ingress }: AcceptedIngress, secrets: TlsSecrets): TlsEnt
     if (!map.has(name)) map.set(name, entry);
   };
   for (const entry of ingress.tls) {
-    for (const host of entry.hosts) setFirst(literal, host.toLowerCase(), entry);
+    for (const host of entry.hosts) setFirst(literal, host, entry);
     const pair = entry.secretName === '' ? null : secrets.pairOf(`${ingress.meta.namespace}/${entry.secretName}`);
     for (const name of pair === null ? [] : coveredNames(pair.info)) setFirst(covering, name, entry);
   }

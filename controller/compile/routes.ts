@@ -12,7 +12,7 @@ import type {
   VirtualHostName,
 } from '#proxy/table/types.ts';
 import { compareText } from '../objects/diagnostic.ts';
-import { backendKey, catchAllHost, type HostPlan, type PlannedRoute } from './host-plan.ts';
+import { backendKey, type HostPlan, type PlannedRoute } from './host-plan.ts';
 import { wildcardOf } from './key-pair.ts';
 import type { PolicyBook } from './policies.ts';
 import { compareRoutes } from './precedence.ts';
@@ -42,10 +42,9 @@ export function assembleVirtualHosts(plans: Iterable<HostPlan>, parts: RoutePart
 
 /**
  * The certificate entry of a host, exact or by wildcard (§8): it is presented in handshakes and its existence makes plain
- * HTTP redirect. The catch-all host never has one: requests there name a host that Sluice does not know.
+ * HTTP redirect. The catch-all host has none, see `chooseCertificates`.
  */
 function certificateOf(host: VirtualHostName, byHost: RouteParts['certificateByHost']): CertificateId | null {
-  if (host === catchAllHost) return null;
   return byHost.get(host) ?? byHost.get(wildcardOf(host)) ?? null;
 }
 

@@ -126,7 +126,7 @@ function chooseVersion(
   const isServing = remembered !== null && earlier !== null && earlier.verdict.kind !== 'rejectIngress';
   const consequence = isServing
     ? 'its last accepted version keeps serving and this change has no effect'
-    : 'no earlier version was accepted, so none of its rules gets traffic';
+    : 'there is no earlier version to keep, so none of its rules gets traffic';
   const message = `the whole Ingress is rejected (${reasons.join('; ')}); ${consequence}`;
   const rejected = diagnose('error', 'IngressRejected', ingress, 'metadata.annotations', message);
   return {
