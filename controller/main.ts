@@ -15,7 +15,7 @@ const EXIT_USAGE = 2;
 /** Runs one command and gives its exit code. */
 async function run(): Promise<number> {
   const outcome = parseOptions(process.argv.slice(2), process.env);
-  if (!outcome.ok) return usageError(outcome.message);
+  if (!outcome.ok) return fail(outcome.message, EXIT_USAGE);
   switch (outcome.command) {
     case 'help':
       return print((await import('./options/help.ts')).renderHelp());
@@ -35,15 +35,28 @@ async function run(): Promise<number> {
 async function translate(options: Options): Promise<number> {
   const { renderTranslation, translateFolder } = await import('./cli/translate.ts');
   const outcome = await translateFolder(options);
-  if (!outcome.ok) return usageError(outcome.message);
+  if (!outcome.ok) return fail(outcome.message, EXIT_USAGE);
   print(renderTranslation(outcome.translation, options.output));
   return outcome.hasErrors ? 1 : EXIT_OK;
 }
 
 async function serve(options: Options, warnings: readonly string[]): Promise<number> {
-  const { runServe } = await import('./cli/serve.ts');
-  const outcome = await runServe(options, warnings);
-  return outcome.kind === 'usage' ? usageError(outcome.message) : outcome.exitCode;
+  const { runServe } = await import('./serve.ts');
+  const { StartError } = await import('./serve/start-error.ts');
+  try {
+    await runServe(options, warnings, {
+      print: (text) => process.stdout.write(text),
+      isTerminal: process.stderr.isTTY,
+      onSignal: (handler) => {
+        for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => handler(signal));
+      },
+      exit: (code) => process.exit(code),
+    });
+    return EXIT_OK;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return fail(error.message, error.exitCode);
+  }
 }
 
 function print(text: string): number {
@@ -51,9 +64,9 @@ function print(text: string): number {
   return EXIT_OK;
 }
 
-function usageError(message: string): number {
+function fail(message: string, exitCode: number): number {
   process.stderr.write(`sluice: ${message}\n`);
-  return EXIT_USAGE;
+  return exitCode;
 }
 
 // `sluice annotations | head` closes the pipe early: that is not a failure of ours.

@@ -64,7 +64,7 @@ const listeners = {
   'https-port': full(port, 8443, 'Port for HTTPS (ingress-nginx: 443). 0 takes a free one.'),
   'bind-address': full(text, '', 'Address of both listeners. Default: every IPv4 and IPv6 address.'),
   workers: full(workerCount, 'auto', 'Worker threads. auto: the processor cores this container may use.'),
-  'max-connections': full(count, 16_384, 'Most client connections of one worker; more wait in the backlog.'),
+  'max-connections': full(count, 16_384, 'Most client connections of one worker; more are closed as they come.'),
   'static-read-buffer': full(bool, true, 'Read sockets into one shared buffer; false is slower and more conservative.'),
   'enable-ssl-passthrough': notYet(
     bool,

@@ -60,8 +60,13 @@ test.each([
   expect(hostLines({ table, ...PORTS }).flatMap((line) => line.curl)).toEqual(curl);
 });
 
-test('a host without routes is not offered', () => {
-  expect(hostLines({ table: tableOf([hostOf('_', [])]), ...PORTS })).toEqual([]);
+test('a catch-all with nothing but the built-in 404 is not offered', () => {
+  const catchAll = hostOf('_', ['']);
+  const routes = catchAll.routes.map((route) => ({
+    ...route,
+    target: { kind: 'answer', status: 404, reason: 'noBackend' } as const,
+  }));
+  expect(hostLines({ table: tableOf([{ ...catchAll, routes }]), ...PORTS })).toEqual([]);
 });
 
 test('names addresses, folder, counts and problems', () => {

@@ -47,16 +47,19 @@ Edit a manifest: the change is live when it is saved. Ctrl-C stops.
 `;
 }
 
-/** One entry for each virtual host that has routes, with the commands that reach it. */
+/** One entry for each virtual host that an Ingress asked for, with the commands that reach it. */
 export function hostLines(facts: Pick<BannerFacts, 'table' | 'httpPort' | 'httpsPort'>): HostLine[] {
   const certificates = new Map(facts.table.certificates.map((certificate) => [certificate.id, certificate]));
-  return facts.table.virtualHosts
-    .filter((virtualHost) => virtualHost.routes.length > 0)
-    .map((virtualHost) => ({
-      host: virtualHost.name === '_' ? '*' : virtualHost.name,
-      routes: virtualHost.routes.length,
-      curl: curlLines(virtualHost, facts, certificates.get(virtualHost.certificate ?? '') ?? null),
-    }));
+  return facts.table.virtualHosts.filter(hasOwnRoute).map((virtualHost) => ({
+    host: virtualHost.name === '_' ? '*' : virtualHost.name,
+    routes: virtualHost.routes.length,
+    curl: curlLines(virtualHost, facts, certificates.get(virtualHost.certificate ?? '') ?? null),
+  }));
+}
+
+/** The catch-all is always there; with the built-in 404 alone it is nothing to show. */
+function hasOwnRoute({ routes }: VirtualHost): boolean {
+  return routes.some(({ target }) => target.kind === 'upstream' || target.reason !== 'noBackend');
 }
 
 function curlLines(

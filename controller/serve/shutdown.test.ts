@@ -37,7 +37,7 @@ test('waits for nothing without grace periods', async () => {
 });
 
 test.each([
-  ['SIGTERM', 'SIGTERM', 0, 'exit 143'],
+  ['SIGTERM', 'SIGTERM', 300, 'exit 143'],
   ['SIGTERM', 'SIGINT', 0, 'exit 130'],
   ['SIGINT', 'SIGTERM', 0, 'exit 143'],
   ['SIGINT', 'SIGINT', 300, 'exit 130'],
@@ -49,11 +49,11 @@ test.each([
   expect(events).toEqual(['notReady', want]);
 });
 
-test('a SIGINT that a terminal and a launcher both delivered counts once', async () => {
+test.each(['SIGINT', 'SIGTERM'] as const)('a %s that was delivered twice counts once', async (signal) => {
   const { shutdown, events, clock } = start(NO_GRACE, { drain: () => new Promise<void>(() => {}) });
-  void shutdown.onSignal('SIGINT');
+  void shutdown.onSignal(signal);
   clock.nowMs += 299;
-  await shutdown.onSignal('SIGINT');
+  await shutdown.onSignal(signal);
   expect(events).toEqual(['notReady']);
 });
 

@@ -6,8 +6,11 @@ export type StopSignal = 'SIGTERM' | 'SIGINT';
 
 const EXIT_CODES: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
-/** Ctrl-C reaches a child twice, from the terminal and from npm or a launcher that passes it on: one keystroke, one signal. */
-const DOUBLE_SIGINT_MS = 300;
+/**
+ * Ctrl-C reaches a child twice, from the terminal and from npm or a launcher that passes it on; `timeout` signals the
+ * child and then its group. One intention, one signal.
+ */
+const ECHO_MS = 300;
 
 export interface ShutdownSteps {
   /** Makes /healthz answer 500. */
@@ -51,8 +54,7 @@ export class Shutdown {
   }
 
   #isEcho(signal: StopSignal, first: { readonly signal: StopSignal; readonly atMs: number }): boolean {
-    const isDouble = signal === 'SIGINT' && first.signal === 'SIGINT';
-    return isDouble && this.#steps.nowMs() - first.atMs < DOUBLE_SIGINT_MS;
+    return signal === first.signal && this.#steps.nowMs() - first.atMs < ECHO_MS;
   }
 
   async #runSequence(signal: StopSignal): Promise<void> {

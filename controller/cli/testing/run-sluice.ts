@@ -1,6 +1,6 @@
 // Runs the real program as a child process, as a user does.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 const CONTROLLER = join(import.meta.dirname, '../..');
@@ -43,4 +43,95 @@ export function runSluice(args: readonly string[], options: RunOptions = {}): Pr
 export function cleanEnvironment(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR } = process.env;
   return { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }) };
+}
+
+/** A record of the JSON log. */
+export type LogRecord = Readonly<Record<string, unknown>> & { readonly msg: string };
+
+/** What the record `serving` says. */
+export interface ServingRecord extends LogRecord {
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  readonly healthPort: number;
+  readonly hosts: readonly string[];
+}
+
+/** A running `sluice serve` with a JSON log. */
+export class RunningSluice implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #records: LogRecord[] = [];
+  readonly #waits = new Set<() => void>();
+  readonly exited: Promise<Pick<Finished, 'code' | 'signal'>>;
+  stdout = '';
+  #rest = '';
+
+  constructor(args: readonly string[]) {
+    const entry = join(CONTROLLER, 'main.ts');
+    const child = spawn(process.execPath, [entry, 'serve', '--log-format', 'json', ...args], {
+      env: cleanEnvironment(),
+    });
+    this.#child = child;
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+      this.#wake();
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => this.#readLog(text));
+    this.exited = new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code, signal) => {
+        resolve({ code, signal });
+        this.#wake();
+      });
+    });
+  }
+
+  /** Resolves with the first record that fits, also one that came before. Rejects when the process ends without it. */
+  async logged(fits: (record: LogRecord) => boolean): Promise<LogRecord> {
+    return await this.#until(() => this.#records.find(fits));
+  }
+
+  /** Resolves with the record `serving`: from then on all workers listen. */
+  async serving(): Promise<ServingRecord> {
+    return (await this.logged(({ msg }) => msg === 'serving')) as ServingRecord;
+  }
+
+  /** Resolves when stdout holds the text. */
+  async printed(text: string): Promise<string> {
+    return await this.#until(() => (this.stdout.includes(text) ? this.stdout : undefined));
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  async #until<T>(look: () => T | undefined): Promise<T> {
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      if (this.#child.exitCode !== null)
+        throw new Error(`sluice ended: ${JSON.stringify(this.#records)} ${this.#rest}`);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waits.add(resolve);
+      await promise;
+    }
+  }
+
+  #readLog(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) {
+      this.#records.push(line.startsWith('{') ? (JSON.parse(line) as LogRecord) : { msg: line });
+    }
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waits) wake();
+    this.#waits.clear();
+  }
 }

@@ -21,7 +21,7 @@ function routeOf(host: string, path: string): Route {
     match: { kind: 'prefix', path },
     policy: 'p',
     filters: [],
-    target: { kind: 'answer', status: 404, reason: 'noBackend' },
+    target: { kind: 'upstream', upstream: 'demo-web-80' },
     labels: { namespace: 'demo', ingress: 'test', service: '', servicePort: '', path },
   };
 }

@@ -1,0 +1,75 @@
+// `sluice serve`: runs a Sluice as a process. Log and banner, signals, exit code; what runs inside is serve/sluice.ts.
+
+import { VERSION } from './cli/version.ts';
+import type { Options } from './options.ts';
+import { hostLines, renderBanner } from './serve/banner.ts';
+import { createLogger, type LogFormat, type Logger, logFormatOf } from './serve/logger.ts';
+import { Shutdown, type StopSignal } from './serve/shutdown.ts';
+import { type Sluice, startSluice } from './serve/sluice.ts';
+import { openManifestFolder } from './watch/manifests.ts';
+
+/** What main.ts lends: only it touches the process. */
+export interface ProcessEdge {
+  /** Writes to stdout: banner and access log. */
+  readonly print: (text: string) => void;
+  /** True when a person reads stderr. */
+  readonly isTerminal: boolean;
+  readonly onSignal: (handler: (signal: StopSignal) => void) => void;
+  readonly exit: (code: number) => void;
+}
+
+/**
+ * Starts to serve and resolves when it does; from then on the process ends by a signal and `exit`. Rejects with StartError
+ * when it cannot serve, and leaves nothing running then.
+ */
+export async function runServe(options: Options, warnings: readonly string[], edge: ProcessEdge): Promise<void> {
+  const format = logFormatOf(options, edge.isTerminal);
+  const log = createLogger(format, options.logLevel, edge.isTerminal);
+  for (const warning of warnings) log.warn(warning);
+
+  let sluice: Sluice | null = null;
+  const shutdown = new Shutdown(options, {
+    notReady: () => {},
+    drain: async () => {
+      await sluice?.drain();
+      await sluice?.close();
+    },
+    exit: edge.exit,
+    log: (message) => log.info(message),
+    wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    nowMs: () => performance.now(),
+  });
+  edge.onSignal((signal) => void shutdown.onSignal(signal));
+
+  sluice = await startSluice({
+    options,
+    log,
+    source: openManifestFolder(options.manifests, { log, maxFileBytes: options.maxManifestBytes }),
+    writeAccessLog: edge.print,
+  });
+  announce(sluice, options, { format, log, print: edge.print });
+}
+
+interface Announcement {
+  readonly format: LogFormat;
+  readonly log: Logger;
+  readonly print: (text: string) => void;
+}
+
+/** Tells a person by the banner, a machine by one log record. */
+function announce(sluice: Sluice, options: Options, { format, log, print }: Announcement): void {
+  const facts = {
+    ...sluice.facts,
+    version: VERSION,
+    manifests: options.manifests,
+    healthPort: options.healthzPort,
+    healthPath: options.healthCheckPath,
+  };
+  if (format === 'pretty') {
+    print(renderBanner(facts));
+    return;
+  }
+  const { version, manifests, workers, httpPort, httpsPort, healthPort } = facts;
+  const hosts = hostLines(facts).map(({ host }) => host);
+  log.info({ version, manifests, workers, httpPort, httpsPort, healthPort, hosts }, 'serving');
+}

@@ -1,0 +1,63 @@
+// From changes to compile results: every change goes into the store, a burst of changes is compiled once, and each new
+// result is handed on. Publishing, logging and resolving names are the receiver's business.
+
+import { compile } from '../compile/compile.ts';
+import { emptyMemory } from '../compile/memory.ts';
+import type { CompileMemory, CompileOptions, CompileResult } from '../compile/types.ts';
+import type { StoreChange } from '../objects/snapshot.ts';
+import { Batch } from '../watch/batch.ts';
+import { type Clock, systemClock } from '../watch/clock.ts';
+import { ObjectStore } from '../watch/store.ts';
+
+export interface PipelineOptions {
+  readonly compileOptions: CompileOptions;
+  /** Gets each result with the time compile took. Called only after `open`. */
+  readonly onResult: (result: CompileResult, tookMs: number) => void;
+  /** Unix time in milliseconds, for certificate validity. */
+  readonly wallMs: () => number;
+  /** Default: the real clock. */
+  readonly clock?: Clock;
+}
+
+export class Pipeline {
+  readonly #store = new ObjectStore();
+  readonly #options: PipelineOptions;
+  readonly #clock: Clock;
+  readonly #batch: Batch;
+  #memory: CompileMemory = emptyMemory;
+  #compiledRevision = 0;
+  #isOpen = false;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#batch = new Batch({ run: () => this.#compileIfChanged(), clock: this.#clock });
+  }
+
+  /** Takes changes from a source. Before `open` they are only collected. */
+  apply(changes: readonly StoreChange[]): void {
+    if (this.#store.apply(changes) && this.#isOpen) this.#batch.mark();
+  }
+
+  /** Compiles what is there now, at once; from here on changes follow. Call it when the source is complete. */
+  open(): void {
+    this.#isOpen = true;
+    this.#compileIfChanged();
+  }
+
+  /** Drops changes that are not compiled yet and ignores later ones. */
+  close(): void {
+    this.#batch.close();
+  }
+
+  #compileIfChanged(): void {
+    const snapshot = this.#store.snapshot();
+    if (snapshot.revision === this.#compiledRevision) return;
+    this.#compiledRevision = snapshot.revision;
+    const startedAtMs = this.#clock.nowMs();
+    const { compileOptions, wallMs, onResult } = this.#options;
+    const result = compile(snapshot, compileOptions, this.#memory, wallMs());
+    this.#memory = result.memory;
+    onResult(result, this.#clock.nowMs() - startedAtMs);
+  }
+}

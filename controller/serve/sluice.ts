@@ -1,0 +1,200 @@
+// Everything that runs in one Sluice, put together: source -> pipeline -> publisher -> workers, and the resolver that
+// feeds back. Knows no argv, no signal and no exit: serve.ts has those, feature tests do without.
+//
+// Start order: objects are read first (a missing folder is the likeliest mistake), then ports are checked and workers
+// started, then the first table is compiled and acknowledged, and only then do listeners open.
+
+import { randomBytes } from 'node:crypto';
+import type { RoutingTable } from '#proxy/table/types.ts';
+import type { ListenerSettings, WorkerStart } from '#proxy/workers/messages.ts';
+import { type DrainReport, WorkerPool, type WorkerPoolEvents } from '#proxy/workers/pool.ts';
+import { pairFromPem } from '../compile/key-pair.ts';
+import type { CertificatePair, CompileResult } from '../compile/types.ts';
+import type { Diagnostic } from '../objects/diagnostic.ts';
+import type { ObjectSource } from '../objects/snapshot.ts';
+import { availableCpus } from '../options/available-cpus.ts';
+import { compileOptionsOf } from '../options/compile-options.ts';
+import type { Options } from '../options.ts';
+import { Publisher, type PublishOutcome } from '../publish/publisher.ts';
+import { NameResolver } from '../watch/resolve-names.ts';
+import { DiagnosticLog } from './diagnostic-log.ts';
+import { generateFallbackCertificate } from './fallback-certificate.ts';
+import type { Logger } from './logger.ts';
+import { Pipeline } from './pipeline.ts';
+import { startStep } from './start-error.ts';
+
+const WORKER_URL = new URL('../../proxy/workers/worker.ts', import.meta.url);
+
+/** RFC 5077 §4, as OpenSSL has it: key name, HMAC key and AES key, 16 bytes each. */
+const TICKET_KEY_BYTES = 48;
+
+export interface SluiceParts {
+  readonly options: Options;
+  readonly log: Logger;
+  readonly source: ObjectSource;
+  /** Gets complete lines of the access log, each ended by a line feed. */
+  readonly writeAccessLog: (lines: string) => void;
+}
+
+/** What a started Sluice is doing. */
+export interface ServingFacts {
+  readonly workers: number;
+  /** Ports that were really taken, also when the flag said 0. */
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  readonly table: RoutingTable;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Starts everything; rejects with StartError, and leaves nothing running then. */
+export async function startSluice(parts: SluiceParts): Promise<Sluice> {
+  const sluice = new Sluice(parts, await makeFallbackCertificate());
+  try {
+    await sluice.start();
+  } catch (error) {
+    await sluice.close();
+    throw error;
+  }
+  return sluice;
+}
+
+export class Sluice {
+  readonly #log: Logger;
+  readonly #source: ObjectSource;
+  readonly #pool: WorkerPool;
+  readonly #publisher: Publisher;
+  readonly #pipeline: Pipeline;
+  readonly #resolver: NameResolver;
+  readonly #diagnosticLog: DiagnosticLog;
+  #last: CompileResult | null = null;
+
+  constructor({ options, log, source, writeAccessLog }: SluiceParts, fallbackCertificate: CertificatePair) {
+    this.#log = log;
+    this.#source = source;
+    this.#diagnosticLog = new DiagnosticLog(log);
+    this.#pool = new WorkerPool({
+      workerUrl: WORKER_URL,
+      size: workerCount(options),
+      start: workerStart(options),
+      events: poolEvents(log, writeAccessLog),
+    });
+    this.#publisher = new Publisher({
+      send: (broadcast) => this.#pool.publish(broadcast),
+      nowMs: () => performance.now(),
+    });
+    this.#pipeline = new Pipeline({
+      compileOptions: compileOptionsOf(options, fallbackCertificate),
+      onResult: (result, tookMs) => this.#onResult(result, tookMs),
+      wallMs: Date.now,
+    });
+    this.#resolver = new NameResolver({ apply: (changes) => this.#pipeline.apply(changes), log });
+  }
+
+  /** Reads, compiles, publishes and listens; resolves when all workers serve the first table. */
+  async start(): Promise<void> {
+    await startStep(
+      this.#source.start((changes) => this.#pipeline.apply(changes)),
+      2,
+    );
+    await startStep(this.#pool.start(), 1);
+    this.#pipeline.open();
+    await startStep(this.#pool.ready, 1);
+  }
+
+  get facts(): ServingFacts {
+    const result = this.#last;
+    const listeners = this.#pool.listeners;
+    if (result === null || listeners === null) throw new Error('Sluice was asked for facts before it was started');
+    return {
+      workers: this.#pool.workers.length,
+      httpPort: portOf(listeners, 'http'),
+      httpsPort: portOf(listeners, 'https'),
+      table: result.table,
+      diagnostics: result.diagnostics,
+    };
+  }
+
+  /** Stops accepting and lets requests finish, for at most `worker-shutdown-timeout` of the ConfigMap. */
+  async drain(): Promise<DrainReport> {
+    // Objects that change from here on would only disturb workers that are leaving.
+    this.#pipeline.close();
+    const deadlineMs = this.#last?.table.global.workerShutdownTimeoutMs ?? 0;
+    const report = await this.#pool.drain(deadlineMs);
+    if (report.cutConnections > 0) this.#log.warn({ ...report }, 'connections were cut at the drain deadline');
+    return report;
+  }
+
+  /** Ends everything at once. May be called in any state, also twice. */
+  async close(): Promise<void> {
+    this.#pipeline.close();
+    this.#resolver.close();
+    await Promise.all([this.#source[Symbol.asyncDispose](), this.#pool.close()]);
+  }
+
+  #onResult(result: CompileResult, tookMs: number): void {
+    this.#last = result;
+    this.#diagnosticLog.report(result.diagnostics);
+    this.#resolver.want(result.wantedNames);
+    // A rejection is a bug (a table that cannot be encoded): the process must not go on pretending.
+    void this.#publisher.publish(result).then((outcome) => this.#onPublished(outcome, tookMs));
+  }
+
+  #onPublished(outcome: PublishOutcome, compileMs: number): void {
+    if (outcome.kind !== 'published') return;
+    const { revision, form, bytes, latencyMs, workers } = outcome;
+    const fields = { revision, form, bytes, workers, compileMs: round(compileMs), publishMs: round(latencyMs) };
+    // Endpoints come and go all day; a change of routes is what somebody wants to see afterwards.
+    const level = outcome.changesConfiguration ? 'info' : 'debug';
+    this.#log[level](fields, `routing table ${revision} is live`);
+  }
+}
+
+async function makeFallbackCertificate(): Promise<CertificatePair> {
+  const { certPem, keyPem } = await generateFallbackCertificate(Date.now());
+  const result = pairFromPem(certPem, keyPem, '');
+  if (!result.ok) throw new Error(`the generated certificate is not usable: ${result.field} ${result.why}`);
+  return result.pair;
+}
+
+/** Several workers share a port by SO_REUSEPORT, which spreads connections evenly on Linux only. */
+function workerCount({ workers }: Options): number {
+  if (process.platform !== 'linux') return 1;
+  return workers === 'auto' ? availableCpus() : workers;
+}
+
+function workerStart(options: Options): Omit<WorkerStart, 'id'> {
+  const { bindAddress: host, httpPort, httpsPort } = options;
+  return {
+    ticketKeys: randomBytes(TICKET_KEY_BYTES),
+    listeners: [
+      { name: 'http', protocol: 'http', host, port: httpPort },
+      { name: 'https', protocol: 'https', host, port: httpsPort },
+    ],
+    maxConnections: options.maxConnections,
+    staticReadBuffer: options.staticReadBuffer,
+  };
+}
+
+function poolEvents(log: Logger, writeAccessLog: (lines: string) => void): WorkerPoolEvents {
+  return {
+    onLog: (worker, { level, message, fields }) => log[level]({ worker, ...fields }, message),
+    onAccessLog: writeAccessLog,
+    onCrash: ({ workerId, error, exitCode, restartInMs }) => {
+      const fields = { worker: workerId, exitCode, restartInMs, ...(error === null ? {} : { err: error }) };
+      log.error(fields, `worker ${workerId} died; the others serve, it is replaced in ${restartInMs} ms`);
+    },
+    onProblem: (worker, { certificate, message }) => {
+      log.error({ worker, certificate }, `a certificate cannot be used, the one before it stays: ${message}`);
+    },
+  };
+}
+
+function portOf(listeners: readonly ListenerSettings[], name: string): number {
+  const listener = listeners.find((candidate) => candidate.name === name);
+  if (listener === undefined) throw new Error(`no listener named ${name} was opened`);
+  return listener.port;
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
