@@ -53,8 +53,7 @@ export function checkPrefixes(ingress: Ingress, prefix: string): Finding[] {
   const foreign = prefix === DEFAULT_PREFIX ? [] : keys.filter((key) => key.startsWith(`${DEFAULT_PREFIX}/`));
   if (foreign.length > 0) {
     const problem = `${foreign.length} annotations have the prefix ${DEFAULT_PREFIX}, but the controller reads ${prefix}`;
-    const finding = ineffective('AnnotationPrefixNotRead', 'metadata.annotations', problem);
-    findings.push({ ...finding, consequence: 'they have no effect' });
+    findings.push(ineffective('AnnotationPrefixNotRead', 'metadata.annotations', problem));
   }
   if (prefix === OWN_PREFIX) return findings;
   for (const key of keys.filter((candidate) => candidate.startsWith(`${OWN_PREFIX}/`)).sort()) {

@@ -295,7 +295,7 @@ describe('prefixes', () => {
     expect(parsed.values.get(proxyReadTimeout)).toBe(60);
     expect(parsed.verdict).toEqual({ kind: 'accept' });
     expect(messages(parsed)).toEqual([
-      `2 annotations have the prefix ${DEFAULT_PREFIX}, but the controller reads ingress.example.com; they have no effect`,
+      `2 annotations have the prefix ${DEFAULT_PREFIX}, but the controller reads ingress.example.com; it has no effect`,
     ]);
   });
 
