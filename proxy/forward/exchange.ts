@@ -120,6 +120,7 @@ export class Exchange implements UpstreamUser, Timed {
     const route = this.#route;
     if (connection === null || route === null) return true;
     this.#bodyBytes += end - start;
+    this.record.requestBytes += end - start;
     const { maxBodyBytes, sendTimeoutMs } = route.policy;
     if (maxBodyBytes !== null && this.#bodyBytes > maxBodyBytes) {
       this.#failRequest('bodyTooLarge');

@@ -20,9 +20,12 @@ export interface RetryFacts {
 export function mayRetry(code: ProxyErrorCode, policy: RoutePolicy, facts: RetryFacts): boolean {
   const { retry, condition } = PROXY_ERRORS[code];
   if (retry === 'never' || facts.hasSentBody) return false;
-  // A stale pooled connection is our own bad luck, not the endpoint's failure: no condition switches this off.
-  if (code !== 'staleConnection' && !policy.retryOn.includes(condition)) return false;
-  if (policy.maxAttempts !== null && facts.attempts >= policy.maxAttempts) return false;
+  // A stale pooled connection is our own bad luck, not a failed attempt: no condition and no count switches this off. It
+  // cannot repeat, since the next connection is a new one.
+  if (code !== 'staleConnection') {
+    if (!policy.retryOn.includes(condition)) return false;
+    if (policy.maxAttempts !== null && facts.attempts >= policy.maxAttempts) return false;
+  }
   if (policy.retryTimeoutMs !== null && facts.elapsedMs >= policy.retryTimeoutMs) return false;
   return retry === 'always' || policy.retryOn.includes('nonIdempotent') || isIdempotent(facts.method);
 }

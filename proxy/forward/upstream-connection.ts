@@ -93,7 +93,7 @@ export class UpstreamConnection implements SocketOwner, Timed {
     this.#user = user;
     this.openedAtMs = nowMs;
     this.#socket = connectSocket(endpoint.address, endpoint.port, this);
-    this.writer.open(this.#socket);
+    this.writer.open(this.#socket, () => this.onDrain());
     this.#socket.once('connect', () => this.#onConnect());
   }
 

@@ -63,7 +63,6 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   #framing: BodyFraming = 'none';
   #isHeadSent = false;
   #wantsContinue = false;
-  #bytesIn = 0;
   #bytesOutBefore = 0;
   #lingeredBytes = 0;
   #lease: Buffer | null = null;
@@ -83,7 +82,7 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   /** Takes the socket over. `socket` already delivers its events to this object. */
   open(socket: Socket): void {
     this.#socket = socket;
-    this.#writer.open(socket);
+    this.#writer.open(socket, () => this.onDrain());
     this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
     this.localPort = socket.localPort ?? 0;
     this.forwardedLines = renderForwardedLines(untrustedValues(this));
@@ -110,7 +109,6 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   }
 
   onRead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
-    this.#bytesIn += end - start;
     this.#consume(buf, start, end, isOwned || buf === this.#lease);
     this.#exchange.flushUpstream();
     this.flush();
@@ -233,7 +231,6 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
 
   #beginHead(): void {
     this.#state = 'head';
-    this.#bytesIn = 0;
     this.#bytesOutBefore = this.#writer.bytesOut;
     this.#context.wheel.set(this.#deadline, this.#context.current.global.clientHeaderTimeoutMs);
   }
@@ -510,10 +507,9 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     record.remoteAddress = this.remoteAddress;
     record.isTls = this.isTls;
     record.head = isRefused ? null : this.head;
-    record.requestBytes = this.#bytesIn;
+    if (!isRefused) record.requestBytes += this.head.text.length;
     record.responseBytes = this.#writer.bytesOut - this.#bytesOutBefore;
     this.#context.observer.onRequest(record);
-    this.#bytesIn = 0;
     this.#bytesOutBefore = this.#writer.bytesOut;
   }
 }

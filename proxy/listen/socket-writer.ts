@@ -12,11 +12,20 @@ const MAX_GATHERED_CHARS = 64 * 1024;
 export class SocketWriter {
   #socket: Socket | null = null;
   #text = '';
+  #onDrain: (() => void) | null = null;
+  /** Large writes that have not been reported finished. */
+  #unfinished = 0;
   /** Bytes handed to the socket or gathered, since it was opened. */
   bytesOut = 0;
 
-  open(socket: Socket): void {
+  /**
+   * `onDrain` is called when what blocked has been written. The socket's own `drain` must lead there too: it tells of
+   * text beyond the high-water mark, but not of a smaller write that still points into somebody's buffer.
+   */
+  open(socket: Socket, onDrain: () => void): void {
     this.#socket = socket;
+    this.#onDrain = onDrain;
+    this.#unfinished = 0;
     this.#text = '';
     this.bytesOut = 0;
   }
@@ -72,10 +81,17 @@ export class SocketWriter {
     if (this.#socket?.writable === true) this.#socket.write(text, 'latin1');
   }
 
-  /** True while the kernel has not taken everything: whoever feeds this socket must wait for its `drain`. */
+  /** True while bytes given to `addBytes` are still needed, or too much text waits: whoever feeds this must wait. */
   get isBlocked(): boolean {
-    return this.#socket !== null && this.#socket.writableLength !== 0;
+    const socket = this.#socket;
+    if (socket === null || socket.writableLength === 0) return false;
+    return this.#unfinished > 0 || socket.writableNeedDrain;
   }
+
+  readonly #onWritten = (): void => {
+    this.#unfinished--;
+    if (this.#unfinished === 0) this.#onDrain?.();
+  };
 
   #writeThrough(bytes: Buffer): void {
     const socket = this.#socket;
@@ -83,15 +99,16 @@ export class SocketWriter {
       this.#text = '';
       return;
     }
+    this.#unfinished++;
     if (this.#text === '') {
-      socket.write(bytes);
+      socket.write(bytes, this.#onWritten);
       return;
     }
     const text = this.#text;
     this.#text = '';
     socket.cork();
     socket.write(text, 'latin1');
-    socket.write(bytes);
+    socket.write(bytes, this.#onWritten);
     socket.uncork();
   }
 }

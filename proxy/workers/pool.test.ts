@@ -4,7 +4,8 @@ import { describe, expect, test } from '@jest/globals';
 import { encodeUpdate } from '../table/codec.ts';
 import { buildTable } from '../table/testing/build.ts';
 import type { ListenerSettings } from './messages.ts';
-import { type TableBroadcast, type WorkerCrash, WorkerPool, type WorkerPoolOptions } from './pool.ts';
+import { type WorkerCrash, WorkerPool, type WorkerPoolOptions } from './pool.ts';
+import type { TableBroadcast } from './rollout.ts';
 import type { FakeWorkerStart, Misbehaviour } from './testing/fake-worker.ts';
 import { ManualTimers } from './testing/manual-timers.ts';
 
@@ -91,7 +92,7 @@ describe('start', () => {
     await pool.start();
     expect(pool.isReady).toBe(false);
     const report = await pool.publish(full(1));
-    expect(report).toEqual({ revision: 1, workers: 3, slowestMs: 3, problems: [] });
+    expect(report).toEqual({ kind: 'acknowledged', revision: 1, workers: 3, slowestMs: 3, problems: [] });
     await pool.ready;
     expect(pool.isReady).toBe(true);
     expect(pool.listeners?.[0]?.port).toBeGreaterThan(0);
@@ -127,7 +128,7 @@ describe('start', () => {
     const published = pool.publish(full(1));
     await pool.close();
     await expect(pool.ready).rejects.toThrow('stopped before it was ready');
-    await expect(published).resolves.toMatchObject({ workers: 0 });
+    await expect(published).resolves.toMatchObject({ kind: 'closed', workers: 0 });
     await pool.close();
   });
 });
@@ -173,18 +174,85 @@ describe('publish', () => {
     expect(recorded.problems.sort()).toEqual([0, 1]);
   });
 
-  test('a worker that never acknowledges is ended and replaced; the others count', async () => {
-    const { pool, timers, recorded, nextCrash } = createPool({ mute: [1] }, 2, { responseTimeoutMs: 5000 });
+  test('a worker that does not acknowledge in time is ended and replaced; the others count', async () => {
+    const { pool, timers, recorded, nextCrash } = createPool({ muteParts: [1] }, 2, { responseTimeoutMs: 5000 });
     await using _ = pool;
     await pool.start();
-    const published = pool.publish(full(1));
+    await pool.publish(full(1));
+    await pool.ready;
+    const published = pool.publish(parts(2));
     const crash = nextCrash();
-    await waitFor(() => phases(pool).join() === 'serving,idle');
+    await waitFor(() => pool.workers[0]?.revision === 2);
     timers.advance(5000);
     await crash;
-    expect(await published).toMatchObject({ revision: 1, workers: 1 });
-    expect(recorded.logs).toContain('worker ended: did not acknowledge revision 1 within 5000 ms');
+    expect(await published).toMatchObject({ kind: 'acknowledged', revision: 2, workers: 1 });
+    expect(recorded.logs).toContain('worker ended: did not acknowledge revision 2 within 5000 ms');
     expect(recorded.crashes).toMatchObject([{ workerId: 1, restartInMs: 100 }]);
+  });
+});
+
+describe('a table that kills workers', () => {
+  test('is given up after two deaths of the one worker that tries it; the others never see it', async () => {
+    const { pool, timers, recorded, nextCrash } = createPool({ poison: { revision: 2, workers: [0, 1] } }, 2);
+    await using _ = pool;
+    await pool.start();
+    await pool.publish(full(1));
+    await pool.ready;
+    let crash = nextCrash();
+    const published = pool.publish(parts(2));
+    await crash;
+    crash = nextCrash();
+    timers.advance(100);
+    await crash;
+    expect(await published).toMatchObject({ kind: 'rejected', revision: 2, workers: 0 });
+    expect(recorded.crashes.map(({ workerId }) => workerId)).toEqual([0, 0]);
+    expect(pool.workers[1]).toEqual({ id: 1, phase: 'serving', revision: 1, restarts: 0 });
+    expect(recorded.logs.at(-1)).toBe(
+      'routing table 2 is given up, workers died while they applied it; revision 1 serves on',
+    );
+
+    // The next table builds on the one that serves, also for the worker that comes back.
+    expect(await pool.publish(parts(3, 1))).toMatchObject({ kind: 'acknowledged', workers: 1 });
+    timers.advance(200);
+    await waitFor(() => pool.workers.every(({ phase, revision }) => phase === 'serving' && revision === 3));
+  });
+
+  test('one worker that dies by chance is no reason to give it up: another tries', async () => {
+    const { pool, recorded } = createPool({ poison: { revision: 2, workers: [0] } }, 3);
+    await using _ = pool;
+    await pool.start();
+    await pool.publish(full(1));
+    await pool.ready;
+    expect(await pool.publish(parts(2))).toMatchObject({ kind: 'acknowledged', revision: 2, workers: 2 });
+    expect(recorded.crashes.map(({ workerId }) => workerId)).toEqual([0]);
+  });
+
+  test('as the first table it leaves the workers waiting for a better one', async () => {
+    const { pool, timers } = createPool({ poison: { revision: 1, workers: [0, 1] } }, 2);
+    await using _ = pool;
+    await pool.start();
+    expect(await pool.publish(full(1))).toMatchObject({ kind: 'rejected' });
+    timers.advance(10_000);
+    expect(await pool.publish(full(2))).toMatchObject({ kind: 'acknowledged', revision: 2 });
+    await pool.ready;
+  });
+
+  test('with a single worker it goes back to the table before', async () => {
+    const { pool, timers, nextCrash } = createPool({ poison: { revision: 2, workers: [0] } }, 1);
+    await using _ = pool;
+    await pool.start();
+    await pool.publish(full(1));
+    await pool.ready;
+    let crash = nextCrash();
+    const published = pool.publish(parts(2));
+    await crash;
+    crash = nextCrash();
+    timers.advance(100);
+    await crash;
+    expect(await published).toMatchObject({ kind: 'rejected' });
+    timers.advance(200);
+    await waitFor(() => phases(pool)[0] === 'serving');
+    expect((await ask(pool))[1]).toBe(1);
   });
 });
 

@@ -10,6 +10,7 @@ import { addSamples, emptySample, withoutGauges } from './merge-samples.ts';
 import type { FromWorker, ListenerSettings, WorkerProblem, WorkerSample, WorkerStart } from './messages.ts';
 import { PoolMember, type WorkerPhase } from './pool-member.ts';
 import { checkPortsFree, ListenError } from './port-check.ts';
+import { type AckReport, Rollout, type TableBroadcast } from './rollout.ts';
 import { systemTimers, type Timers } from './timers.ts';
 
 export interface WorkerPoolOptions {
@@ -44,24 +45,6 @@ export interface WorkerCrash {
   readonly restartInMs: number;
 }
 
-/** An encoded table update on its way to all workers. */
-export interface TableBroadcast {
-  readonly revision: number;
-  readonly bytes: SharedArrayBuffer;
-  /** Encodes the whole table of this revision, for workers that have no base. Called when needed, perhaps never. */
-  readonly encodeFull: () => SharedArrayBuffer;
-}
-
-export interface AckReport {
-  readonly revision: number;
-  /** Workers that acknowledged. 0 only when the pool was closed meanwhile. */
-  readonly workers: number;
-  /** Time the slowest worker took to apply the update. */
-  readonly slowestMs: number;
-  /** One for each certificate some worker could not use. */
-  readonly problems: readonly WorkerProblem[];
-}
-
 export interface WorkerStatus {
   readonly id: number;
   readonly phase: WorkerPhase;
@@ -80,13 +63,6 @@ const defaultResponseTimeoutMs = 30_000;
 /** What a worker may need beyond the drain deadline to report. */
 const drainGraceMs = 1000;
 
-interface AckWait {
-  readonly revision: number;
-  slowestMs: number;
-  readonly problems: Map<string, WorkerProblem>;
-  readonly resolve: (report: AckReport) => void;
-}
-
 interface SampleWait {
   readonly from: Set<PoolMember>;
   readonly resolve: () => void;
@@ -97,13 +73,12 @@ export class WorkerPool {
   readonly #timers: Timers;
   readonly #members: readonly PoolMember[];
   readonly #ready = Promise.withResolvers<void>();
-  readonly #ackWaits = new Set<AckWait>();
+  readonly #rollout: Rollout;
   readonly #sampleWaits = new Map<number, SampleWait>();
   readonly #restartTimers = new Set<() => void>();
   #nextSampleId = 1;
   /** What dead workers had counted. */
   #retired: WorkerSample = emptySample;
-  #current: TableBroadcast | null = null;
   /** Listeners with the ports that are really open; null until the first worker has opened them. */
   #opened: readonly ListenerSettings[] | null = null;
   #isReady = false;
@@ -118,6 +93,11 @@ export class WorkerPool {
       onExit: (member: PoolMember, error: Error | null, exitCode: number) => this.#onExit(member, error, exitCode),
     };
     this.#members = Array.from({ length: options.size }, (_, id) => new PoolMember(id, events));
+    this.#rollout = new Rollout({
+      members: this.#members,
+      send: (member, revision, bytes) => this.#send(member, revision, bytes),
+      onRejected: (revision, serving) => this.#logRejected(revision, serving),
+    });
     // Whoever awaits `ready` sees the failure; without anybody it is no unhandled rejection.
     this.#ready.promise.catch(() => undefined);
   }
@@ -155,20 +135,11 @@ export class WorkerPool {
   }
 
   /**
-   * Sends an update to every worker and resolves when all that live have acknowledged it or a later one. A worker that
-   * is being restarted is not waited for: it starts with the newest table.
+   * Brings an update to every worker, to one of them first, and resolves when all that live have acknowledged it or a
+   * later one, or when it is clear that workers die of it. A worker that is being restarted is not waited for.
    */
   publish(broadcast: TableBroadcast): Promise<AckReport> {
-    this.#current = broadcast;
-    const { promise, resolve } = Promise.withResolvers<AckReport>();
-    this.#ackWaits.add({ revision: broadcast.revision, slowestMs: 0, problems: new Map(), resolve });
-    for (const member of this.#members) {
-      if (member.phase === 'down' || member.phase === 'starting') continue;
-      // A worker without any table cannot use parts; sending them would only cost a `needFull` round trip.
-      if (member.sentRevision === 0) this.#sendFull(member);
-      else this.#send(member, broadcast.revision, broadcast.bytes);
-    }
-    return promise;
+    return this.#rollout.publish(broadcast);
   }
 
   /**
@@ -204,7 +175,7 @@ export class WorkerPool {
   /** Ends all threads at once and everything that waits for them. May be called in any state, also twice. */
   async close(): Promise<void> {
     this.#stop();
-    for (const wait of this.#ackWaits) this.#finishAck(wait, 0);
+    this.#rollout.close();
     await Promise.all(this.#members.map((member) => member.terminate()));
   }
 
@@ -230,12 +201,11 @@ export class WorkerPool {
       case 'started':
         member.phase = 'idle';
         member.unwatch();
-        if (this.#current !== null) this.#sendFull(member);
-        return;
+        return this.#rollout.onStarted(member);
       case 'ack':
         return this.#onAck(member, message);
       case 'needFull':
-        return this.#sendFull(member);
+        return this.#rollout.onNeedFull(member);
       case 'listening':
         return this.#onListening(member, message.listeners);
       case 'listenFailed':
@@ -267,7 +237,7 @@ export class WorkerPool {
     }
     for (const wait of this.#sampleWaits.values()) leaveSample(wait, member);
     this.#leaveDrain(member);
-    this.#settleAcks();
+    this.#rollout.onExit(member);
   }
 
   #restartLater(member: PoolMember, delayMs: number): void {
@@ -281,10 +251,6 @@ export class WorkerPool {
 
   // Tables
 
-  #sendFull(member: PoolMember): void {
-    if (this.#current !== null) this.#send(member, this.#current.revision, this.#current.encodeFull());
-  }
-
   #send(member: PoolMember, revision: number, bytes: SharedArrayBuffer): void {
     member.sentRevision = revision;
     member.send({ type: 'update', revision, bytes });
@@ -292,35 +258,23 @@ export class WorkerPool {
   }
 
   #onAck(member: PoolMember, ack: Extract<FromWorker, { type: 'ack' }>): void {
-    member.ackedRevision = ack.revision;
     member.unwatch();
     // The next one is already on its way: its time starts now.
     if (ack.revision < member.sentRevision) this.#watch(member, `acknowledge revision ${member.sentRevision}`);
     for (const problem of ack.problems) this.#options.events.onProblem(member.id, problem);
-    for (const wait of this.#ackWaits) {
-      if (wait.revision > ack.revision) continue;
-      wait.slowestMs = Math.max(wait.slowestMs, ack.tookMs);
-      for (const problem of ack.problems) wait.problems.set(problem.certificate, problem);
-    }
     if (member.phase === 'idle') {
       member.phase = 'synced';
       this.#openWaitingListeners();
     }
-    this.#settleAcks();
+    this.#rollout.onAck(member, ack);
   }
 
-  #settleAcks(): void {
-    for (const wait of this.#ackWaits) {
-      const acked = this.#members.filter(({ ackedRevision }) => ackedRevision >= wait.revision);
-      const isMissing = this.#members.some((member) => mustAck(member, wait.revision) && !acked.includes(member));
-      if (!isMissing && acked.length > 0) this.#finishAck(wait, acked.length);
+  #logRejected(revision: number, serving: number): void {
+    const goesOn = serving === 0 ? 'there is none to go on with' : `revision ${serving} serves on`;
+    const message = `routing table ${revision} is given up, workers died while they applied it; ${goesOn}`;
+    for (const { id } of this.#members.slice(0, 1)) {
+      this.#options.events.onLog(id, { level: 'error', message, fields: { revision, serving } });
     }
-  }
-
-  #finishAck(wait: AckWait, workers: number): void {
-    this.#ackWaits.delete(wait);
-    const { revision, slowestMs, problems } = wait;
-    wait.resolve({ revision, workers, slowestMs, problems: [...problems.values()] });
   }
 
   /** Ends the thread when it does not react in time: an update is applied in one step, so it is stuck for good. */
@@ -387,12 +341,6 @@ export class WorkerPool {
   #leaveDrain(member: PoolMember): void {
     if (this.#drain?.pending.delete(member) && this.#drain.pending.size === 0) this.#drain.resolve();
   }
-}
-
-/** Who is waited for: at the start everybody, later those who were sent the revision and live. */
-function mustAck(member: PoolMember, revision: number): boolean {
-  if (member.phase === 'down') return false;
-  return member.sentRevision >= revision || (member.phase === 'starting' && member.restarts === 0);
 }
 
 function leaveSample(wait: SampleWait, member: PoolMember): void {

@@ -54,8 +54,7 @@ export class RawClient {
   async #wait(isDone: () => boolean): Promise<string> {
     const deadline = Date.now() + 5_000;
     while (!isDone()) {
-      if (Date.now() > deadline)
-        throw new Error(`timed out; received ${JSON.stringify(this.received)}, ended ${this.ended}`);
+      if (Date.now() > deadline) throw new Error(`timed out: ${summary(this.received)}, ended ${this.ended}`);
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
         setTimeout(resolve, 100).unref();
@@ -75,6 +74,11 @@ export class RawClient {
   }
 }
 
+function summary(text: string): string {
+  const shown = text.length > 600 ? `${text.slice(0, 300)} ... ${text.slice(-300)}` : text;
+  return `received ${text.length} bytes ${JSON.stringify(shown)}`;
+}
+
 /** Connects to a loopback port. */
 export async function connectRaw(port: number): Promise<RawClient> {
   const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
@@ -86,7 +90,7 @@ export async function connectRaw(port: number): Promise<RawClient> {
 export async function exchangeRaw(port: number, text: string): Promise<string> {
   using client = await connectRaw(port);
   client.send(text);
-  return client.closed();
+  return await client.closed();
 }
 
 export interface RawResponse {

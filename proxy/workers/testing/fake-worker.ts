@@ -12,6 +12,10 @@ import type { FromWorker, ListenerSettings, ToWorker, WorkerStart } from '../mes
 
 /** Ids of the workers that do it. */
 export interface Misbehaviour {
+  /** Throws when it is sent this revision, in whatever form. */
+  readonly poison?: { readonly revision: number; readonly workers: readonly number[] };
+  /** Does not acknowledge parts. */
+  readonly muteParts?: readonly number[];
   /** Asks for a full table instead of applying parts. */
   readonly refuseParts?: readonly number[];
   /** Acknowledges nothing and answers no drain. */
@@ -32,7 +36,7 @@ export interface FakeWorkerStart extends WorkerStart {
 const port = parentPort;
 if (port === null) throw new Error('this module runs in a worker thread only');
 const { id, misbehaviour = {} } = workerData as FakeWorkerStart;
-const misbehaves = (how: keyof Misbehaviour): boolean => misbehaviour[how]?.includes(id) ?? false;
+const misbehaves = (how: Exclude<keyof Misbehaviour, 'poison'>): boolean => misbehaviour[how]?.includes(id) ?? false;
 const servers: Server[] = [];
 const seen = { full: 0, parts: 0 };
 let revision: number | null = null;
@@ -45,6 +49,9 @@ function send(message: FromWorker): void {
 function update(bytes: SharedArrayBuffer): void {
   if (misbehaves('mute')) return;
   const received = decodeUpdate(bytes);
+  const { poison } = misbehaviour;
+  if (poison?.revision === received.revision && poison.workers.includes(id)) throw new Error('poison');
+  if (received.kind === 'parts' && misbehaves('muteParts')) return;
   seen[received.kind]++;
   const refuses = received.kind === 'parts' && misbehaves('refuseParts');
   if (refuses || !canApply(received, revision)) return send({ type: 'needFull', revision: received.revision });
