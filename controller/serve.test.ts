@@ -128,6 +128,17 @@ describe('serving', () => {
     expect(await sluice.printed('"GET / HTTP/1.1" 200')).toContain('default-web-80');
   });
 
+  test('tells its health and its metrics', async () => {
+    await using sluice = serve();
+    const { httpPort, healthPort } = await sluice.serving();
+    const health = await fetch(`http://127.0.0.1:${healthPort}/healthz`);
+    expect({ status: health.status, body: await health.text() }).toEqual({ status: 200, body: 'ok' });
+    await ask('http', httpPort, 'one.test');
+    const metrics = await (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text();
+    expect(metrics).toMatch(/^nginx_ingress_controller_requests\{[^}]*status="200"[^}]*\} 1$/m);
+    expect(metrics).toMatch(/^nginx_ingress_controller_build_info\{[^}]*release="\d+\.\d+\.\d+"[^}]*\} 1$/m);
+  });
+
   test('takes up a saved change without a restart', async () => {
     await using sluice = serve();
     const { httpPort } = await sluice.serving();
@@ -165,6 +176,18 @@ describe('a start that cannot succeed is one line', () => {
     const { code, stderr } = await runSluice(['serve', '--log-level=error', ...args]);
     expect(code).toBe(1);
     expect(stderr).toMatch(new RegExp(`^sluice: listener http cannot use 127\\.0\\.0\\.1:${port}: [^\\n]+\\n$`));
+  });
+
+  test('a taken health port: exit code 1', async () => {
+    const { port } = origin.address() as AddressInfo;
+    const { code, stderr } = await runSluice([
+      ...['serve', '--log-level=error', '--manifests', folder],
+      ...[...FREE_PORTS, `--healthz-port=${port}`, '--healthz-host=127.0.0.1'],
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `sluice: health server cannot use 127.0.0.1:${port}: the port is in use by another process (EADDRINUSE)\n`,
+    );
   });
 
   test('a missing folder: exit code 2', async () => {
@@ -221,10 +244,11 @@ describe('stopping', () => {
 
   test('traffic is served during the grace period; another signal ends it at once', async () => {
     await using sluice = serve('--shutdown-grace-period=600');
-    const { httpPort } = await sluice.serving();
+    const { httpPort, healthPort } = await sluice.serving();
     sluice.kill('SIGTERM');
     await sluice.logged(({ msg }) => msg.startsWith('SIGTERM: not ready any more'));
     expect((await ask('http', httpPort, 'one.test')).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${healthPort}/healthz`)).status).toBe(500);
     sluice.kill('SIGINT');
     expect(await sluice.exited).toEqual({ code: 130, signal: null });
   });

@@ -29,10 +29,9 @@ export async function runServe(options: Options, warnings: readonly string[], ed
 
   let sluice: Sluice | null = null;
   const shutdown = new Shutdown(options, {
-    notReady: () => {},
+    notReady: () => sluice?.markNotReady(),
     drain: async () => {
       await sluice?.drain();
-      await sluice?.close();
     },
     exit: edge.exit,
     log: (message) => log.info(message),
@@ -62,7 +61,6 @@ function announce(sluice: Sluice, options: Options, { format, log, print }: Anno
     ...sluice.facts,
     version: VERSION,
     manifests: options.manifests,
-    healthPort: options.healthzPort,
     healthPath: options.healthCheckPath,
   };
   if (format === 'pretty') {

@@ -57,9 +57,9 @@ export function hostLines(facts: Pick<BannerFacts, 'table' | 'httpPort' | 'https
   }));
 }
 
-/** The catch-all is always there; with the built-in 404 alone it is nothing to show. */
+/** The catch-all is always there; with nothing but built-in answers (404, /healthz) it is nothing to show. */
 function hasOwnRoute({ routes }: VirtualHost): boolean {
-  return routes.some(({ target }) => target.kind === 'upstream' || target.reason !== 'noBackend');
+  return routes.some(({ target }) => target.kind === 'upstream' || target.reason === 'denied');
 }
 
 function curlLines(

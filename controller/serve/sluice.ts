@@ -1,15 +1,17 @@
 // Everything that runs in one Sluice, put together: source -> pipeline -> publisher -> workers, and the resolver that
 // feeds back. Knows no argv, no signal and no exit: serve.ts has those, feature tests do without.
 //
-// Start order: objects are read first (a missing folder is the likeliest mistake), then ports are checked and workers
+// Start order: the health server (a probe gets 500 rather than nothing), then objects are read, ports checked and workers
 // started, then the first table is compiled and acknowledged, and only then do listeners open.
 
 import { randomBytes } from 'node:crypto';
 import type { RoutingTable } from '#proxy/table/types.ts';
 import type { ListenerSettings, WorkerStart } from '#proxy/workers/messages.ts';
 import { type DrainReport, WorkerPool, type WorkerPoolEvents } from '#proxy/workers/pool.ts';
+import type { HealthServer } from '../admin/health-server.ts';
 import { pairFromPem } from '../compile/key-pair.ts';
 import type { CertificatePair, CompileResult } from '../compile/types.ts';
+import type { ControllerMetrics } from '../metrics/controller-metrics.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { ObjectSource } from '../objects/snapshot.ts';
 import { availableCpus } from '../options/available-cpus.ts';
@@ -20,6 +22,7 @@ import { NameResolver } from '../watch/resolve-names.ts';
 import { DiagnosticLog } from './diagnostic-log.ts';
 import { generateFallbackCertificate } from './fallback-certificate.ts';
 import type { Logger } from './logger.ts';
+import { createMetrics, startHealthServer } from './observe.ts';
 import { Pipeline } from './pipeline.ts';
 import { startStep } from './start-error.ts';
 
@@ -42,6 +45,7 @@ export interface ServingFacts {
   /** Ports that were really taken, also when the flag said 0. */
   readonly httpPort: number;
   readonly httpsPort: number;
+  readonly healthPort: number;
   readonly table: RoutingTable;
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -59,6 +63,7 @@ export async function startSluice(parts: SluiceParts): Promise<Sluice> {
 }
 
 export class Sluice {
+  readonly #options: Options;
   readonly #log: Logger;
   readonly #source: ObjectSource;
   readonly #pool: WorkerPool;
@@ -66,9 +71,13 @@ export class Sluice {
   readonly #pipeline: Pipeline;
   readonly #resolver: NameResolver;
   readonly #diagnosticLog: DiagnosticLog;
+  readonly #metrics: ControllerMetrics;
+  #health: HealthServer | null = null;
   #last: CompileResult | null = null;
+  #isStopping = false;
 
   constructor({ options, log, source, writeAccessLog }: SluiceParts, fallbackCertificate: CertificatePair) {
+    this.#options = options;
     this.#log = log;
     this.#source = source;
     this.#diagnosticLog = new DiagnosticLog(log);
@@ -88,10 +97,17 @@ export class Sluice {
       wallMs: Date.now,
     });
     this.#resolver = new NameResolver({ apply: (changes) => this.#pipeline.apply(changes), log });
+    this.#metrics = createMetrics(options, this.#pool, this.#publisher);
   }
 
   /** Reads, compiles, publishes and listens; resolves when all workers serve the first table. */
   async start(): Promise<void> {
+    this.#health = await startHealthServer({
+      options: this.#options,
+      log: this.#log,
+      metrics: this.#metrics,
+      findFault: () => this.#findFault(),
+    });
     await startStep(
       this.#source.start((changes) => this.#pipeline.apply(changes)),
       2,
@@ -109,9 +125,15 @@ export class Sluice {
       workers: this.#pool.workers.length,
       httpPort: portOf(listeners, 'http'),
       httpsPort: portOf(listeners, 'https'),
+      healthPort: this.#health?.port ?? 0,
       table: result.table,
       diagnostics: result.diagnostics,
     };
+  }
+
+  /** Makes the health check fail from now on; traffic is served as before. */
+  markNotReady(): void {
+    this.#isStopping = true;
   }
 
   /** Stops accepting and lets requests finish, for at most `worker-shutdown-timeout` of the ConfigMap. */
@@ -128,19 +150,27 @@ export class Sluice {
   async close(): Promise<void> {
     this.#pipeline.close();
     this.#resolver.close();
-    await Promise.all([this.#source[Symbol.asyncDispose](), this.#pool.close()]);
+    await Promise.all([this.#source[Symbol.asyncDispose](), this.#pool.close(), this.#health?.close()]);
+  }
+
+  #findFault(): string | null {
+    if (this.#isStopping) return 'shutting down';
+    if (!this.#pool.isReady) return 'not every worker serves the first routing table yet';
+    return this.#pool.workers.some(({ phase }) => phase === 'serving') ? null : 'no worker serves';
   }
 
   #onResult(result: CompileResult, tookMs: number): void {
     this.#last = result;
     this.#diagnosticLog.report(result.diagnostics);
+    this.#metrics.onDiagnostics(result.diagnostics);
     this.#resolver.want(result.wantedNames);
     // A rejection is a bug (a table that cannot be encoded): the process must not go on pretending.
-    void this.#publisher.publish(result).then((outcome) => this.#onPublished(outcome, tookMs));
+    void this.#publisher.publish(result).then((outcome) => this.#onPublished(result.table, outcome, tookMs));
   }
 
-  #onPublished(outcome: PublishOutcome, compileMs: number): void {
+  #onPublished(table: RoutingTable, outcome: PublishOutcome, compileMs: number): void {
     if (outcome.kind !== 'published') return;
+    this.#metrics.onPublished(table, outcome);
     const { revision, form, bytes, latencyMs, workers } = outcome;
     const fields = { revision, form, bytes, workers, compileMs: round(compileMs), publishMs: round(latencyMs) };
     // Endpoints come and go all day; a change of routes is what somebody wants to see afterwards.

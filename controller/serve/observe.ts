@@ -1,0 +1,63 @@
+// What the outside may ask about a running Sluice: health and metrics, put together from the pool, the publisher and the
+// options.
+
+import type { WorkerPool } from '#proxy/workers/pool.ts';
+import { HealthServer } from '../admin/health-server.ts';
+import { VERSION } from '../cli/version.ts';
+import { ControllerMetrics } from '../metrics/controller-metrics.ts';
+import type { Options } from '../options.ts';
+import type { Publisher } from '../publish/publisher.ts';
+import type { Logger } from './logger.ts';
+import { StartError } from './start-error.ts';
+
+/** A worker that does not answer a scrape in this time counts with its last numbers. */
+const SAMPLE_TIMEOUT_MS = 1000;
+
+/** Metrics of this process; the workers are asked at each scrape. */
+export function createMetrics(options: Options, pool: WorkerPool, publisher: Publisher): ControllerMetrics {
+  return new ControllerMetrics({
+    constants: {
+      controller_namespace: options.pod.namespace,
+      controller_class: options.controllerClass,
+      controller_pod: options.pod.name,
+    },
+    build: { release: VERSION, build: 'source', repository: '' },
+    sampleWorkers: () => pool.sample(SAMPLE_TIMEOUT_MS),
+    workers: () => pool.workers,
+    acknowledgedRevision: () => publisher.acknowledgedRevision,
+    wallMs: Date.now,
+    defaultMetrics: true,
+  });
+}
+
+export interface HealthParts {
+  readonly options: Options;
+  readonly log: Logger;
+  readonly metrics: ControllerMetrics;
+  /** Why Sluice is not ready; null when it is. */
+  readonly findFault: () => string | null;
+}
+
+/** Opens the health server; rejects with StartError when its port cannot be opened. */
+export async function startHealthServer({ options, log, metrics, findFault }: HealthParts): Promise<HealthServer> {
+  const { healthzHost: host, healthzPort: port, healthCheckPath, healthCheckTimeout, enableMetrics } = options;
+  try {
+    return await HealthServer.start({
+      host,
+      port,
+      healthPath: healthCheckPath,
+      findFault: () => {
+        const fault = findFault();
+        if (fault !== null) log.debug(`health check fails: ${fault}`);
+        return fault;
+      },
+      metrics: enableMetrics ? { contentType: metrics.contentType, render: () => metrics.render() } : null,
+      requestTimeoutMs: healthCheckTimeout * 1000,
+      onError: (message, error) => log.error({ err: error }, message),
+    });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === 'EADDRINUSE' ? 'the port is in use by another process (EADDRINUSE)' : message;
+    throw new StartError(`health server cannot use ${host || '*'}:${port}: ${why}`, 1, error);
+  }
+}
