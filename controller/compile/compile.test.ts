@@ -67,6 +67,7 @@ describe('for arbitrary objects compile', () => {
         const result = compile(snapshotWith(objects), options, emptyMemory, nowMs);
         expect(validateTable(result.table)).toEqual([]);
         expect([...result.material.keys()]).toEqual(result.table.certificates.map(({ id }) => id));
+        expect(Object.keys(result.table.policies)).toEqual(Object.keys(result.table.policies).toSorted());
       }),
     );
   });
