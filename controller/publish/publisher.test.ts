@@ -20,9 +20,9 @@ class Sink {
     return promise;
   };
 
-  ack(workers = 2): void {
+  ack(kind: AckReport['kind'] = 'acknowledged'): void {
     const revision = this.sent.at(-1)?.revision ?? 0;
-    this.#resolve.at(-1)?.({ revision, workers, slowestMs: 1, problems: [] });
+    this.#resolve.at(-1)?.({ kind, revision, workers: 2, slowestMs: 1, problems: [] });
   }
 }
 
@@ -105,10 +105,26 @@ describe('publish', () => {
     expect(publisher.published?.table).toEqual(withPath('/3'));
   });
 
+  test('a rejected table does not count: the next one is built on the table before, under a new number', async () => {
+    const { sink, publisher } = start();
+    const first = publisher.publish(input(withPath('/1')));
+    sink.ack();
+    await first;
+    const second = publisher.publish(input(withPath('/2')));
+    sink.ack('rejected');
+    expect(await second).toEqual({ kind: 'rejected', revision: 2 });
+    expect(publisher).toMatchObject({ currentRevision: 1, acknowledgedRevision: 1 });
+    expect(await publisher.publish(input(withPath('/1')))).toEqual({ kind: 'unchanged', revision: 1 });
+    const third = publisher.publish(input(withPath('/3')));
+    sink.ack();
+    expect(await third).toMatchObject({ kind: 'published', revision: 3 });
+    expect(decodeUpdate((sink.sent[2] as TableBroadcast).bytes)).toMatchObject({ revision: 3, baseRevision: 1 });
+  });
+
   test('stopped workers leave it abandoned', async () => {
     const { sink, publisher } = start();
     const outcome = publisher.publish(input(withPath('')));
-    sink.ack(0);
+    sink.ack('closed');
     expect(await outcome).toEqual({ kind: 'abandoned', revision: 1 });
     expect(publisher.acknowledgedRevision).toBe(0);
   });
@@ -135,7 +151,7 @@ describe('publish', () => {
             expect(canApply(update, revision)).toBe(true);
             table = applyUpdate(table, update);
             revision = update.revision;
-            return { revision, workers: 1, slowestMs: 0, problems: [] };
+            return { kind: 'acknowledged', revision, workers: 1, slowestMs: 0, problems: [] };
           },
         });
         await Promise.all(tables.map((each) => publisher.publish(input(each))));

@@ -23,6 +23,8 @@ export type PublishOutcome =
   | { readonly kind: 'unchanged'; readonly revision: number }
   /** A newer result took its place before it could be sent. */
   | { readonly kind: 'superseded' }
+  /** Workers died of it: the table before serves on, and the next one builds on that. */
+  | { readonly kind: 'rejected'; readonly revision: number }
   /** The workers were stopped before they acknowledged. */
   | { readonly kind: 'abandoned'; readonly revision: number }
   | PublishedOutcome;
@@ -59,6 +61,8 @@ interface Waiting {
 export class Publisher {
   readonly #options: PublisherOptions;
   #published: NumberedTable | null = null;
+  /** Numbers are never used twice, also those of rejected tables. */
+  #lastRevision = 0;
   #acknowledgedRevision = 0;
   #isSending = false;
   #waiting: Waiting | null = null;
@@ -114,14 +118,20 @@ export class Publisher {
   }
 
   async #send({ input, sinceMs }: Waiting): Promise<PublishOutcome> {
-    const next: NumberedTable = { revision: this.currentRevision + 1, table: input.table };
-    const update = diffTables(this.#published, next, input.material);
+    const before = this.#published;
+    const next: NumberedTable = { revision: this.#lastRevision + 1, table: input.table };
+    const update = diffTables(before, next, input.material);
     if (update === null) return { kind: 'unchanged', revision: this.currentRevision };
     const bytes = encodeUpdate(update);
     const encodeFull = update.kind === 'full' ? () => bytes : encodeOnce(next, input.material);
     this.#published = next;
+    this.#lastRevision = next.revision;
     const report = await this.#options.send({ revision: next.revision, bytes, encodeFull });
-    if (report.workers === 0) return { kind: 'abandoned', revision: next.revision };
+    if (report.kind === 'closed') return { kind: 'abandoned', revision: next.revision };
+    if (report.kind === 'rejected') {
+      this.#published = before;
+      return { kind: 'rejected', revision: next.revision };
+    }
     this.#acknowledgedRevision = next.revision;
     return {
       kind: 'published',

@@ -45,6 +45,9 @@ export interface WorkerCrash {
   readonly restartInMs: number;
 }
 
+/** Part of what `publish` takes and gives. */
+export type { AckReport, TableBroadcast } from './rollout.ts';
+
 export interface WorkerStatus {
   readonly id: number;
   readonly phase: WorkerPhase;
@@ -96,7 +99,7 @@ export class WorkerPool {
     this.#rollout = new Rollout({
       members: this.#members,
       send: (member, revision, bytes) => this.#send(member, revision, bytes),
-      onRejected: (revision, serving) => this.#logRejected(revision, serving),
+      onRejected: (member, revision, serving) => this.#logRejected(member, revision, serving),
     });
     // Whoever awaits `ready` sees the failure; without anybody it is no unhandled rejection.
     this.#ready.promise.catch(() => undefined);
@@ -269,12 +272,10 @@ export class WorkerPool {
     this.#rollout.onAck(member, ack);
   }
 
-  #logRejected(revision: number, serving: number): void {
+  #logRejected(member: PoolMember, revision: number, serving: number): void {
     const goesOn = serving === 0 ? 'there is none to go on with' : `revision ${serving} serves on`;
     const message = `routing table ${revision} is given up, workers died while they applied it; ${goesOn}`;
-    for (const { id } of this.#members.slice(0, 1)) {
-      this.#options.events.onLog(id, { level: 'error', message, fields: { revision, serving } });
-    }
+    this.#options.events.onLog(member.id, { level: 'error', message, fields: { revision, serving } });
   }
 
   /** Ends the thread when it does not react in time: an update is applied in one step, so it is stuck for good. */

@@ -33,8 +33,8 @@ export interface RolloutOptions {
   readonly members: readonly PoolMember[];
   /** Sends an update to a worker and sees to it that it reacts in time. */
   readonly send: (member: PoolMember, revision: number, bytes: SharedArrayBuffer) => void;
-  /** Called when a table is given up. `servingRevision` is 0 when there is none to go on with. */
-  readonly onRejected: (revision: number, servingRevision: number) => void;
+  /** Called when `member` died of a table and it is given up. `serving` is the revision in force, 0 when there is none. */
+  readonly onRejected: (member: PoolMember, revision: number, serving: number) => void;
 }
 
 /** A worker may die by chance while it is on trial; twice in a row is no chance. */
@@ -105,7 +105,7 @@ export class Rollout {
     if (this.#trial?.scout === member) {
       this.#trial.scout = null;
       this.#trial.failures++;
-      if (this.#trial.failures >= failuresToReject) this.#reject(this.#trial);
+      if (this.#trial.failures >= failuresToReject) this.#reject(this.#trial, member);
       else this.#chooseScout();
     }
     this.#settle();
@@ -143,9 +143,9 @@ export class Rollout {
     }
   }
 
-  #reject({ broadcast }: Trial): void {
+  #reject({ broadcast }: Trial, member: PoolMember): void {
     this.#trial = null;
-    this.#options.onRejected(broadcast.revision, this.#accepted?.revision ?? 0);
+    this.#options.onRejected(member, broadcast.revision, this.#accepted?.revision ?? 0);
     for (const wait of this.#waits) if (wait.revision <= broadcast.revision) this.#finish(wait, 'rejected', 0);
   }
 
