@@ -1,6 +1,7 @@
 // The banner: what a person copies from it must work.
 
 import { expect, test } from '@jest/globals';
+import type { Route } from '#proxy/table/types.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import { type BannerFacts, hostLines, renderBanner } from './banner.ts';
 import { certificateOf, hostOf, tableOf } from './testing/tables.ts';
@@ -58,6 +59,14 @@ test.each([
 ])('curl lines: %s', (_, host, curl) => {
   const table = tableOf([host], [certificateOf('self', 'self'), certificateOf('good', 'Some Authority')]);
   expect(hostLines({ table, ...PORTS }).flatMap((line) => line.curl)).toEqual(curl);
+});
+
+test('the implicit `/` of a host is no path to show', () => {
+  const { routes, ...host } = hostOf('lab.localhost', ['/api', '']);
+  const [api, implicit] = routes as [Route, Route];
+  const unnamed = { ...implicit, labels: { ...implicit.labels, service: '' } };
+  const [line] = hostLines({ table: tableOf([{ ...host, routes: [api, unnamed] }]), ...PORTS });
+  expect(line?.curl).toEqual(['curl http://lab.localhost:8080/api']);
 });
 
 test('a catch-all with nothing but the built-in 404 is not offered', () => {

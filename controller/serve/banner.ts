@@ -80,9 +80,12 @@ function sampleHost(name: string): string {
   return name.startsWith('*.') ? `any${name.slice(1)}` : name;
 }
 
-/** A path that surely matches: the shortest of the host, `/` for a regex host. */
-function samplePath(virtualHost: VirtualHost): string {
-  const paths = virtualHost.routes.map(({ match }) => (match.kind === 'regex' ? '/' : match.path || '/'));
+/** The shortest path that an Ingress names, rather than the implicit `/` of the host; `/` for a regex host. */
+function samplePath({ routes }: VirtualHost): string {
+  const named = routes.filter(({ labels }) => labels.service !== '');
+  const paths = (named.length > 0 ? named : routes).map(({ match }) =>
+    match.kind === 'regex' ? '/' : match.path || '/',
+  );
   return paths.reduce((shortest, path) => (path.length < shortest.length ? path : shortest), paths[0] ?? '/');
 }
 

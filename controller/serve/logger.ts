@@ -26,6 +26,7 @@ export function createLogger(format: LogFormat, level: Options['logLevel'], colo
     destination: 2,
     sync: true,
     colorize,
+    singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname',
   });

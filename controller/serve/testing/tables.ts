@@ -22,7 +22,7 @@ function routeOf(host: string, path: string): Route {
     policy: 'p',
     filters: [],
     target: { kind: 'upstream', upstream: 'demo-web-80' },
-    labels: { namespace: 'demo', ingress: 'test', service: '', servicePort: '', path },
+    labels: { namespace: 'demo', ingress: 'test', service: 'web', servicePort: '80', path },
   };
 }
 
