@@ -47,6 +47,11 @@ describe('canonical form', () => {
     );
   });
 
+  test('a key named like the prototype stays a key', () => {
+    const value: unknown = JSON.parse('{"b":1,"__proto__":{"d":1,"c":2}}');
+    expect(renderCanonical(value)).toBe('{"__proto__":{"c":2,"d":1},"b":1}');
+  });
+
   test.each([
     ['undefined', { a: undefined }],
     ['NaN', [Number.NaN]],

