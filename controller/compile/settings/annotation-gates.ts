@@ -71,11 +71,10 @@ export function checkNames(own: PrefixedAnnotations, prefix: string): Finding[] 
 }
 
 function unknownName(name: string): string {
-  // A typing error of a real name may also start like an unread one (`auth-tls-verify-clients`), so ask for it first.
-  const near = nearestName(name, annotationsByName.keys());
   const unread = findUnread(name);
-  if (near !== null && unread?.match !== 'exact')
-    return `annotation ${quoteShort(name)} is unknown (did you mean ${near}?)`;
+  // A typing error of a real name may start like an unread one (`auth-tls-verify-clients`); an exact one is none.
+  const near = unread?.match === 'exact' ? null : nearestName(name, annotationsByName.keys());
+  if (near !== null) return `annotation ${quoteShort(name)} is unknown (did you mean ${near}?)`;
   if (unread === null) return `annotation ${quoteShort(name)} is unknown`;
   const hint = unread.hint === '' ? '' : ` (${unread.hint})`;
   return `annotation ${quoteShort(name)} is not read by ingress-nginx v1.15 and not by Sluice${hint}`;

@@ -42,14 +42,15 @@ export const sslProtocols: ConfigMapRecord<readonly TlsProtocol[]> = tls({
   note: 'TLS 1.2 and 1.3 only; older versions are never accepted',
 });
 
-/** OpenSSL cipher string for TLS 1.2. */
+/** OpenSSL cipher string for TLS 1.2. Checked for its characters only: which names exist is known to OpenSSL alone. */
 export const sslCiphers: ConfigMapRecord<string> = tls({
   key: 'ssl-ciphers',
   type: {
     describe: 'OpenSSL cipher string',
     parse: (value) => {
-      const why = cipherString(value);
-      return why === null ? { ok: true, value: value.trim() } : { ok: false, why };
+      const ciphers = value.trim();
+      const why = cipherString(ciphers);
+      return why === null ? { ok: true, value: ciphers } : { ok: false, why };
     },
   },
   default: DEFAULT_CIPHERS,

@@ -30,3 +30,20 @@ test('one edit away is found, wherever it is', () => {
     }),
   );
 });
+
+test('agrees with the plain definition of the edit distance', () => {
+  const words = fc.stringMatching(/^[ab-]{0,6}$/);
+  fc.assert(
+    fc.property(words, fc.uniqueArray(words, { maxLength: 5 }), (name, known) => {
+      const distances = known.map((candidate) => naiveDistance(name, candidate));
+      const best = Math.min(...distances);
+      expect(nearestName(name, known)).toBe(best <= 2 ? known[distances.indexOf(best)] : null);
+    }),
+  );
+});
+
+function naiveDistance(a: string, b: string): number {
+  if (a === '' || b === '') return a.length + b.length;
+  const replace = naiveDistance(a.slice(1), b.slice(1)) + (a[0] === b[0] ? 0 : 1);
+  return Math.min(replace, naiveDistance(a.slice(1), b) + 1, naiveDistance(a, b.slice(1)) + 1);
+}

@@ -16,17 +16,24 @@ export function nearestName(name: string, known: Iterable<string>): string | nul
   return nearest;
 }
 
-/** Levenshtein distance, or `limit` as soon as it cannot be below it: names come from users and may be long. */
+/**
+ * Levenshtein distance, or `limit` as soon as it cannot be below it. Only cells less than `limit` away from the diagonal
+ * are filled, and it stops early: a cluster may hold ten thousand Ingresses with the same unknown name.
+ */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    const next: number[] = new Array(b.length + 1).fill(limit);
+    next[0] = i;
+    let lowest = i;
+    for (let j = Math.max(1, i - limit); j <= Math.min(b.length, i + limit); j++) {
+      const replace = (row[j - 1] ?? limit) + (a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1);
+      const cell = Math.min(replace, (row[j] ?? limit) + 1, (next[j - 1] ?? limit) + 1);
+      next[j] = cell;
+      lowest = Math.min(lowest, cell);
     }
-    if (Math.min(...next) >= limit) return limit;
+    if (lowest >= limit) return limit;
     row = next;
   }
   return row[b.length] ?? limit;
