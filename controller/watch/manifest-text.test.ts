@@ -49,9 +49,21 @@ describe('documents and lists', () => {
   });
 
   test('reads values as Kubernetes does', () => {
-    const text = 'a: 2026-01-31T09:30:00Z\nb: "80"\nc: 80\nd: true\ne:\nf: &x {p: 1}\ng: {<<: *x, q: 2}\n8080: y';
+    const text =
+      'a: 2026-01-31T09:30:00Z\nb: "80"\nc: 80\nd: true\ne:\nf: &x {p: 1}\ng: {<<: *x, q: 2}\nh: &y {r: 3}\ni: {<<: *x, <<: *y}\n8080: y';
     expect(valuesOf(text)).toEqual([
-      { a: '2026-01-31T09:30:00Z', b: '80', c: 80, d: true, e: null, f: { p: 1 }, g: { p: 1, q: 2 }, 8080: 'y' },
+      {
+        a: '2026-01-31T09:30:00Z',
+        b: '80',
+        c: 80,
+        d: true,
+        e: null,
+        f: { p: 1 },
+        g: { p: 1, q: 2 },
+        h: { r: 3 },
+        i: { p: 1, r: 3 },
+        8080: 'y',
+      },
     ]);
   });
 });

@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rename, rm, symlink, truncate, unlink, utimes, w
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
+import { type Clock, systemClock } from './clock.ts';
 import { openManifestFolder } from './manifests.ts';
 import { configMapsOf, configMapText, silentLog, WatchedFolder } from './testing/watched-folder.ts';
 
@@ -352,7 +353,7 @@ describe('nothing is lost on the way', () => {
     await using parent = await WatchedFolder.create({ 'in/a.yaml': configMapText('a') });
     await using folder = await WatchedFolder.create();
     await symlink(parent.path('in'), folder.path('sub'));
-    await folder.watch({ rescanMs: 20 });
+    await folder.watch({ rescanMs: 20, settleMs: 0 });
     await rename(folder.dir, `${folder.dir}-away`);
     await folder.until(() => folder.diagnostics.length > 0);
     expect([folder.configMaps, folder.diagnostics]).toEqual([{ a: 'one' }, ['error ManifestUnreadable .:null']]);
@@ -361,8 +362,10 @@ describe('nothing is lost on the way', () => {
     expectNeverWithout(folder, 'a');
   });
 
-  test('a file that comes and goes twice is waited for twice', async () => {
-    await using folder = await WatchedFolder.start({ 'a.yaml': configMapText('a') }, { settleMs: 100 });
+  test('a file that comes and goes several times is waited for each time', async () => {
+    let passedMs = 0;
+    const clock: Clock = { nowMs: () => passedMs, after: systemClock.after };
+    await using folder = await WatchedFolder.start({ 'a.yaml': configMapText('a') }, { settleMs: 1000, clock });
     for (const round of [1, 2, 3]) {
       await rename(folder.path('a.yaml'), folder.path('a.away'));
       await folder.write(`probe-${round}.yaml`, configMapText(`probe-${round}`));
@@ -370,8 +373,20 @@ describe('nothing is lost on the way', () => {
       await rename(folder.path('a.away'), folder.path('a.yaml'));
       await folder.write(`back-${round}.yaml`, configMapText(`back-${round}`));
       await folder.until(() => `back-${round}` in folder.configMaps);
+      passedMs += 2000;
     }
     expectNeverWithout(folder, 'a');
+  });
+
+  test('a file that is broken only while it is written is not reported', async () => {
+    await using folder = await WatchedFolder.start({ 'a.yaml': configMapText('a') }, { settleMs: 150 });
+    await using file = await open(folder.path('a.yaml'), 'a');
+    await file.write('bad: [\n');
+    await folder.write('probe.yaml', configMapText('probe'));
+    await folder.until(() => 'probe' in folder.configMaps);
+    await file.write(`]\n---\n${configMapText('b')}`);
+    await folder.until(() => 'b' in folder.configMaps);
+    expect(folder.history.flatMap((snapshot) => snapshot.sourceDiagnostics)).toEqual([]);
   });
 });
 

@@ -207,6 +207,12 @@ describe('a failure', () => {
     setup.clock.advance(30_000);
     await setup.told(++told);
     expect([setup.addressesOf('a.test'), setup.diagnostics]).toEqual([['10.0.0.9'], []]);
+    // The next failure backs off from the beginning.
+    delete setup.lookup.a['a.test'];
+    setup.clock.advance(30_000);
+    await setup.told(++told);
+    setup.clock.advance(1000);
+    await setup.told(++told);
   });
 
   test('is also an answer that never comes', async () => {

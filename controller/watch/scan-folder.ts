@@ -37,9 +37,8 @@ export async function scanFolder(root: string): Promise<FolderScan> {
   return scan;
 }
 
-/** True for names that are read: `.yaml`, `.yml` and `.json`, but not `.hidden.yaml`. */
-export function isManifestName(name: string): boolean {
-  return !name.startsWith('.') && /\.(?:yaml|yml|json)$/.test(name);
+function isManifestName(name: string): boolean {
+  return /\.(?:yaml|yml|json)$/.test(name);
 }
 
 export function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileStamp {
