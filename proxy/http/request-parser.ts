@@ -58,6 +58,8 @@ export class RequestParser {
   #hostEnd = 0;
   #hasContentLength = false;
   #hasTransferEncoding = false;
+  #lastRawHost = '';
+  #lastHost = '' as HostName;
 
   /** What was wrong after `parse` gave FAILED. */
   get fault(): HeadFault {
@@ -329,11 +331,9 @@ export class RequestParser {
   #finishHost(): boolean {
     const { head } = this;
     if (!this.#hasHost && head.minorVersion === 1) return this.#refuse('missingHost');
-    if (this.#hasHost) {
-      // An unchanged Host on a kept-alive connection is the common case: parse it once.
-      const rawHost = head.text.slice(this.#hostStart, this.#hostEnd);
-      head.rawHost = rawHost;
-    }
+    // An absolute-form target has set it already.
+    if (this.#hasHost && head.rawHost === '') head.rawHost = head.text.slice(this.#hostStart, this.#hostEnd);
+    // An unchanged Host on a kept-alive connection is the common case: it is parsed once.
     if (head.rawHost === this.#lastRawHost) {
       head.host = this.#lastHost;
       return true;
@@ -345,9 +345,6 @@ export class RequestParser {
     this.#lastHost = host;
     return true;
   }
-
-  #lastRawHost = '';
-  #lastHost = '' as HostName;
 
   #fail(fault: HeadFault): typeof FAILED {
     return this.#scanner.fail(fault);

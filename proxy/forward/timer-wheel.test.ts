@@ -1,0 +1,122 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Deadline, TimerWheel } from './timer-wheel.ts';
+
+class Owner {
+  readonly firedAtMs: number[] = [];
+  readonly deadline = new Deadline(this);
+  onFire: () => void = () => {};
+  readonly #wheel: TimerWheel;
+
+  constructor(wheel: TimerWheel) {
+    this.#wheel = wheel;
+  }
+
+  onDeadline(): void {
+    this.firedAtMs.push(this.#wheel.nowMs);
+    this.onFire();
+  }
+}
+
+function run(wheel: TimerWheel, toMs: number): void {
+  for (let nowMs = wheel.nowMs + 10; nowMs <= toMs; nowMs += 10) wheel.advance(nowMs);
+}
+
+test('fires once, not early and at most one tick late', () => {
+  const wheel = new TimerWheel(1000, 10, 16);
+  const owner = new Owner(wheel);
+  wheel.set(owner.deadline, 55);
+  run(wheel, 2000);
+  expect(owner.firedAtMs).toEqual([1060]);
+});
+
+test('a deadline beyond the turn of the wheel fires in time', () => {
+  const wheel = new TimerWheel(0, 10, 16);
+  const owner = new Owner(wheel);
+  wheel.set(owner.deadline, 1000);
+  run(wheel, 990);
+  expect(owner.firedAtMs).toEqual([]);
+  run(wheel, 1100);
+  expect(owner.firedAtMs).toEqual([1000]);
+});
+
+test('moving later, moving earlier, clearing and setting again', () => {
+  const wheel = new TimerWheel(0, 10, 16);
+  const owner = new Owner(wheel);
+  wheel.set(owner.deadline, 50);
+  wheel.set(owner.deadline, 100);
+  run(wheel, 90);
+  expect(owner.firedAtMs).toEqual([]);
+  wheel.set(owner.deadline, 200);
+  wheel.set(owner.deadline, 20);
+  run(wheel, 120);
+  expect(owner.firedAtMs).toEqual([110]);
+  wheel.set(owner.deadline, 20);
+  wheel.clear(owner.deadline);
+  run(wheel, 200);
+  wheel.set(owner.deadline, 30);
+  wheel.remove(owner.deadline);
+  run(wheel, 400);
+  expect(owner.firedAtMs).toEqual([110]);
+});
+
+test('an owner that fires may set and remove others in the same slot', () => {
+  const wheel = new TimerWheel(0, 10, 16);
+  const [a, b, c] = [new Owner(wheel), new Owner(wheel), new Owner(wheel)];
+  for (const owner of [a, b, c]) {
+    wheel.set(owner.deadline, 50);
+    owner.onFire = () => {
+      wheel.remove(a.deadline);
+      wheel.set(b.deadline, 30);
+      wheel.set(c.deadline, 30);
+      owner.onFire = () => {};
+    };
+  }
+  run(wheel, 300);
+  const fired = [a, b, c].map((owner) => owner.firedAtMs);
+  // One of the three was first; it moved the other two, and itself unless it is `a`.
+  expect(fired.flat().filter((ms) => ms === 50)).toHaveLength(1);
+  expect(b.firedAtMs.at(-1)).toBe(c.firedAtMs.at(-1));
+});
+
+test('a long stall fires everything that is due, once', () => {
+  const wheel = new TimerWheel(0, 10, 16);
+  const owners = Array.from({ length: 50 }, () => new Owner(wheel));
+  for (const [index, owner] of owners.entries()) wheel.set(owner.deadline, index * 20);
+  wheel.advance(100_000);
+  expect(owners.every((owner) => owner.firedAtMs.length === 1)).toBe(true);
+});
+
+test('property: agrees with a plain list of deadlines', () => {
+  const step = fc.record({
+    owner: fc.nat(4),
+    delay: fc.option(fc.integer({ min: 1, max: 700 })),
+    advance: fc.nat(120),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const wheel = new TimerWheel(0, 10, 16);
+      const owners = Array.from({ length: 5 }, () => new Owner(wheel));
+      const due = new Map<number, number>();
+      const fired = new Map<number, number>();
+      for (const { owner, delay, advance } of steps) {
+        const target = owners[owner] as Owner;
+        if (delay === null) {
+          wheel.clear(target.deadline);
+          due.delete(owner);
+        } else {
+          wheel.set(target.deadline, delay);
+          due.set(owner, wheel.nowMs + delay);
+        }
+        wheel.advance(wheel.nowMs + advance);
+        for (const [index, atMs] of due) {
+          const isLate = Math.floor(wheel.nowMs / 10) * 10 >= Math.ceil(atMs / 10) * 10;
+          if (!isLate) continue;
+          due.delete(index);
+          fired.set(index, (fired.get(index) ?? 0) + 1);
+        }
+        for (const [index, each] of owners.entries()) expect(each.firedAtMs.length).toBe(fired.get(index) ?? 0);
+      }
+    }),
+  );
+});
