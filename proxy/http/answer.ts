@@ -21,7 +21,8 @@ export function answerOf(status: number, reason: string): Answer {
  */
 export function renderAnswer(answer: Answer, commonLines: string, isHead: boolean): string {
   const reason = reasonPhrase(answer.status);
-  const body = `${answer.status} ${reason}\n`;
+  // A success needs no explanation: /healthz answers 200 with nothing in it, as ingress-nginx does.
+  const body = answer.status < 300 ? '' : `${answer.status} ${reason}\n`;
   const hasBody = answer.status !== 204 && answer.status !== 304;
   const content = hasBody ? `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\n` : '';
   const head = `HTTP/1.1 ${answer.status} ${reason}\r\n${commonLines}${content}${answer.headerLines}\r\n`;

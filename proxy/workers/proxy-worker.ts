@@ -144,7 +144,7 @@ export class ProxyWorker implements Observer {
     if (!global.accessLog) return false;
     const { route } = record;
     if (route === null) return true;
-    if (!route.policy.accessLog) return false;
+    if (!route.policy.accessLog || record.reason === 'healthz') return false;
     return global.accessLogForDefaultBackend || record.virtualHost !== '_' || route.route.labels.ingress !== '';
   }
 

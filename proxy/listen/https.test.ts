@@ -1,0 +1,176 @@
+// TLS: which certificate is shown to whom, and that replacing one disturbs nobody.
+
+import { once } from 'node:events';
+import tls from 'node:tls';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { generate } from 'selfsigned';
+import { startReplyingOrigin } from '../forward/testing/origin.ts';
+import { RawClient } from '../forward/testing/raw-client.ts';
+import { TestProxy, type TestRoute, tableOf } from '../forward/testing/test-proxy.ts';
+import type { CertificateMaterial, GlobalSettings, RoutingTable } from '../table/types.ts';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const GET = 'GET / HTTP/1.1\r\nHost: one.test\r\n\r\n';
+
+const names = ['default', 'one', 'wild', 'renewed'] as const;
+const pairs = new Map<string, CertificateMaterial>();
+let origin: Awaited<ReturnType<typeof startReplyingOrigin>>;
+
+beforeAll(async () => {
+  for (const name of names) {
+    const pair = await generate([{ name: 'commonName', value: name }], { keyType: 'ec' });
+    pairs.set(name, { id: name, certPem: pair.cert, keyPem: pair.private });
+  }
+  origin = await startReplyingOrigin(OK);
+});
+
+afterAll(() => origin[Symbol.asyncDispose]());
+
+function publish(proxy: TestProxy, one = 'one', global: Partial<GlobalSettings> = {}): void {
+  const routes: TestRoute[] = [
+    { host: 'one.test', endpoints: [origin.port], certificate: one },
+    { host: '*.wild.test', endpoints: [origin.port], certificate: 'wild' },
+    { endpoints: [origin.port] },
+  ];
+  const table = tableOf(routes, { defaultCertificate: 'default', ...global });
+  proxy.publish(withCertificates(table, names), [...pairs.values()]);
+}
+
+/** Adds the entries that a compiled table has for each certificate it names. */
+function withCertificates(table: RoutingTable, ids: readonly string[]): RoutingTable {
+  const certificates = ids.map((id) => ({
+    id,
+    secret: '',
+    commonName: id,
+    dnsNames: [],
+    notBeforeMs: 0,
+    notAfterMs: 0,
+    serialNumber: '1',
+    issuerCommonName: id,
+    issuerOrganization: '',
+    publicKeyAlgorithm: 'ECDSA',
+  }));
+  return { ...table, certificates };
+}
+
+async function startTlsProxy(global: Partial<GlobalSettings> = {}): Promise<TestProxy> {
+  const proxy = new TestProxy();
+  publish(proxy, 'one', global);
+  return proxy.listenTls();
+}
+
+async function connectTls(port: number, options: tls.ConnectionOptions): Promise<tls.TLSSocket> {
+  const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+async function certificateFor(proxy: TestProxy, servername: string): Promise<string> {
+  const socket = await connectTls(proxy.tlsPort, servername === '' ? {} : { servername });
+  const name = socket.getPeerCertificate().subject.CN;
+  socket.destroy();
+  return String(name);
+}
+
+describe('certificate choice', () => {
+  test.each([
+    ['one.test', 'one'],
+    ['ONE.test', 'one'],
+    ['a.wild.test', 'wild'],
+    ['a.b.wild.test', 'default'],
+    ['wild.test', 'default'],
+    ['unknown.test', 'default'],
+    ['', 'default'],
+  ])('%j gets %s', async (servername, want) => {
+    await using proxy = await startTlsProxy();
+    expect(await certificateFor(proxy, servername)).toBe(want);
+  });
+
+  test('ssl-reject-handshake aborts handshakes for unknown names only', async () => {
+    await using proxy = await startTlsProxy({ rejectUnknownSni: true });
+    expect(await certificateFor(proxy, 'one.test')).toBe('one');
+    await expect(connectTls(proxy.tlsPort, { servername: 'unknown.test' })).rejects.toThrow();
+    await expect(connectTls(proxy.tlsPort, {})).rejects.toThrow();
+  });
+
+  test('a pair that OpenSSL refuses is reported and the default certificate serves', async () => {
+    await using proxy = await startTlsProxy();
+    const table = tableOf([{ host: 'one.test', endpoints: [origin.port], certificate: 'bad' }], {
+      defaultCertificate: 'default',
+    });
+    proxy.publish(withCertificates(table, ['bad', 'default']), [
+      { id: 'bad', certPem: 'no', keyPem: 'no' },
+      ...pairs.values(),
+    ]);
+    expect(await certificateFor(proxy, 'one.test')).toBe('default');
+    expect(proxy.logs.join()).toMatch(/certificate cannot be used/);
+    expect(proxy.logs.join()).not.toMatch(/PRIVATE/);
+  });
+});
+
+test('a replaced certificate serves new handshakes while an open connection goes on', async () => {
+  await using proxy = await startTlsProxy();
+  using client = new RawClient(await connectTls(proxy.tlsPort, { servername: 'one.test' }));
+  client.send(GET);
+  await client.responses(1);
+  publish(proxy, 'renewed');
+  expect(await certificateFor(proxy, 'one.test')).toBe('renewed');
+  client.send(GET);
+  const responses = await client.responses(2);
+  expect(responses.map((response) => response.body)).toEqual(['ok', 'ok']);
+});
+
+test('HTTPS requests carry the right scheme and port upstream, and HSTS comes back once', async () => {
+  await using proxy = await startTlsProxy();
+  using client = new RawClient(await connectTls(proxy.tlsPort, { servername: 'one.test' }));
+  client.send(GET);
+  const [response] = await client.responses(1);
+  expect(response?.head.match(/strict-transport-security: .*/gi)).toEqual([
+    'Strict-Transport-Security: max-age=31536000; includeSubDomains',
+  ]);
+  const request = origin.received.at(-1) ?? '';
+  expect(request).toMatch(/\r\nX-Forwarded-Proto: https\r\n/);
+  expect(request).toMatch(/\r\nX-Forwarded-Port: 443\r\n/);
+});
+
+test('only TLS 1.2 and 1.3 are spoken, and ssl-protocols narrows that', async () => {
+  await using proxy = await startTlsProxy({ minTlsVersion: 'TLSv1.3' });
+  const options = { servername: 'one.test', maxVersion: 'TLSv1.2' } as const;
+  await expect(connectTls(proxy.tlsPort, options)).rejects.toThrow();
+  publish(proxy);
+  const socket = await connectTls(proxy.tlsPort, options);
+  expect(socket.getProtocol()).toBe('TLSv1.2');
+  socket.destroy();
+  const old = {
+    servername: 'one.test',
+    minVersion: 'TLSv1.1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'DEFAULT@SECLEVEL=0',
+  } as const;
+  await expect(connectTls(proxy.tlsPort, old)).rejects.toThrow();
+});
+
+test('a session is resumed by its ticket', async () => {
+  await using proxy = await startTlsProxy();
+  const first = await connectTls(proxy.tlsPort, { servername: 'one.test' });
+  const [session] = (await once(first, 'session')) as [Buffer];
+  first.destroy();
+  const second = await connectTls(proxy.tlsPort, { servername: 'one.test', session });
+  expect(second.isSessionReused()).toBe(true);
+  second.destroy();
+});
+
+test('a large response passes through TLS unchanged', async () => {
+  const size = 3 * 1024 * 1024;
+  await using big = await startReplyingOrigin(
+    `HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${'0123456789abcdef'.repeat(size / 16)}`,
+  );
+  await using proxy = new TestProxy();
+  const table = tableOf([{ endpoints: [big.port] }], { defaultCertificate: 'default' });
+  proxy.publish(withCertificates(table, ['default']), [...pairs.values()]);
+  await proxy.listenTls();
+  using client = new RawClient(await connectTls(proxy.tlsPort, {}));
+  client.send(GET);
+  const [response] = await client.responses(1);
+  expect(response?.body === '0123456789abcdef'.repeat(size / 16)).toBe(true);
+});
