@@ -1,9 +1,9 @@
 // argv -> the command and the text given for each flag, by Go's rules (pflag and klog): `--flag=value`, `--flag value`,
 // `--flag` and `--flag=false` for booleans, one dash as good as two, `_` as good as `-`. Values are not read here.
 
+import { nearestName } from '../compile/settings/suggest.ts';
 import type { CommandName } from './flag.ts';
 import { type FlagName, flags } from './flags.ts';
-import { nearestName } from './nearest.ts';
 
 export const COMMANDS: readonly CommandName[] = ['serve', 'translate', 'annotations', 'version', 'help'];
 

@@ -1,14 +1,14 @@
 // One command line flag as data. The table in flags.ts is made of these; parsing, --help, warnings and the tests all
 // read the same records. In: nothing. Out: types and three constructors, one per degree of support.
 
-/** Result of reading one value. `why` completes the sentence `--http-port "x" ...`, e.g. `is not a port (0 to 65535)`. */
-export type FlagValue<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: string };
+import type { Parsed } from '../compile/settings/record.ts';
 
 /** How the text of a flag becomes a value. */
 export interface FlagType<T> {
   /** Placeholder in --help, e.g. `PORT`; '' for a boolean, which needs no value. */
   readonly placeholder: string;
-  readonly parse: (text: string) => FlagValue<T>;
+  /** A failure's `why` completes the sentence `--http-port "x" ...`, e.g. `is not a port (0 to 65535)`. */
+  readonly parse: (text: string) => Parsed<T>;
   /** True when each use adds to a list, as Go's `StringSlice`: `--a x --a y` equals `--a x,y`. */
   readonly repeatable: boolean;
 }

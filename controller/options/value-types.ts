@@ -1,21 +1,12 @@
 // The kinds of value a flag can have, with Go's spelling rules where ingress-nginx's flags have them: an argument list
 // that works there must mean the same here. Pure text in, value or reason out; nothing throws.
 
-import type { FlagType, FlagValue } from './flag.ts';
-
-const TRUE_WORDS = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
-const FALSE_WORDS = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False']);
+import type { Parsed } from '../compile/settings/record.ts';
+import * as settingTypes from '../compile/settings/types.ts';
+import type { FlagType } from './flag.ts';
 
 /** The words of Go's `strconv.ParseBool`. */
-export const bool: FlagType<boolean> = {
-  placeholder: '',
-  repeatable: false,
-  parse: (text) => {
-    if (TRUE_WORDS.has(text)) return value(true);
-    if (FALSE_WORDS.has(text)) return value(false);
-    return bad('is not a boolean (true or false)');
-  },
-};
+export const bool: FlagType<boolean> = { placeholder: '', repeatable: false, parse: settingTypes.bool.parse };
 
 export const text: FlagType<string> = { placeholder: 'TEXT', repeatable: false, parse: value };
 
@@ -63,7 +54,7 @@ export const decimal: FlagType<number> = {
 export const list: FlagType<readonly string[]> = {
   placeholder: 'LIST',
   repeatable: true,
-  parse: (input) => value(splitList(input)),
+  parse: settingTypes.list.parse,
 };
 
 /** Comma list of ascending numbers: bucket bounds of a histogram. */
@@ -71,7 +62,7 @@ export const buckets: FlagType<readonly number[]> = {
   placeholder: 'LIST',
   repeatable: true,
   parse: (input) => {
-    const items = splitList(input);
+    const items = input.split(',').map((item) => item.trim());
     const wrong = items.find((item) => !isDecimal(item));
     if (wrong !== undefined) return bad(`holds "${wrong}", which is not a number`);
     const bounds = items.map(Number);
@@ -100,14 +91,7 @@ export const durationMs: FlagType<number> = {
 
 /** One of a few words. */
 export function oneOf<const Word extends string>(...words: readonly Word[]): FlagType<Word> {
-  return {
-    placeholder: words.join('|'),
-    repeatable: false,
-    parse: (input) => {
-      const word = words.find((candidate) => candidate === input);
-      return word === undefined ? bad(`is not one of ${words.join(', ')}`) : value(word);
-    },
-  };
+  return { placeholder: words.join('|'), repeatable: false, parse: settingTypes.oneOf(words).parse };
 }
 
 function numberType(placeholder: string, min: number, max: number, why: string): FlagType<number> {
@@ -125,14 +109,7 @@ function isDecimal(input: string): boolean {
   return /^\d+(\.\d+)?([eE][+-]?\d+)?$|^\.\d+$/.test(input);
 }
 
-function splitList(input: string): string[] {
-  return input
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-}
-
-function value<T>(parsed: T): FlagValue<T> {
+function value<T>(parsed: T): Parsed<T> {
   return { ok: true, value: parsed };
 }
 
