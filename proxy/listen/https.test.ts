@@ -150,6 +150,12 @@ test('only TLS 1.2 and 1.3 are spoken, and ssl-protocols narrows that', async ()
   await expect(connectTls(proxy.tlsPort, old)).rejects.toThrow();
 });
 
+test('ssl-ciphers that OpenSSL does not know leave the built-in ones in force', async () => {
+  await using proxy = await startTlsProxy({ tlsCiphers: 'NONSENSE' });
+  expect(await certificateFor(proxy, 'one.test')).toBe('one');
+  expect(proxy.logs.join()).toMatch(/ssl-ciphers cannot be used/);
+});
+
 test('a session is resumed by its ticket', async () => {
   await using proxy = await startTlsProxy();
   const first = await connectTls(proxy.tlsPort, { servername: 'one.test' });

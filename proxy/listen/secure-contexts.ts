@@ -15,10 +15,12 @@ interface Entry {
 export class SecureContexts {
   readonly #entries = new Map<CertificateId, Entry>();
   readonly #onBroken: (id: CertificateId, message: string) => void;
+  readonly #onRefusedCiphers: (message: string) => void;
   #settings: tls.SecureContextOptions = {};
 
-  constructor(onBroken: (id: CertificateId, message: string) => void) {
+  constructor(onBroken: (id: CertificateId, message: string) => void, onRefusedCiphers: (message: string) => void) {
     this.#onBroken = onBroken;
+    this.#onRefusedCiphers = onRefusedCiphers;
   }
 
   add(material: readonly CertificateMaterial[]): void {
@@ -38,10 +40,22 @@ export class SecureContexts {
 
   /** Takes protocol versions and ciphers over. New handshakes use them; contexts are made again only when they changed. */
   configure(global: GlobalSettings): void {
-    const settings = secureOptions(global);
+    const settings = this.#usable(secureOptions(global));
     if (JSON.stringify(settings) === JSON.stringify(this.#settings)) return;
     this.#settings = settings;
     for (const entry of this.#entries.values()) entry.context = null;
+  }
+
+  /** A cipher string that OpenSSL does not know would break every certificate: the built-in list serves instead. */
+  #usable(settings: tls.SecureContextOptions): tls.SecureContextOptions {
+    try {
+      tls.createSecureContext(settings);
+      return settings;
+    } catch (error) {
+      const { ciphers: _refused, ...rest } = settings;
+      this.#onRefusedCiphers(error instanceof Error ? error.message : String(error));
+      return rest;
+    }
   }
 
   /** Options for a listener's default context with this certificate. */

@@ -53,8 +53,10 @@ export class ProxyWorker implements Observer {
   constructor(options: ProxyWorkerOptions) {
     this.#options = options;
     this.#accessLog = new AccessLog(options.writeAccessLog);
-    this.#contexts = new SecureContexts((certificate, message) =>
-      options.log('error', 'certificate cannot be used, the default one serves', { certificate, message }),
+    this.#contexts = new SecureContexts(
+      (certificate, message) =>
+        options.log('error', 'certificate cannot be used, the default one serves', { certificate, message }),
+      (message) => options.log('error', 'ssl-ciphers cannot be used, the built-in list serves', { message }),
     );
     this.#endpoints = new EndpointRegistry<UpstreamConnection[]>({
       random: options.random,
