@@ -53,6 +53,16 @@ describe('start', () => {
     expect(folder.diagnostics).toEqual([]);
   });
 
+  test('applies nothing when it is closed before the folder is read', async () => {
+    await using folder = await WatchedFolder.create({ 'a.yaml': configMapText('a') });
+    const source = openManifestFolder(folder.dir, { log: silentLog });
+    const batches: unknown[] = [];
+    const start = source.start((changes) => batches.push(changes));
+    await source[Symbol.asyncDispose]();
+    await start;
+    expect(batches).toEqual([]);
+  });
+
   test('applies an empty folder too: the first complete set is known', async () => {
     await using folder = await WatchedFolder.start({});
     expect(folder.batches).toEqual([[]]);

@@ -62,14 +62,16 @@ class ManifestFolder implements ObjectSource {
   readonly #settling: Settling;
   /** Files whose stamp was too young when they were read to tell their next version apart. */
   readonly #young = new Set<string>();
+  /** null until the first complete set is read. */
   #apply: ((changes: readonly StoreChange[]) => void) | null = null;
   #applied: ReadonlyMap<string, ManifestObject> = new Map();
   #reported: ReadonlyMap<string, readonly Diagnostic[]> = new Map();
   #look: Promise<void> | null = null;
-  readonly #parsing = new Set<string>();
-  /** Settles when the last large file is parsed. */
-  #parses: Promise<void> = Promise.resolve();
   #lookAgain = false;
+  /** Large files that are being parsed. */
+  readonly #parsing = new Set<string>();
+  /** Settles when the last of them is parsed. */
+  #parses: Promise<void> = Promise.resolve();
   #cancelRescan: CancelTimer | null = null;
   #unreadable: readonly Diagnostic[] = [];
   #hasPublished = false;
@@ -92,6 +94,8 @@ class ManifestFolder implements ObjectSource {
     await assertDirectory(this.#dir);
     await this.#lookOnce();
     await this.#parses;
+    // Closed meanwhile: what was read is not the whole folder.
+    if (this.#closing.signal.aborted) return;
     this.#apply = apply;
     this.#publish();
     if (this.#watchers === null) return;
@@ -124,9 +128,7 @@ class ManifestFolder implements ObjectSource {
       this.#lookAgain = true;
       return;
     }
-    this.#look = this.#lookUntilQuiet().finally(() => {
-      this.#look = null;
-    });
+    this.#look = this.#lookUntilQuiet();
   }
 
   async #lookUntilQuiet(): Promise<void> {
@@ -135,6 +137,8 @@ class ManifestFolder implements ObjectSource {
       await this.#lookOnce();
       if (!this.#closing.signal.aborted) this.#publish();
     } while (this.#lookAgain && !this.#closing.signal.aborted);
+    // Here and not in a `finally`: a hint between the last check and the end of the promise would be lost.
+    this.#look = null;
   }
 
   async #lookOnce(): Promise<void> {
