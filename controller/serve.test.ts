@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { RunningSluice, runSluice } from './cli/testing/run-sluice.ts';
+import { PRETEND_NODE_20, RunningSluice, runSluice } from './cli/testing/run-sluice.ts';
 
 const FREE_PORTS = ['--http-port=0', '--https-port=0', '--healthz-port=0', '--workers=1'];
 
@@ -214,6 +214,15 @@ describe('stopping', () => {
     await sluice.serving();
     sluice.kill(signal);
     expect(await sluice.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test('the launcher passes the signal on, and the exit code back', async () => {
+    const options = { entry: 'sluice.js', nodeArguments: PRETEND_NODE_20 } as const;
+    await using sluice = new RunningSluice(['--manifests', folder, ...FREE_PORTS], options);
+    const { httpPort } = await sluice.serving();
+    sluice.kill('SIGTERM');
+    expect(await sluice.exited).toEqual({ code: 0, signal: null });
+    expect(await untilRefused(httpPort)).toBe('ECONNREFUSED');
   });
 
   test('a running request finishes, a new connection is refused', async () => {

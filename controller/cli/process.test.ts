@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from '@jest/globals';
 import { flags } from '../options/flags.ts';
-import { runSluice } from './testing/run-sluice.ts';
+import { PRETEND_NODE_20, runSluice } from './testing/run-sluice.ts';
 import { VERSION } from './version.ts';
 
 test('--help prints every flag and exits 0', async () => {
@@ -28,12 +28,6 @@ test.each([
 ])('%s: one line on stderr, exit code 2', async (_, args, line) => {
   expect(await runSluice(args)).toEqual({ code: 2, signal: null, stdout: '', stderr: line });
 });
-
-/** Makes the running Node look like an old one to the launcher, but not to the child that the launcher starts. */
-const PRETEND_NODE_20 = [
-  '--import',
-  'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.20.2"}})',
-];
 
 describe('the npm bin sluice.js', () => {
   test('runs main.ts in the same process on a new Node', async () => {

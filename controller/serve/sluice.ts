@@ -83,7 +83,7 @@ export class Sluice {
     this.#diagnosticLog = new DiagnosticLog(log);
     this.#pool = new WorkerPool({
       workerUrl: WORKER_URL,
-      size: workerCount(options),
+      size: workerCount(options, log),
       start: workerStart(options),
       events: poolEvents(log, writeAccessLog),
     });
@@ -187,9 +187,11 @@ async function makeFallbackCertificate(): Promise<CertificatePair> {
 }
 
 /** Several workers share a port by SO_REUSEPORT, which spreads connections evenly on Linux only. */
-function workerCount({ workers }: Options): number {
-  if (process.platform !== 'linux') return 1;
-  return workers === 'auto' ? availableCpus() : workers;
+function workerCount({ workers }: Options, log: Logger): number {
+  if (process.platform === 'linux') return workers === 'auto' ? availableCpus() : workers;
+  if (workers !== 'auto' && workers > 1)
+    log.warn(`--workers ${workers}: only Linux can have more than one, one is started`);
+  return 1;
 }
 
 function workerStart(options: Options): Omit<WorkerStart, 'id'> {

@@ -12,6 +12,12 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** Makes the running Node look like an old one to the launcher, but not to the child that the launcher starts. */
+export const PRETEND_NODE_20: readonly string[] = [
+  '--import',
+  'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.20.2"}})',
+];
+
 export interface RunOptions {
   /** `main.ts` (default) or the npm bin `sluice.js`. */
   readonly entry?: 'main.ts' | 'sluice.js';
@@ -21,10 +27,7 @@ export interface RunOptions {
 
 /** Starts `sluice <args>` and resolves when it has ended. */
 export function runSluice(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const entry = join(CONTROLLER, options.entry ?? 'main.ts');
-  const child = spawn(process.execPath, [...(options.nodeArguments ?? []), entry, ...args], {
-    env: cleanEnvironment(),
-  });
+  const child = start(args, options);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -39,8 +42,12 @@ export function runSluice(args: readonly string[], options: RunOptions = {}): Pr
   });
 }
 
+function start(args: readonly string[], { entry = 'main.ts', nodeArguments = [] }: RunOptions) {
+  return spawn(process.execPath, [...nodeArguments, join(CONTROLLER, entry), ...args], { env: cleanEnvironment() });
+}
+
 /** Without what Jest and npm put there: the program must not depend on it. */
-export function cleanEnvironment(): NodeJS.ProcessEnv {
+function cleanEnvironment(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR } = process.env;
   return { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }) };
 }
@@ -65,11 +72,8 @@ export class RunningSluice implements AsyncDisposable {
   stdout = '';
   #rest = '';
 
-  constructor(args: readonly string[]) {
-    const entry = join(CONTROLLER, 'main.ts');
-    const child = spawn(process.execPath, [entry, 'serve', '--log-format', 'json', ...args], {
-      env: cleanEnvironment(),
-    });
+  constructor(args: readonly string[], options: RunOptions = {}) {
+    const child = start(['serve', '--log-format', 'json', ...args], options);
     this.#child = child;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
