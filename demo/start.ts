@@ -7,18 +7,34 @@ import type { Origin } from './origins/origin.ts';
 import { ORIGIN_PORTS, startOrigins } from './origins/start-origins.ts';
 
 const MAIN = join(import.meta.dirname, '../controller/main.ts');
+/** Time that running requests get at Ctrl-C. */
+const DRAIN_MS = 2000;
 const MANIFESTS = join(import.meta.dirname, 'manifests');
 
-function runSluice(args: readonly string[]): Promise<number> {
+interface RunningChild {
+  readonly exitCode: Promise<number>;
+  /** Calls back at the first stop signal. */
+  readonly onStop: (stop: () => void) => void;
+}
+
+function runSluice(args: readonly string[]): RunningChild {
   const sluice = spawn(process.execPath, [MAIN, 'serve', '--manifests', MANIFESTS, '--log-format', 'pretty', ...args], {
     stdio: 'inherit',
   });
-  // A terminal already sends Ctrl-C to both processes; Sluice counts two SIGINT in quick succession as one.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => sluice.kill(signal));
-  return new Promise((resolve, reject) => {
+  const exitCode = new Promise<number>((resolve, reject) => {
     sluice.once('error', reject);
     sluice.once('exit', (code) => resolve(code ?? 1));
   });
+  // A terminal already sends Ctrl-C to both processes; Sluice counts the same signal in quick succession as one.
+  const onStop = (stop: () => void): void => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        sluice.kill(signal);
+        stop();
+      });
+    }
+  };
+  return { exitCode, onStop };
 }
 
 async function start(): Promise<number> {
@@ -29,8 +45,12 @@ async function start(): Promise<number> {
     console.error(`demo: ${error instanceof Error ? error.message : String(error)}. Is another demo running?`);
     return 1;
   }
-  const code = await runSluice(process.argv.slice(2));
-  await Promise.all(origins.map((origin) => origin.close()));
+  const close = (): Promise<unknown> => Promise.all(origins.map((origin) => origin.close()));
+  const sluice = runSluice(process.argv.slice(2));
+  // An open chat would keep Sluice draining for minutes: after a moment the origins go too.
+  sluice.onStop(() => setTimeout(() => void close(), DRAIN_MS).unref());
+  const code = await sluice.exitCode;
+  await close();
   return code;
 }
 

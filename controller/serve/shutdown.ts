@@ -63,10 +63,12 @@ export class Shutdown {
     notReady();
     try {
       if (shutdownGracePeriod > 0) {
-        log(`${signal}: not ready any more, serving for another ${shutdownGracePeriod} s (again to stop at once)`);
+        log(
+          `${signal}: not ready any more, serving for another ${shutdownGracePeriod} s (signal again to exit at once)`,
+        );
         await wait(shutdownGracePeriod * 1000);
       }
-      log('stopping: no new connections, running requests finish');
+      log('stopping: no new connections, running requests finish (signal again to exit at once)');
       await drain();
       if (postShutdownGracePeriod > 0) await wait(postShutdownGracePeriod * 1000);
       log('stopped');
