@@ -209,6 +209,28 @@ test('a bad default backend is dropped, the rules stay', () => {
   expect(summary(diagnostics)).toEqual(['error MissingField spec.defaultBackend.service']);
 });
 
+describe('a default backend beside rules', () => {
+  const defaultBackend = { service: { name: 'web', port: { number: 80 } } };
+
+  test.each<[string, unknown, string]>([
+    ['a bad host', [{ host: 'bad_label.test' }], 'error InvalidField spec.rules[0].host'],
+    ['no list', { host: 'a.test' }, 'error InvalidField spec.rules'],
+  ])('is lost with the last of them: it must not answer every unknown host (%s)', (_name, rules, want) => {
+    const { object, diagnostics } = decodeAs('Ingress', rawObject('Ingress', { spec: { defaultBackend, rules } }));
+    expect(object).toMatchObject({ defaultBackend: null, rules: [] });
+    expect(summary(diagnostics)).toEqual([want, 'error DefaultBackendIgnored spec.defaultBackend']);
+  });
+
+  test.each<[string, unknown]>([
+    ['one usable rule is left', [{ host: 'bad_label.test' }, { host: 'a.test' }]],
+    ['the list is empty', []],
+    ['there is no list', null],
+  ])('stays when %s', (_name, rules) => {
+    const { object } = decodeAs('Ingress', rawObject('Ingress', { spec: { defaultBackend, rules } }));
+    expect(object.defaultBackend).toMatchObject({ kind: 'service', service: 'web' });
+  });
+});
+
 test('a class that is no text refuses the Ingress: it must not be taken for one without class', () => {
   const raw = rawObject('Ingress', { spec: { ingressClassName: 5, rules: [{ host: 'a.test' }] } });
   expect(decodeObject(raw, null).object).toBeNull();

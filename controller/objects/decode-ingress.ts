@@ -48,19 +48,39 @@ export function decodeIngress(
     return null;
   }
   warnOfTwoClasses(meta, spec.ingressClassName ?? null, report);
+  const usableRules = rules.map((rule, index) => decodeRule(rule, index, report)).filter(isPresent);
+  const hasLostAllRules = usableRules.length === 0 && namesRules(spec.rules);
   return {
     kind: 'Ingress',
     meta,
     ingressClassName: spec.ingressClassName || null,
-    defaultBackend: isGiven(spec.defaultBackend)
-      ? decodeBackend(spec.defaultBackend, 'spec.defaultBackend', defaultBackendLost, report)
-      : null,
-    rules: rules.map((rule, index) => decodeRule(rule, index, report)).filter(isPresent),
+    defaultBackend: decodeDefaultBackend(spec.defaultBackend, hasLostAllRules, report),
+    rules: usableRules,
     tls: report
       .list(spec.tls, 'spec.tls', 'its hosts are served without the certificates named there')
       .map((entry, index) => decodeTls(entry, index, report))
       .filter(isPresent),
   };
+}
+
+/** Whether the manifest means to have rules: a list with entries, or something that should have been one. */
+function namesRules(raw: unknown): boolean {
+  return isGiven(raw) && !(Array.isArray(raw) && raw.length === 0);
+}
+
+/**
+ * Decodes `spec.defaultBackend`. It is dropped with the last rule: an Ingress without rules answers every unknown host,
+ * which somebody with a typo in a host name did not ask for.
+ */
+function decodeDefaultBackend(raw: unknown, hasLostAllRules: boolean, report: DecodeReport): IngressBackend | null {
+  if (!isGiven(raw)) return null;
+  if (hasLostAllRules) {
+    const what = 'spec.defaultBackend stands beside rules, and none of the rules is usable';
+    const effect = `it is ignored rather than made the answer for every unknown host; ${defaultBackendLost}`;
+    report.add('error', 'DefaultBackendIgnored', 'spec.defaultBackend', what, effect);
+    return null;
+  }
+  return decodeBackend(raw, 'spec.defaultBackend', defaultBackendLost, report);
 }
 
 const classAnnotation = 'kubernetes.io/ingress.class';
