@@ -109,7 +109,7 @@ test('property: a deadline fires once, never before its time and never later tha
         }
         const before = owners.map((each) => each.firedAtMs.length);
         wheel.advance(wheel.nowMs + advance);
-        owners.forEach((each, index) => checkFired(each, before[index] as number, due, wheel.nowMs));
+        for (const [index, each] of owners.entries()) checkFired(each, before[index] as number, due, wheel.nowMs);
       }
     }),
   );
