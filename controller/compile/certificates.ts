@@ -12,7 +12,7 @@ import { catchAllHost, type HostPlan } from './host-plan.ts';
 import { coveredNames, coversHost, wildcardOf } from './key-pair.ts';
 import { absentObject, diagnose } from './report.ts';
 import type { AcceptedIngress } from './select.ts';
-import { openTlsSecrets, type TlsSecrets } from './tls-secrets.ts';
+import { openTlsSecrets, type TlsSecretPairs } from './tls-secrets.ts';
 import type { CertificatePair, CompileMemory, CompileOptions } from './types.ts';
 
 export interface CertificatesPass {
@@ -34,24 +34,26 @@ export function chooseCertificates(
   nowMs: number,
 ): CertificatesPass {
   const secrets = openTlsSecrets(snapshot.secrets, memory.goodPairs, nowMs);
-  const diagnostics: Diagnostic[] = [];
-  const defaultPair = chooseDefault(secrets, options, diagnostics);
-  const choices = new Map<AcceptedIngress, TlsEntries>();
+  const fallback = chooseDefaultPair(secrets, options);
+  const diagnostics: Diagnostic[] = [...fallback.diagnostics];
+  const entriesOf = new Map<AcceptedIngress, TlsEntries>();
   const byHost = new Map<VirtualHostName, CertificateId>();
-  const pairs = new Map([[defaultPair.info.id, defaultPair]]);
+  const pairs = new Map([[fallback.pair.info.id, fallback.pair]]);
   for (const plan of plans) {
-    const decider = plan.ingresses.find(({ ingress }) => ingress.tls.length > 0);
-    // The catch-all host always presents the default certificate and never counts as TLS for redirects.
-    if (decider === undefined || plan.name === catchAllHost) continue;
-    const entries = choices.get(decider) ?? indexEntries(decider, secrets);
-    choices.set(decider, entries);
-    const pair = pairForHost(plan.name, decider, entries, secrets, diagnostics) ?? defaultPair;
+    const decider = tlsDecider(plan);
+    if (decider === null) continue;
+    const entries = entriesOf.get(decider) ?? indexTlsEntries(decider, secrets);
+    entriesOf.set(decider, entries);
+    const choice = chooseHostPair(plan.name, decider, entries, secrets);
+    diagnostics.push(...choice.diagnostics);
+    const pair = choice.pair ?? fallback.pair;
     byHost.set(plan.name, pair.info.id);
-    rememberPair(pairs, pair);
+    const known = pairs.get(pair.info.id);
+    pairs.set(pair.info.id, known === undefined ? pair : preferredPair(known, pair));
   }
   return {
     byHost,
-    defaultCertificate: defaultPair.info.id,
+    defaultCertificate: fallback.pair.info.id,
     pairs,
     goodPairs: secrets.goodPairs(),
     diagnostics: [...diagnostics, ...secrets.diagnostics()],
@@ -59,31 +61,50 @@ export function chooseCertificates(
 }
 
 /** Two Secrets may hold one pair; the table names the first by key, so that the order of hosts does not matter. */
-function rememberPair(pairs: Map<CertificateId, CertificatePair>, pair: CertificatePair): void {
-  const known = pairs.get(pair.info.id);
-  if (known === undefined || pair.info.secret < known.info.secret) pairs.set(pair.info.id, pair);
+export function preferredPair(a: CertificatePair, b: CertificatePair): CertificatePair {
+  return b.info.secret < a.info.secret ? b : a;
 }
 
-function chooseDefault(secrets: TlsSecrets, options: CompileOptions, diagnostics: Diagnostic[]): CertificatePair {
+/**
+ * The Ingress whose TLS entries hold for the host: the oldest that has any. null: the host does not count as TLS. The
+ * catch-all host never does, it always presents the default certificate.
+ */
+export function tlsDecider(plan: HostPlan): AcceptedIngress | null {
+  if (plan.name === catchAllHost) return null;
+  return plan.ingresses.find(({ ingress }) => ingress.tls.length > 0) ?? null;
+}
+
+/** The pair of `--default-ssl-certificate`, else the generated one. */
+export function chooseDefaultPair(
+  secrets: TlsSecretPairs,
+  options: CompileOptions,
+): { readonly pair: CertificatePair; readonly diagnostics: readonly Diagnostic[] } {
   const key = options.defaultSslCertificate;
-  if (key === '') return options.fallbackCertificate;
+  if (key === '') return { pair: options.fallbackCertificate, diagnostics: [] };
   const pair = secrets.pairOf(key);
-  if (pair !== null) return pair;
+  if (pair !== null) return { pair, diagnostics: [] };
   const problem = secrets.has(key) ? 'holds no usable pair' : 'does not exist';
   const message = `Secret ${key} (--default-ssl-certificate) ${problem}; HTTPS without a certificate of its own gets the generated self-signed one`;
-  diagnostics.push(diagnose('error', 'DefaultCertificateUnusable', absentObject('Secret', key), '', message));
-  return options.fallbackCertificate;
+  const diagnostic = diagnose('error', 'DefaultCertificateUnusable', absentObject('Secret', key), '', message);
+  return { pair: options.fallbackCertificate, diagnostics: [diagnostic] };
 }
 
 /** The TLS entries of one Ingress, indexed so that 10,000 hosts need 10,000 lookups and not 10,000 scans. */
-interface TlsEntries {
+export interface TlsEntries {
   /** By host in `tls[].hosts`. The decoder lets only lower-case names through. */
   readonly literal: ReadonlyMap<string, IngressTls>;
   /** By name in the entry's certificate; the first entry keeps a name. */
   readonly covering: ReadonlyMap<string, IngressTls>;
 }
 
-function indexEntries({ ingress }: AcceptedIngress, secrets: TlsSecrets): TlsEntries {
+/** Keys of the Secrets that the TLS entries of an Ingress name. */
+export function tlsSecretKeys({ ingress }: AcceptedIngress): ObjectKey[] {
+  const names = new Set(ingress.tls.map(({ secretName }) => secretName).filter((name) => name !== ''));
+  return [...names].map((name) => `${ingress.meta.namespace}/${name}`);
+}
+
+/** Depends on the pairs of the Secrets that `tlsSecretKeys` gives. */
+export function indexTlsEntries({ ingress }: AcceptedIngress, secrets: TlsSecretPairs): TlsEntries {
   const literal = new Map<string, IngressTls>();
   const covering = new Map<string, IngressTls>();
   const setFirst = (map: Map<string, IngressTls>, name: string, entry: IngressTls) => {
@@ -97,24 +118,28 @@ function indexEntries({ ingress }: AcceptedIngress, secrets: TlsSecrets): TlsEnt
   return { literal, covering };
 }
 
-/** Rule (1) of §8, then rule (2). Null: the default certificate, and the host still counts as TLS. */
-function pairForHost(
+export interface HostPairChoice {
+  /** null: the default certificate, and the host still counts as TLS. */
+  readonly pair: CertificatePair | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Rule (1) of §8, then rule (2). `entries` are those of the decider. */
+export function chooseHostPair(
   host: VirtualHostName,
   { ingress }: AcceptedIngress,
   entries: TlsEntries,
-  secrets: TlsSecrets,
-  diagnostics: Diagnostic[],
-): CertificatePair | null {
+  secrets: TlsSecretPairs,
+): HostPairChoice {
   const entry = entries.literal.get(host) ?? coveringEntry(host, entries);
   if (entry === null) {
     const message = `no entry names ${hostText(host)} and no certificate of them covers it; ${defaultIsUsed(host)}`;
-    diagnostics.push(diagnose('warning', 'NoTlsEntryForHost', ingress, 'spec.tls', message));
-    return null;
+    return { pair: null, diagnostics: [diagnose('warning', 'NoTlsEntryForHost', ingress, 'spec.tls', message)] };
   }
-  if (entry.secretName === '') return null;
+  if (entry.secretName === '') return { pair: null, diagnostics: [] };
   const key: ObjectKey = `${ingress.meta.namespace}/${entry.secretName}`;
   const pair = secrets.pairOf(key);
-  if (pair !== null && coversHost(pair.info, host)) return pair;
+  if (pair !== null && coversHost(pair.info, host)) return { pair, diagnostics: [] };
   const [reason, problem] =
     pair !== null
       ? ['CertificateNameMismatch', `the certificate in Secret ${key} is not valid for ${hostText(host)}`]
@@ -122,8 +147,8 @@ function pairForHost(
         ? ['SecretUnusable', `Secret ${key} holds no usable certificate and key`]
         : ['SecretNotFound', `Secret ${key} does not exist`];
   const message = `${problem}; ${defaultIsUsed(host)}`;
-  diagnostics.push(diagnose('error', reason, ingress, `spec.tls[${entry.index}].secretName`, message));
-  return null;
+  const field = `spec.tls[${entry.index}].secretName`;
+  return { pair: null, diagnostics: [diagnose('error', reason, ingress, field, message)] };
 }
 
 function defaultIsUsed(host: VirtualHostName): string {

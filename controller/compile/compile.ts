@@ -1,4 +1,5 @@
-// The compiler: one view of the cluster in, one routing table out. Only the order of the passes stands here.
+// The compiler: one view of the cluster in, one routing table out. Only the order of the passes stands here. While
+// serving, `IncrementalCompiler` (incremental.ts) does the same change by change; this is what it must equal.
 //
 // Total and deterministic: user input gives diagnostics, never exceptions, and equal sets of objects give equal bytes in
 // whatever order they arrived.
@@ -31,28 +32,26 @@ export function compile(
 ): CompileResult {
   // The ConfigMap first: it is the fallback of annotations and decides which of them are accepted.
   const global = readGlobalValues(snapshot, options);
-  const selection = selectIngresses(snapshot, options, memory, global.values);
+  const { ingressClasses } = snapshot;
+  const selection = selectIngresses(snapshot.ingresses, memory, { ingressClasses, options, global: global.values });
   // From here on the first Ingress wins every conflict.
   const ordered = orderIngresses(selection.accepted);
   const hosts = planHosts(ordered);
   // Certificates before routes: whether a host has one decides its redirects.
   const certificates = chooseCertificates(hosts.plans.values(), snapshot, options, memory, nowMs);
   const upstreams = resolveUpstreams(hosts.plans.values(), ordered, snapshot, options);
-
-  const settings = globalSettings(global.values);
-  const policies = openPolicyBook(options, global.values, settings.accessLogForDefaultBackend);
-  const virtualHosts = assembleVirtualHosts(hosts.plans.values(), {
+  const policies = openPolicyBook({ options, global: global.values });
+  const virtualHosts = assembleVirtualHosts(hosts.plans.values(), certificates.byHost, {
     policies,
     idByBackend: upstreams.idByBackend,
     defaultBackend: upstreams.defaultBackend,
-    certificateByHost: certificates.byHost,
     global: global.values,
     httpsPort: options.httpsPort,
   });
   const pairs = [...certificates.pairs.values()].sort((a, b) => compareText(a.info.id, b.info.id));
   const table: RoutingTable = {
     format: 1,
-    global: { ...settings, defaultCertificate: certificates.defaultCertificate },
+    global: { ...globalSettings(global.values), defaultCertificate: certificates.defaultCertificate },
     policies: policies.all(),
     virtualHosts,
     upstreams: upstreams.upstreams,
@@ -63,8 +62,9 @@ export function compile(
     table,
     material: new Map(pairs.map(({ material }) => [material.id, material])),
     diagnostics: finishDiagnostics(
+      snapshot.sourceDiagnostics,
       passes.flatMap(({ diagnostics }) => diagnostics),
-      snapshot,
+      snapshot.sources,
     ),
     memory: { acceptedIngresses: selection.acceptedIngresses, goodPairs: certificates.goodPairs },
     wantedNames: upstreams.wantedNames,

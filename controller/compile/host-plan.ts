@@ -34,7 +34,17 @@ export interface PlannedRoute {
   readonly path: string;
   /** Where it stands in its Ingress: the path, or `spec.defaultBackend`. */
   readonly field: string;
+  /** The same as numbers, to put the routes of one Ingress in the order its author wrote them. */
+  readonly place: RoutePlace;
 }
+
+/** Indices of the rule and of the path in it; -1 for the default backend, which comes first. */
+export interface RoutePlace {
+  readonly rule: number;
+  readonly path: number;
+}
+
+export const defaultBackendPlace: RoutePlace = { rule: -1, path: -1 };
 
 export interface HostPlan {
   readonly name: VirtualHostName;
@@ -47,12 +57,17 @@ export interface HostPlan {
 /** The backend when it names a Service, null for none and for a `resource` backend. */
 export function serviceBackend(backend: IngressBackend | null): BackendUse | null {
   if (backend?.kind !== 'service') return null;
-  const { port } = backend;
-  const text = port.kind === 'number' ? String(port.number) : port.kind === 'name' ? port.name : '';
-  return { service: backend.service, port: text, portKind: port.kind };
+  const { service, port } = backend;
+  if (port.kind === 'number') return { service, port: String(port.number), portKind: 'number' };
+  if (port.kind === 'none' || port.name === '') return { service, port: '', portKind: 'none' };
+  // The decoder lets no name of digits through (RFC 6335 §5.1). Should one come by another way, it is the number: the
+  // text of a port must tell its kind, because backends of one text share an upstream.
+  return { service, port: port.name, portKind: decimal.test(port.name) ? 'number' : 'name' };
 }
 
-/** Identifies a Service port as named by Ingresses of one namespace. */
+const decimal = /^[1-9][0-9]*$/;
+
+/** Identifies a Service port as named by Ingresses of one namespace. Equal keys are equal backends. */
 export function backendKey(namespace: string, use: BackendUse): string {
   return `${namespace}/${use.service}/${use.port}`;
 }

@@ -9,7 +9,14 @@ import type { Diagnostic } from '../objects/diagnostic.ts';
 import { quoteShort } from '../objects/host-name.ts';
 import { type IngressPath, type IngressRule, keyOf } from '../objects/types.ts';
 import { catchAllConflict, hostText, pathConflict } from './conflicts.ts';
-import { type BackendUse, catchAllHost, type HostPlan, type PlannedRoute, serviceBackend } from './host-plan.ts';
+import {
+  type BackendUse,
+  catchAllHost,
+  defaultBackendPlace,
+  type HostPlan,
+  type PlannedRoute,
+  serviceBackend,
+} from './host-plan.ts';
 import { diagnose } from './report.ts';
 import type { AcceptedIngress } from './select.ts';
 
@@ -19,53 +26,90 @@ export interface HostsPass {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** A host while its rules are collected. `claims` is keyed by match, so that equal matches meet. */
-interface HostDraft {
-  readonly name: VirtualHostName;
-  readonly ingresses: Set<AcceptedIngress>;
-  readonly claims: Map<string, PlannedRoute>;
+/** What one Ingress asks of one host. No rules: it is the default backend of the catch-all host. */
+export interface HostClaim {
+  readonly accepted: AcceptedIngress;
+  readonly rules: readonly IngressRule[];
+}
+
+export interface PlannedHost {
+  readonly plan: HostPlan;
+  readonly diagnostics: readonly Diagnostic[];
 }
 
 /** Plans all virtual hosts. Takes the Ingresses in conflict order: whoever comes first keeps host and path. */
 export function planHosts(ordered: readonly AcceptedIngress[]): HostsPass {
+  const claims = new Map<VirtualHostName, HostClaim[]>([[catchAllHost, []]]);
+  for (const accepted of ordered) {
+    for (const [name, claim] of claimHosts(accepted)) {
+      const others = claims.get(name);
+      if (others === undefined) claims.set(name, [claim]);
+      else others.push(claim);
+    }
+  }
+  const planned = [...claims].map(([name, list]) => planHost(name, list));
+  const plans = new Map(planned.map(({ plan }) => [plan.name, plan]));
+  const diagnostics = planned.flatMap((host) => host.diagnostics);
+  for (const accepted of ordered) diagnostics.push(...checkDefaultBackend(accepted, (name) => plans.get(name)));
+  return { plans, diagnostics };
+}
+
+/** Lists the hosts that an Ingress speaks of, with its rules for each. */
+export function claimHosts(accepted: AcceptedIngress): ReadonlyMap<VirtualHostName, HostClaim> {
+  const { rules, defaultBackend } = accepted.ingress;
+  if (rules.length === 0) {
+    const isDefault = serviceBackend(defaultBackend) !== null;
+    return new Map(isDefault ? [[catchAllHost, { accepted, rules }]] : []);
+  }
+  const byHost = Map.groupBy(rules, hostOf);
+  return new Map([...byHost].map(([name, ofHost]) => [name, { accepted, rules: ofHost }]));
+}
+
+function hostOf(rule: IngressRule): VirtualHostName {
+  return rule.host === '' ? catchAllHost : rule.host;
+}
+
+/** Plans one host from all claims on it, in conflict order. The catch-all host needs no claim, others at least one. */
+export function planHost(name: VirtualHostName, claims: readonly HostClaim[]): PlannedHost {
   const diagnostics: Diagnostic[] = [];
-  const drafts = new Map<VirtualHostName, HostDraft>();
-  const catchAll = openDraft(drafts, catchAllHost, implicitRoute(null, null));
-  catchAll.claims.set(claimKey(healthzRoute.match), healthzRoute);
+  const routes = openRoutes(name, claims);
   // Before all rules: a hostless rule for `/` must find the place taken even when its Ingress is older, because
   // ingress-nginx builds the catch-all server first (controller.go, createServers).
-  for (const accepted of ordered) diagnostics.push(...claimCatchAll(accepted, catchAll));
-  for (const accepted of ordered) {
-    for (const rule of accepted.ingress.rules) {
-      const draft = draftFor(rule, accepted, drafts);
-      draft.ingresses.add(accepted);
-      for (const path of rule.paths ?? []) diagnostics.push(...claimPath(accepted, rule, path, draft));
-    }
-    diagnostics.push(...unusedDefaultBackend(accepted, drafts));
+  for (const { accepted, rules } of claims) {
+    if (rules.length === 0) diagnostics.push(...claimCatchAll(accepted, routes));
   }
-  return { plans: new Map([...drafts].map(([name, draft]) => [name, planOf(draft)])), diagnostics };
+  for (const { accepted, rules } of claims) {
+    for (const rule of rules) {
+      for (const path of rule.paths ?? []) diagnostics.push(...claimPath(accepted, rule, path, { name, routes }));
+    }
+  }
+  const ingresses = claims.filter(({ rules }) => rules.length > 0).map(({ accepted }) => accepted);
+  return { plan: { name, ingresses, routes: [...routes.values()] }, diagnostics };
 }
 
-function planOf(draft: HostDraft): HostPlan {
-  return { name: draft.name, ingresses: [...draft.ingresses], routes: [...draft.claims.values()] };
-}
+/** Keyed by match, so that equal matches meet. */
+type ClaimedRoutes = Map<string, PlannedRoute>;
 
-function openDraft(drafts: Map<VirtualHostName, HostDraft>, name: VirtualHostName, root: PlannedRoute): HostDraft {
-  const draft = { name, ingresses: new Set<AcceptedIngress>(), claims: new Map([[claimKey(root.match), root]]) };
-  drafts.set(name, draft);
-  return draft;
-}
-
-function draftFor(rule: IngressRule, accepted: AcceptedIngress, drafts: Map<VirtualHostName, HostDraft>): HostDraft {
-  const name = rule.host === '' ? catchAllHost : rule.host;
-  return (
-    drafts.get(name) ??
-    openDraft(drafts, name, implicitRoute(accepted, serviceBackend(accepted.ingress.defaultBackend)))
-  );
+/** The routes that a host has before any path claims its place. */
+function openRoutes(name: VirtualHostName, claims: readonly HostClaim[]): ClaimedRoutes {
+  const [creator] = claims;
+  if (name === catchAllHost || creator === undefined) {
+    return new Map([implicitRoute(null, null), healthzRoute].map((route) => [claimKey(route.match), route]));
+  }
+  const root = implicitRoute(creator.accepted, serviceBackend(creator.accepted.ingress.defaultBackend));
+  return new Map([[claimKey(root.match), root]]);
 }
 
 function implicitRoute(owner: AcceptedIngress | null, backend: BackendUse | null): PlannedRoute {
-  return { origin: 'implicit', match: rootMatch, owner, backend, path: '/', field: 'spec.defaultBackend' };
+  return {
+    origin: 'implicit',
+    match: rootMatch,
+    owner,
+    backend,
+    path: '/',
+    field: 'spec.defaultBackend',
+    place: defaultBackendPlace,
+  };
 }
 
 const healthzRoute: PlannedRoute = {
@@ -75,32 +119,35 @@ const healthzRoute: PlannedRoute = {
   backend: null,
   path: '/healthz',
   field: '',
+  place: defaultBackendPlace,
 };
 
 /** An Ingress without rules answers unknown hosts with its default backend (§5). */
-function claimCatchAll(accepted: AcceptedIngress, catchAll: HostDraft): Diagnostic[] {
-  const { ingress } = accepted;
-  const backend = serviceBackend(ingress.defaultBackend);
-  if (ingress.defaultBackend?.kind === 'resource') {
-    const what = ingress.rules.length === 0 ? 'unknown hosts' : 'paths without a rule';
-    const message = `backend ${quoteShort(ingress.defaultBackend.resource)} is not a Service; it is ignored and ${what} get the controller's default backend`;
-    return [diagnose('error', 'ResourceBackend', ingress, 'spec.defaultBackend.resource', message)];
-  }
-  if (backend === null || ingress.rules.length > 0) return [];
-  const holder = catchAll.claims.get(claimKey(rootMatch));
+function claimCatchAll(accepted: AcceptedIngress, routes: ClaimedRoutes): Diagnostic[] {
+  const holder = routes.get(claimKey(rootMatch));
   if (holder?.origin === 'catchAll') return [catchAllConflict(accepted, holder)];
-  const route: PlannedRoute = { ...implicitRoute(accepted, backend), origin: 'catchAll' };
-  catchAll.claims.set(claimKey(rootMatch), route);
+  const backend = serviceBackend(accepted.ingress.defaultBackend);
+  routes.set(claimKey(rootMatch), { ...implicitRoute(accepted, backend), origin: 'catchAll' });
   return [];
 }
 
-function claimPath(accepted: AcceptedIngress, rule: IngressRule, path: IngressPath, draft: HostDraft): Diagnostic[] {
+interface ClaimPlace {
+  readonly name: VirtualHostName;
+  readonly routes: ClaimedRoutes;
+}
+
+function claimPath(
+  accepted: AcceptedIngress,
+  rule: IngressRule,
+  path: IngressPath,
+  { name, routes }: ClaimPlace,
+): Diagnostic[] {
   const { ingress } = accepted;
   const pathField = `spec.rules[${rule.index}].http.paths[${path.index}]`;
   const backend = serviceBackend(path.backend);
   if (backend === null) {
     const resource = path.backend.kind === 'resource' ? path.backend.resource : '';
-    const message = `backend ${quoteShort(resource)} is not a Service; the path is skipped, and its requests get the next matching path of ${hostText(draft.name)} or the default backend`;
+    const message = `backend ${quoteShort(resource)} is not a Service; the path is skipped, and its requests get the next matching path of ${hostText(name)} or the default backend`;
     return [diagnose('error', 'ResourceBackend', ingress, `${pathField}.backend.resource`, message)];
   }
   const text = path.path === '' ? '/' : path.path;
@@ -109,11 +156,12 @@ function claimPath(accepted: AcceptedIngress, rule: IngressRule, path: IngressPa
     return [diagnose('error', 'PathNeverMatches', ingress, `${pathField}.path`, message)];
   }
   const match = matchOf(path.pathType, text);
-  const holder = draft.claims.get(claimKey(match));
+  const holder = routes.get(claimKey(match));
   if (holder?.origin === 'path' || holder?.origin === 'catchAll') {
-    return [pathConflict({ owner: accepted, field: `${pathField}.path`, path: text, backend }, draft.name, holder)];
+    return [pathConflict({ owner: accepted, field: `${pathField}.path`, path: text, backend }, name, holder)];
   }
-  draft.claims.set(claimKey(match), { origin: 'path', match, owner: accepted, backend, path: text, field: pathField });
+  const place = { rule: rule.index, path: path.index };
+  routes.set(claimKey(match), { origin: 'path', match, owner: accepted, backend, path: text, field: pathField, place });
   return literalPathWarning(accepted, text, `${pathField}.path`);
 }
 
@@ -146,15 +194,22 @@ function literalPathWarning(accepted: AcceptedIngress, path: string, field: stri
   return [diagnose('warning', 'PathLooksLikeRegex', accepted.ingress, field, message)];
 }
 
+type PlanOf = (name: VirtualHostName) => HostPlan | undefined;
+
+/** Tells the owner of a default backend that does nothing. Depends on the Ingress and on who created its hosts. */
+export function checkDefaultBackend(accepted: AcceptedIngress, planOf: PlanOf): Diagnostic[] {
+  const { ingress } = accepted;
+  if (ingress.defaultBackend?.kind !== 'resource') return unusedDefaultBackend(accepted, planOf);
+  const what = ingress.rules.length === 0 ? 'unknown hosts' : 'paths without a rule';
+  const message = `backend ${quoteShort(ingress.defaultBackend.resource)} is not a Service; it is ignored and ${what} get the controller's default backend`;
+  return [diagnose('error', 'ResourceBackend', ingress, 'spec.defaultBackend.resource', message)];
+}
+
 /** §5: beside rules, a default backend serves only the hosts that its own Ingress creates. */
-function unusedDefaultBackend(
-  accepted: AcceptedIngress,
-  drafts: ReadonlyMap<VirtualHostName, HostDraft>,
-): Diagnostic[] {
+function unusedDefaultBackend(accepted: AcceptedIngress, planOf: PlanOf): Diagnostic[] {
   const { ingress } = accepted;
   if (ingress.rules.length === 0 || serviceBackend(ingress.defaultBackend) === null) return [];
-  const hosts = [...new Set(ingress.rules.map((rule) => (rule.host === '' ? catchAllHost : rule.host)))];
-  const creators = hosts.map((host) => creatorOf(drafts.get(host)));
+  const creators = [...new Set(ingress.rules.map(hostOf))].map((name) => creatorOf(planOf(name)));
   if (creators.includes(accepted)) return [];
   const reason = creators.every((creator) => creator === null)
     ? 'a default backend beside rules does not serve the catch-all host'
@@ -164,8 +219,8 @@ function unusedDefaultBackend(
 }
 
 /** The Ingress that created the host; null for the catch-all host, which the controller creates. */
-function creatorOf(draft: HostDraft | undefined): AcceptedIngress | null {
-  if (draft === undefined || draft.name === catchAllHost) return null;
-  const [creator = null] = draft.ingresses;
+export function creatorOf(plan: HostPlan | undefined): AcceptedIngress | null {
+  if (plan === undefined || plan.name === catchAllHost) return null;
+  const [creator = null] = plan.ingresses;
   return creator;
 }

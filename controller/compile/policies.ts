@@ -5,10 +5,31 @@ import { compareText } from '../objects/diagnostic.ts';
 import type { Ingress } from '../objects/types.ts';
 import { canonicalJson, contentId } from './content-id.ts';
 import type { AcceptedIngress } from './select.ts';
+import { enableAccessLogForDefaultBackend } from './settings/configmap-logging.ts';
 import { parseAnnotations } from './settings/parse-annotations.ts';
 import type { GlobalValues } from './settings/record.ts';
 import { routePolicy } from './settings/route-policy.ts';
 import type { CompileOptions } from './types.ts';
+
+/** What a policy depends on besides its Ingress. */
+export interface PolicyContext {
+  readonly options: CompileOptions;
+  readonly global: GlobalValues;
+}
+
+export interface NamedPolicy {
+  readonly id: PolicyId;
+  readonly policy: RoutePolicy;
+}
+
+/** Makes the policy for routes of an Ingress; null is the controller's own default backend. */
+export function policyOf(owner: AcceptedIngress | null, { options, global }: PolicyContext): NamedPolicy {
+  const policy =
+    owner === null
+      ? { ...defaultPolicy(options, global), accessLog: global.get(enableAccessLogForDefaultBackend) }
+      : routePolicy(owner.values, global);
+  return { id: contentId(canonicalJson(policy)), policy };
+}
 
 /** Collects the policies of one compile run. */
 export interface PolicyBook {
@@ -18,28 +39,19 @@ export interface PolicyBook {
   all(): Readonly<Record<PolicyId, RoutePolicy>>;
 }
 
-/** Opens an empty book. `accessLogForDefaultBackend` is ConfigMap `enable-access-log-for-default-backend`. */
-export function openPolicyBook(
-  options: CompileOptions,
-  global: GlobalValues,
-  accessLogForDefaultBackend: boolean,
-): PolicyBook {
-  const byOwner = new Map<AcceptedIngress | null, PolicyId>();
-  const policies = new Map<PolicyId, RoutePolicy>();
+/** Opens an empty book. */
+export function openPolicyBook(context: PolicyContext): PolicyBook {
+  const byOwner = new Map<AcceptedIngress | null, NamedPolicy>();
   return {
     idFor(owner) {
-      const known = byOwner.get(owner);
-      if (known !== undefined) return known;
-      const policy =
-        owner === null
-          ? { ...defaultPolicy(options, global), accessLog: accessLogForDefaultBackend }
-          : routePolicy(owner.values, global);
-      const id = contentId(canonicalJson(policy));
-      byOwner.set(owner, id);
-      policies.set(id, policy);
-      return id;
+      const named = byOwner.get(owner) ?? policyOf(owner, context);
+      byOwner.set(owner, named);
+      return named.id;
     },
-    all: () => Object.fromEntries([...policies].sort(([a], [b]) => compareText(a, b))),
+    all() {
+      const named = [...byOwner.values()].map(({ id, policy }) => [id, policy] as const);
+      return Object.fromEntries(named.sort(([a], [b]) => compareText(a, b)));
+    },
   };
 }
 

@@ -3,7 +3,7 @@
 // In: what a pass found about one object. Out: `Diagnostic` values; `finishDiagnostics` gives the one sorted list that
 // leaves compile(). Passes leave `source` null: where an object stands is known to the snapshot only.
 
-import { compareDiagnostics, type Diagnostic, type Severity } from '../objects/diagnostic.ts';
+import { compareDiagnostics, compareText, type Diagnostic, type Severity } from '../objects/diagnostic.ts';
 import type { Snapshot } from '../objects/snapshot.ts';
 import { type KubernetesObject, keyOf } from '../objects/types.ts';
 
@@ -30,20 +30,26 @@ export function absentObject(
 }
 
 /**
- * Adds the snapshot's own diagnostics and the place of each object in the manifest folder, sorts by
- * `compareDiagnostics` and drops repetitions: equal problems found by two passes are one problem.
+ * Joins what compile found with what was `reported` of the same objects before (the snapshot's own diagnostics), adds
+ * the place of each object in the manifest folder, sorts by `compareDiagnostics` and drops repetitions: equal problems
+ * found by two passes are one problem. Works on all objects as on those of one alone.
  */
-export function finishDiagnostics(found: readonly Diagnostic[], snapshot: Snapshot): Diagnostic[] {
-  const located = [...snapshot.sourceDiagnostics, ...found].map((diagnostic) => locate(diagnostic, snapshot));
-  located.sort(compareDiagnostics);
+export function finishDiagnostics(
+  reported: readonly Diagnostic[],
+  found: readonly Diagnostic[],
+  sources: Snapshot['sources'],
+): Diagnostic[] {
+  const located = [...reported, ...found].map((diagnostic) => locate(diagnostic, sources));
+  // Severity decides between equal ones, not the order of the passes that found them.
+  located.sort((a, b) => compareDiagnostics(a, b) || compareText(a.severity, b.severity));
   return located.filter((diagnostic, i) => {
     const previous = located[i - 1];
     return previous === undefined || compareDiagnostics(previous, diagnostic) !== 0;
   });
 }
 
-function locate(diagnostic: Diagnostic, snapshot: Snapshot): Diagnostic {
+function locate(diagnostic: Diagnostic, sources: Snapshot['sources']): Diagnostic {
   if (diagnostic.source !== null) return diagnostic;
-  const source = snapshot.sources.get(`${diagnostic.object.kind}/${keyOf(diagnostic.object)}`) ?? null;
+  const source = sources.get(`${diagnostic.object.kind}/${keyOf(diagnostic.object)}`) ?? null;
   return source === null ? diagnostic : { ...diagnostic, source };
 }

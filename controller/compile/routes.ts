@@ -21,30 +21,42 @@ import { httpsRedirectFilter } from './settings/redirect.ts';
 
 /** Results of the earlier passes that a route refers to. */
 export interface RouteParts {
-  readonly policies: PolicyBook;
+  readonly policies: Pick<PolicyBook, 'idFor'>;
   readonly idByBackend: ReadonlyMap<string, UpstreamId>;
   readonly defaultBackend: UpstreamId | null;
-  readonly certificateByHost: ReadonlyMap<VirtualHostName, CertificateId>;
   readonly global: GlobalValues;
   /** `CompileOptions.httpsPort`. */
   readonly httpsPort: number;
 }
 
+/** By host name. */
+type CertificateByHost = ReadonlyMap<VirtualHostName, CertificateId>;
+
 /** Assembles all virtual hosts, sorted by name. */
-export function assembleVirtualHosts(plans: Iterable<HostPlan>, parts: RouteParts): VirtualHost[] {
-  const hosts = [...plans].map((plan): VirtualHost => {
-    const certificate = certificateOf(plan.name, parts.certificateByHost);
-    const routes = plan.routes.map((route) => assembleRoute(plan.name, route, certificate !== null, parts));
-    return { name: plan.name, certificate, mode: 'path', routes: routes.sort(compareRoutes) };
-  });
+export function assembleVirtualHosts(
+  plans: Iterable<HostPlan>,
+  certificates: CertificateByHost,
+  parts: RouteParts,
+): VirtualHost[] {
+  const hosts = [...plans].map((plan) => assembleVirtualHost(plan, certificateOf(plan.name, certificates), parts));
   return hosts.sort((a, b) => compareText(a.name, b.name));
+}
+
+/** Assembles one virtual host. Of the certificate, routes depend only on whether there is one. */
+export function assembleVirtualHost(
+  { name, routes }: HostPlan,
+  certificate: CertificateId | null,
+  parts: RouteParts,
+): VirtualHost {
+  const assembled = routes.map((route) => assembleRoute(name, route, certificate !== null, parts));
+  return { name, certificate, mode: 'path', routes: assembled.sort(compareRoutes) };
 }
 
 /**
  * The certificate entry of a host, exact or by wildcard (§8): it is presented in handshakes and its existence makes plain
- * HTTP redirect. The catch-all host has none, see `chooseCertificates`.
+ * HTTP redirect. The catch-all host has none, see `tlsDecider`.
  */
-function certificateOf(host: VirtualHostName, byHost: RouteParts['certificateByHost']): CertificateId | null {
+export function certificateOf(host: VirtualHostName, byHost: CertificateByHost): CertificateId | null {
   return byHost.get(host) ?? byHost.get(wildcardOf(host)) ?? null;
 }
 

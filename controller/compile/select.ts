@@ -1,8 +1,8 @@
 // Pass: which Ingresses are ours, and which version of each counts (routing-semantics §1; annotation reference §0).
 //
 // In: all Ingresses and IngressClasses, the settings, the memory. Out: the accepted Ingresses with their parsed
-// annotations, in no particular order, and the memory of accepted versions. Canary Ingresses are accepted (they are
-// remembered) but handed on to nobody yet.
+// annotations, in no particular order, and the memory of accepted versions. Canary Ingresses are remembered, but handed
+// on to nobody yet.
 
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import { quoteShort } from '../objects/host-name.ts';
@@ -29,37 +29,63 @@ export interface Selection {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** What choosing depends on besides the Ingress itself and its remembered version. */
+export interface SelectionContext {
+  readonly ingressClasses: Snapshot['ingressClasses'];
+  readonly options: CompileOptions;
+  readonly global: GlobalValues;
+}
+
+/** What became of one Ingress. */
+export interface IngressSelection {
+  /** null: it makes no host and no route. */
+  readonly accepted: AcceptedIngress | null;
+  /** The version that the memory holds from here on; null forgets it. */
+  readonly remembered: Ingress | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
 /** Chooses among all Ingresses of the snapshot. Rejected edits keep the version that `memory` holds. */
 export function selectIngresses(
-  snapshot: Snapshot,
-  options: CompileOptions,
+  ingresses: Snapshot['ingresses'],
   memory: CompileMemory,
-  global: GlobalValues,
+  context: SelectionContext,
 ): Selection {
   const accepted: AcceptedIngress[] = [];
   const acceptedIngresses = new Map<ObjectKey, Ingress>();
   const diagnostics: Diagnostic[] = [];
-  for (const [key, ingress] of snapshot.ingresses) {
-    const ignored = whyIgnored(ingress, snapshot, options);
-    if (ignored !== null) {
-      diagnostics.push(...ignored);
-      continue;
-    }
-    const choice = chooseVersion(ingress, memory.acceptedIngresses.get(key) ?? null, options, global);
-    diagnostics.push(...choice.diagnostics);
-    if (choice.accepted === null) continue;
-    acceptedIngresses.set(key, choice.accepted.ingress);
-    // Annotation reference §5: a canary makes no host and no route; parseAnnotations has told its owner.
-    if (choice.accepted.values.get(canary) !== true) accepted.push(choice.accepted);
+  for (const [key, ingress] of ingresses) {
+    const selection = selectIngress(ingress, memory.acceptedIngresses.get(key) ?? null, context);
+    diagnostics.push(...selection.diagnostics);
+    if (selection.accepted !== null) accepted.push(selection.accepted);
+    if (selection.remembered !== null) acceptedIngresses.set(key, selection.remembered);
   }
   return { accepted, acceptedIngresses, diagnostics };
 }
 
+/** Decides about one Ingress. `remembered` is its last accepted version: with it as memory, the answer is the same again. */
+export function selectIngress(
+  ingress: Ingress,
+  remembered: Ingress | null,
+  context: SelectionContext,
+): IngressSelection {
+  const ignored = whyIgnored(ingress, context.ingressClasses, context.options);
+  if (ignored !== null) return { accepted: null, remembered: null, diagnostics: ignored };
+  const { accepted, diagnostics } = chooseVersion(ingress, remembered, context);
+  // Annotation reference §5: a canary makes no host and no route; parseAnnotations has told its owner.
+  const isCanary = accepted?.values.get(canary) === true;
+  return { accepted: isCanary ? null : accepted, remembered: accepted?.ingress ?? null, diagnostics };
+}
+
 /** Diagnostics when the Ingress is not for us (an empty list: it is somebody else's), null when it is. Order as in §1. */
-function whyIgnored(ingress: Ingress, snapshot: Snapshot, options: CompileOptions): Diagnostic[] | null {
+function whyIgnored(
+  ingress: Ingress,
+  ingressClasses: Snapshot['ingressClasses'],
+  options: CompileOptions,
+): Diagnostic[] | null {
   const { namespace } = ingress.meta;
   if (options.watchNamespace !== '' && namespace !== options.watchNamespace) return [];
-  const foreign = whyForeignClass(ingress, snapshot, options);
+  const foreign = whyForeignClass(ingress, ingressClasses, options);
   if (foreign !== null) return foreign;
   if (options.disableCatchAll && ingress.defaultBackend !== null) {
     const message =
@@ -75,9 +101,13 @@ function whyIgnored(ingress: Ingress, snapshot: Snapshot, options: CompileOption
 const classAnnotation = 'kubernetes.io/ingress.class';
 
 /** As `whyIgnored`, for the class only. A set `ingressClassName` decides alone; the annotation is the older way. */
-function whyForeignClass(ingress: Ingress, snapshot: Snapshot, options: CompileOptions): Diagnostic[] | null {
+function whyForeignClass(
+  ingress: Ingress,
+  ingressClasses: Snapshot['ingressClasses'],
+  options: CompileOptions,
+): Diagnostic[] | null {
   const className = ingress.ingressClassName;
-  if (className !== null) return whyForeignClassName(ingress, className, snapshot, options);
+  if (className !== null) return whyForeignClassName(ingress, className, ingressClasses, options);
   const annotated = ingress.meta.annotations[classAnnotation];
   if (annotated !== undefined) return annotated === options.ingressClass ? null : [];
   if (options.watchIngressWithoutClass) return null;
@@ -88,10 +118,10 @@ function whyForeignClass(ingress: Ingress, snapshot: Snapshot, options: CompileO
 function whyForeignClassName(
   ingress: Ingress,
   className: string,
-  snapshot: Snapshot,
+  ingressClasses: Snapshot['ingressClasses'],
   options: CompileOptions,
 ): Diagnostic[] | null {
-  const ingressClass = snapshot.ingressClasses.get(className);
+  const ingressClass = ingressClasses.get(className);
   if (ingressClass === undefined) {
     const message = `IngressClass ${quoteShort(className)} does not exist; the Ingress is ignored and gets no traffic until it does`;
     return [diagnose('warning', 'IngressClassNotFound', ingress, 'spec.ingressClassName', message)];
@@ -111,18 +141,13 @@ interface VersionChoice {
  * Takes the Ingress as it stands unless its annotations reject it as a whole (outcome D); then the last accepted
  * version serves on, provided that today's ConfigMap still accepts it.
  */
-function chooseVersion(
-  ingress: Ingress,
-  remembered: Ingress | null,
-  options: CompileOptions,
-  global: GlobalValues,
-): VersionChoice {
-  const current = parse(ingress, options, global);
+function chooseVersion(ingress: Ingress, remembered: Ingress | null, context: SelectionContext): VersionChoice {
+  const current = parse(ingress, context);
   if (current.verdict.kind !== 'rejectIngress') {
     return { accepted: acceptedWith(ingress, current), diagnostics: current.diagnostics };
   }
   const { reasons } = current.verdict;
-  const earlier = remembered === null ? null : parse(remembered, options, global);
+  const earlier = remembered === null ? null : parse(remembered, context);
   const isServing = remembered !== null && earlier !== null && earlier.verdict.kind !== 'rejectIngress';
   const consequence = isServing
     ? 'its last accepted version keeps serving and this change has no effect'
@@ -135,7 +160,7 @@ function chooseVersion(
   };
 }
 
-function parse(ingress: Ingress, options: CompileOptions, global: GlobalValues): ParsedAnnotations {
+function parse(ingress: Ingress, { options, global }: SelectionContext): ParsedAnnotations {
   return parseAnnotations(ingress, {
     prefix: options.annotationsPrefix,
     validation: options.enableAnnotationValidation,

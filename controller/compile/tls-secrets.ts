@@ -2,15 +2,19 @@
 
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { Snapshot } from '../objects/snapshot.ts';
-import type { ObjectKey, Secret } from '../objects/types.ts';
+import { keyOf, type ObjectKey, type Secret } from '../objects/types.ts';
 import { pairFromPem, pairId } from './key-pair.ts';
 import { diagnose } from './report.ts';
 import type { CertificatePair, CompileMemory } from './types.ts';
 
-export interface TlsSecrets {
+/** The pairs of Secrets, as the choice of certificates asks for them. */
+export interface TlsSecretPairs {
   has(key: ObjectKey): boolean;
   /** The pair of a Secret, or its last good one when it no longer holds one; null when the Secret is gone or never was good. */
   pairOf(key: ObjectKey): CertificatePair | null;
+}
+
+export interface TlsSecrets extends TlsSecretPairs {
   /** Pairs of the Secrets asked for so far: the memory of the next run. */
   goodPairs(): CompileMemory['goodPairs'];
   diagnostics(): readonly Diagnostic[];
@@ -28,8 +32,12 @@ export function openTlsSecrets(
     const known = read.get(key);
     if (known !== undefined) return known;
     const secret = secrets.get(key);
-    const pair = secret === undefined ? null : readSecret(secret, key, goodPairs.get(key) ?? null, diagnostics);
-    if (secret !== undefined && pair !== null) diagnostics.push(...warnAboutValidity(secret, pair, nowMs));
+    if (secret === undefined) {
+      read.set(key, null);
+      return null;
+    }
+    const { pair, diagnostics: problems } = readTlsSecret(secret, goodPairs.get(key) ?? null);
+    diagnostics.push(...problems, ...warnAboutValidity(secret, pair, nowMs));
     read.set(key, pair);
     return pair;
   };
@@ -41,31 +49,36 @@ export function openTlsSecrets(
   };
 }
 
-function readSecret(
-  secret: Secret,
-  key: ObjectKey,
-  lastGood: CertificatePair | null,
-  diagnostics: Diagnostic[],
-): CertificatePair | null {
+export interface TlsSecretReading {
+  readonly pair: CertificatePair | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Reads the pair of a Secret; a bad one gives `lastGood`, the pair it held before. */
+export function readTlsSecret(secret: Secret, lastGood: CertificatePair | null): TlsSecretReading {
   const certPem = secret.data['tls.crt']?.reveal() ?? '';
   const keyPem = secret.data['tls.key']?.reveal() ?? '';
   // The id is a hash of both texts, so that an equal id is an equal pair: no need to parse it again on every compile.
-  if (lastGood !== null && lastGood.info.id === pairId(certPem, keyPem)) return lastGood;
-  const parsed = pairFromPem(certPem, keyPem, key);
-  if (parsed.ok) return parsed.pair;
+  if (lastGood !== null && lastGood.info.id === pairId(certPem, keyPem)) return { pair: lastGood, diagnostics: [] };
+  const parsed = pairFromPem(certPem, keyPem, keyOf(secret.meta));
+  if (parsed.ok) return { pair: parsed.pair, diagnostics: [] };
   const consequence =
     lastGood === null
       ? 'hosts that name this Secret get the default certificate'
       : 'HTTPS with this Secret keeps its last good certificate';
   const message = `${parsed.field} ${parsed.why}; ${consequence}`;
-  diagnostics.push(diagnose('error', 'BadKeyPair', secret, `data[${parsed.field}]`, message));
-  return lastGood;
+  return {
+    pair: lastGood,
+    diagnostics: [diagnose('error', 'BadKeyPair', secret, `data[${parsed.field}]`, message)],
+  };
 }
 
 const tenDaysMs = 10 * 24 * 60 * 60 * 1000;
 
-/** Expired certificates are still served, as by ingress-nginx; the same 10 days of warning. */
-function warnAboutValidity(secret: Secret, { info }: CertificatePair, nowMs: number): Diagnostic[] {
+/** Expired certificates are still served, as by ingress-nginx; the same 10 days of warning. No pair, no warning. */
+export function warnAboutValidity(secret: Secret, pair: CertificatePair | null, nowMs: number): Diagnostic[] {
+  if (pair === null) return [];
+  const { info } = pair;
   const warn = (reason: string, text: string) => [
     diagnose('warning', reason, secret, 'data[tls.crt]', `the certificate ${text}; it is served as it is`),
   ];
@@ -74,6 +87,12 @@ function warnAboutValidity(secret: Secret, { info }: CertificatePair, nowMs: num
     return warn('CertificateNotYetValid', `is not valid before ${isoTime(info.notBeforeMs)}`);
   if (info.notAfterMs - nowMs >= tenDaysMs) return [];
   return warn('CertificateExpiresSoon', `expires at ${isoTime(info.notAfterMs)}`);
+}
+
+/** The first moment after `nowMs` at which `warnAboutValidity` may answer differently; Infinity when it never will. */
+export function nextValidityChangeMs({ info }: CertificatePair, nowMs: number): number {
+  const moments = [info.notBeforeMs, info.notAfterMs - tenDaysMs + 1, info.notAfterMs];
+  return Math.min(...moments.filter((moment) => moment > nowMs));
 }
 
 function isoTime(ms: number): string {

@@ -18,14 +18,24 @@ export const defaultBackendId: UpstreamId = 'upstream-default-backend';
 export function upstreamIds(
   backends: Iterable<{ readonly namespace: string; readonly use: BackendUse }>,
 ): Map<string, UpstreamId> {
-  const taken = new Set<UpstreamId>([defaultBackendId]);
-  const ids = new Map<string, UpstreamId>();
-  const keyed = [...backends].map((backend) => ({ ...backend, key: backendKey(backend.namespace, backend.use) }));
-  for (const { namespace, use, key } of keyed.sort((a, b) => compareText(a.key, b.key))) {
-    const plain = `${namespace}-${use.service}-${use.port}`;
-    const id = taken.has(plain) ? `${plain}~${contentId(key).slice(0, 8)}` : plain;
-    taken.add(id);
-    ids.set(key, id);
-  }
-  return ids;
+  const groups = Map.groupBy(backends, plainId);
+  return new Map(
+    [...groups].flatMap(([plain, group]) => [
+      ...tellApart(
+        plain,
+        group.map(({ namespace, use }) => backendKey(namespace, use)),
+      ),
+    ]),
+  );
+}
+
+/** The name that ingress-nginx gives a backend. */
+export function plainId({ namespace, use }: { readonly namespace: string; readonly use: BackendUse }): UpstreamId {
+  return `${namespace}-${use.service}-${use.port}`;
+}
+
+/** Ids of the backends with one plain id, by key. */
+export function tellApart(plain: UpstreamId, keys: readonly string[]): Map<string, UpstreamId> {
+  const [first] = plain === defaultBackendId ? [] : [...keys].sort(compareText);
+  return new Map(keys.map((key) => [key, key === first ? plain : `${plain}~${contentId(key).slice(0, 8)}`]));
 }
