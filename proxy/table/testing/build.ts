@@ -1,50 +1,9 @@
 // Small builders of valid tables, for tests of everything that reads one.
 
-import type { GlobalSettings, PathMatch, Route, RoutePolicy, RoutingTable, Upstream, VirtualHost } from '../types.ts';
+import { emptyGlobal as testGlobal, defaultPolicy as testPolicy } from '../defaults.ts';
+import type { PathMatch, Route, RoutingTable, Upstream, VirtualHost } from '../types.ts';
 
-/** ingress-nginx's defaults, with times short enough for tests nowhere relying on them. */
-export const testGlobal: GlobalSettings = {
-  defaultCertificate: null,
-  clientKeepAliveMs: 75_000,
-  clientKeepAliveRequests: 1000,
-  clientHeaderTimeoutMs: 60_000,
-  clientBodyTimeoutMs: 60_000,
-  maxRequestLineBytes: 8192,
-  maxHeaderLineBytes: 8192,
-  maxHeadBytes: 32_768,
-  maxHeaderCount: 100,
-  upstreamKeepAliveConnections: 320,
-  upstreamKeepAliveTimeoutMs: 60_000,
-  upstreamKeepAliveRequests: 10_000,
-  upstreamKeepAliveTimeMs: 3_600_000,
-  workerShutdownTimeoutMs: 240_000,
-  useForwardedHeaders: false,
-  computeFullForwardedFor: false,
-  trustedCidrs: [],
-  generateRequestId: true,
-  allowUnderscoreHeaders: false,
-  serverTokens: false,
-  allowBackendServerHeader: false,
-  hstsValue: 'max-age=31536000; includeSubDomains',
-  minTlsVersion: 'TLSv1.2',
-  maxTlsVersion: 'TLSv1.3',
-  tlsCiphers: null,
-  rejectUnknownSni: false,
-  accessLog: true,
-  accessLogForDefaultBackend: false,
-};
-
-export const testPolicy: RoutePolicy = {
-  protocol: 'http',
-  connectTimeoutMs: 5000,
-  sendTimeoutMs: 60_000,
-  readTimeoutMs: 60_000,
-  maxBodyBytes: 1024 * 1024,
-  maxAttempts: 3,
-  retryTimeoutMs: null,
-  retryOn: ['error', 'timeout'],
-  accessLog: true,
-};
+export { defaultPolicy as testPolicy, emptyGlobal as testGlobal } from '../defaults.ts';
 
 /** A route of `host` to upstream `upstream`, with policy `p`. Its id is `<host>|<kind>|<path>`. */
 export function buildRoute(host: string, match: PathMatch, upstream = 'default-web-80'): Route {
