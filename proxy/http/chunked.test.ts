@@ -63,6 +63,7 @@ describe('refused', () => {
     ['an extension that is too long', `1;${'x'.repeat(2000)}\r\na\r\n`],
     ['extensions that are too long together', `1;${'x'.repeat(1000)}\r\na\r\n`.repeat(20)],
     ['a trailer that is no header', '0\r\nnope\r\n\r\n'],
+    ['a trailer that talks about framing', '0\r\nContent-Length: 1\r\n\r\n'],
     ['a trailer that is too long', `0\r\nX: ${'x'.repeat(200)}\r\n\r\n`],
     ['too many trailers', `0\r\n${`X: ${'x'.repeat(80)}\r\n`.repeat(5)}\r\n`],
   ])('%s', (_name, text) => {

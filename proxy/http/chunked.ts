@@ -4,6 +4,7 @@
 // bounded trailer section. The decoder never copies: `next` gives ranges of the caller's buffer.
 
 import { CR, FIELD_VALUE, HEX_VALUE, LF, SEMICOLON } from './bytes.ts';
+import { Field, identifyField, REQUEST_FIELDS } from './field-names.ts';
 import { FAILED, type HeadLimits, HeadScanner, NEED_MORE } from './head-scanner.ts';
 
 /** What `next` met. `data`: payload in `[dataStart, dataEnd)`. `more`: all bytes are used up. */
@@ -143,6 +144,7 @@ export class ChunkedDecoder {
       const next = this.#scanner.scanHeaderLine(bytes, line, line, bytesEnd, limits);
       if (next === FAILED) return 'fault';
       if (next === NEED_MORE) break;
+      if (this.#isFramingTrailer(bytes)) return 'fault';
       this.trailers += bytes.latin1Slice(line, next);
       if (this.trailers.length > limits.maxHeadBytes) return 'fault';
       line = next;
@@ -150,6 +152,12 @@ export class ChunkedDecoder {
     this.#trailerTail = Buffer.from(bytes.subarray(line, bytesEnd));
     this.position = end;
     return 'more';
+  }
+
+  /** A trailer that talks about framing comes from an attacker or a broken program (RFC 9110 §6.5.1). */
+  #isFramingTrailer(bytes: Buffer): boolean {
+    const field = identifyField(REQUEST_FIELDS, bytes, this.#scanner.nameStart, this.#scanner.nameEnd);
+    return field === Field.contentLength || field === Field.transferEncoding;
   }
 }
 

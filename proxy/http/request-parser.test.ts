@@ -122,6 +122,8 @@ describe('refused (RFC 9112 section in brackets)', () => {
     ['gzip, chunked [6.1]', request('Transfer-Encoding: gzip, chunked\r\n'), 'badTransferEncoding'],
     ['identity', request('Transfer-Encoding: identity\r\n'), 'badTransferEncoding'],
     ['chunked twice', request('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n'), 'badTransferEncoding'],
+    ['a tab behind chunked', request('Transfer-Encoding: chunked\t\r\n'), 'badTransferEncoding'],
+    ['a tab before a length', request('Content-Length:\t1\r\n'), 'badContentLength'],
     ['chunked in disguise', request('Transfer-Encoding: \x0bchunked\r\n'), 'badHeader'],
     ['chunked in HTTP/1.0 [6.1]', 'GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n', 'badTransferEncoding'],
     ['no Host [3.2]', 'GET / HTTP/1.1\r\n\r\n', 'missingHost'],

@@ -21,15 +21,8 @@ import {
   TOKEN,
 } from './bytes.ts';
 import { Field, identifyField, REQUEST_FIELDS } from './field-names.ts';
-import {
-  FAILED,
-  type HeadFault,
-  type HeadLimits,
-  HeadScanner,
-  indexOfLineFeed,
-  NEED_MORE,
-  parseContentLength,
-} from './head-scanner.ts';
+import { FramingFields } from './framing-fields.ts';
+import { FAILED, type HeadFault, type HeadLimits, HeadScanner, indexOfLineFeed, NEED_MORE } from './head-scanner.ts';
 import { RequestHead } from './request-head.ts';
 import { normalizePath, type RequestPath } from './request-path.ts';
 import { removeNamedLines } from './runs.ts';
@@ -43,6 +36,7 @@ type Phase = 'start' | 'requestLine' | 'headers';
 export class RequestParser {
   readonly head = new RequestHead();
   readonly #scanner = new HeadScanner();
+  readonly #framing = new FramingFields();
   #phase: Phase = 'start';
   /** Where the head starts behind an optional empty line, and the start of the line at hand; both from the first byte fed. */
   #base = 0;
@@ -56,8 +50,6 @@ export class RequestParser {
   #hasHost = false;
   #hostStart = 0;
   #hostEnd = 0;
-  #hasContentLength = false;
-  #hasTransferEncoding = false;
   #lastRawHost = '';
   #lastHost = '' as HostName;
 
@@ -79,8 +71,7 @@ export class RequestParser {
     this.#line = 0;
     this.#headerCount = 0;
     this.#hasHost = false;
-    this.#hasContentLength = false;
-    this.#hasTransferEncoding = false;
+    this.#framing.reset();
   }
 
   /**
@@ -217,9 +208,9 @@ export class RequestParser {
         this.#hostEnd = valueEnd - base;
         return true;
       case Field.contentLength:
-        return this.#contentLength(buf, valueStart, valueEnd);
+        return this.#accept(this.#framing.addLength(buf, scanner));
       case Field.transferEncoding:
-        return this.#transferEncoding(buf, valueStart, valueEnd);
+        return this.#accept(this.#framing.addCoding(buf, scanner));
       case Field.connection:
         head.connection.add(buf, valueStart, valueEnd);
         return true;
@@ -267,31 +258,14 @@ export class RequestParser {
     }
   }
 
-  #contentLength(buf: Buffer, start: number, end: number): boolean {
-    if (this.#hasContentLength) return this.#refuse('severalContentLengths');
-    const length = parseContentLength(buf, start, end);
-    if (length === -1) return this.#refuse('badContentLength');
-    this.#hasContentLength = true;
-    this.head.contentLength = length;
-    return true;
-  }
-
-  /** Only exactly `chunked`, once: any other coding could not be forwarded or would hide the length (RFC 9112 §6.1). */
-  #transferEncoding(buf: Buffer, start: number, end: number): boolean {
-    const isChunked = end - start === 7 && equalsIgnoreCase(buf, start, 'chunked');
-    if (!isChunked || this.#hasTransferEncoding) return this.#refuse('badTransferEncoding');
-    this.#hasTransferEncoding = true;
-    return true;
-  }
-
   /** Checks that need the whole head, and makes its strings. */
   #finish(buf: Buffer, base: number, next: number): number {
     const { head } = this;
-    if (this.#hasTransferEncoding) {
-      if (this.#hasContentLength) return this.#fail('lengthAndTransferEncoding');
-      if (head.minorVersion === 0) return this.#fail('badTransferEncoding');
-      head.contentLength = -1;
-    }
+    const framing = this.#framing;
+    const fault = framing.check(head.minorVersion);
+    if (fault !== null) return this.#fail(fault);
+    if (framing.isChunked) head.contentLength = -1;
+    else if (framing.length !== -1) head.contentLength = framing.length;
     head.text = buf.latin1Slice(base, next);
     head.method = methodName(head.text, this.#methodEnd);
     if (head.method === 'CONNECT' || head.method === 'TRACE') return this.#fail('methodNotAllowed');
@@ -348,6 +322,10 @@ export class RequestParser {
 
   #fail(fault: HeadFault): typeof FAILED {
     return this.#scanner.fail(fault);
+  }
+
+  #accept(fault: HeadFault | null): boolean {
+    return fault === null || this.#refuse(fault);
   }
 
   #refuse(fault: HeadFault): false {

@@ -3,17 +3,10 @@
 // PURE. An upstream is held to the same framing rules as a client: what could be read in two ways is a fault, the client
 // gets 502 and the upstream connection is never used again (response smuggling, RFC 9112 §11.1).
 
-import { CR, equalsBytes, equalsIgnoreCase, FIELD_VALUE, LF, SP } from './bytes.ts';
+import { CR, equalsBytes, FIELD_VALUE, LF, SP } from './bytes.ts';
 import { Field, identifyField, RESPONSE_FIELDS } from './field-names.ts';
-import {
-  FAILED,
-  type HeadFault,
-  type HeadLimits,
-  HeadScanner,
-  indexOfLineFeed,
-  NEED_MORE,
-  parseContentLength,
-} from './head-scanner.ts';
+import { FramingFields } from './framing-fields.ts';
+import { FAILED, type HeadFault, type HeadLimits, HeadScanner, indexOfLineFeed, NEED_MORE } from './head-scanner.ts';
 import { CHUNKED, ResponseHead } from './response-head.ts';
 import { removeNamedLines } from './runs.ts';
 
@@ -23,11 +16,10 @@ const STATUS_LINE_MIN = 12;
 export class ResponseParser {
   readonly head = new ResponseHead();
   readonly #scanner = new HeadScanner();
+  readonly #framing = new FramingFields();
   #line = 0;
   #headerCount = 0;
   #hasStatusLine = false;
-  #hasContentLength = false;
-  #hasTransferEncoding = false;
 
   get fault(): HeadFault {
     return this.#scanner.fault;
@@ -38,8 +30,7 @@ export class ResponseParser {
     this.#line = 0;
     this.#headerCount = 0;
     this.#hasStatusLine = false;
-    this.#hasContentLength = false;
-    this.#hasTransferEncoding = false;
+    this.#framing.reset();
   }
 
   /** Parses `buf[start..end)`; see `RequestParser.parse`. */
@@ -111,9 +102,9 @@ export class ResponseParser {
         head.keep(line - start, next - start);
         return true;
       case Field.contentLength:
-        return this.#contentLength(buf, scanner.valueStart, scanner.valueEnd);
+        return this.#accept(this.#framing.addLength(buf, scanner));
       case Field.transferEncoding:
-        return this.#transferEncoding(buf, scanner.valueStart, scanner.valueEnd);
+        return this.#accept(this.#framing.addCoding(buf, scanner));
       case Field.connection:
         head.connection.add(buf, scanner.valueStart, scanner.valueEnd);
         return true;
@@ -134,29 +125,13 @@ export class ResponseParser {
     }
   }
 
-  #contentLength(buf: Buffer, start: number, end: number): boolean {
-    if (this.#hasContentLength) return this.#refuse('severalContentLengths');
-    const length = parseContentLength(buf, start, end);
-    if (length === -1) return this.#refuse('badContentLength');
-    this.#hasContentLength = true;
-    this.head.contentLength = length;
-    return true;
-  }
-
-  #transferEncoding(buf: Buffer, start: number, end: number): boolean {
-    const isChunked = end - start === 7 && equalsIgnoreCase(buf, start, 'chunked');
-    if (!isChunked || this.#hasTransferEncoding) return this.#refuse('badTransferEncoding');
-    this.#hasTransferEncoding = true;
-    return true;
-  }
-
   #finish(buf: Buffer, start: number, next: number): number {
     const { head } = this;
-    if (this.#hasTransferEncoding) {
-      if (this.#hasContentLength) return this.#fail('lengthAndTransferEncoding');
-      if (head.minorVersion === 0) return this.#fail('badTransferEncoding');
-      head.contentLength = CHUNKED;
-    }
+    const framing = this.#framing;
+    const fault = framing.check(head.minorVersion);
+    if (fault !== null) return this.#fail(fault);
+    if (framing.isChunked) head.contentLength = CHUNKED;
+    else if (framing.length !== -1) head.contentLength = framing.length;
     head.text = buf.latin1Slice(start, next);
     if (head.connection.named !== null) removeNamedLines(head, head.connection.named);
     return next;
@@ -166,9 +141,9 @@ export class ResponseParser {
     return this.#scanner.fail(fault);
   }
 
-  #refuse(fault: HeadFault): false {
-    this.#scanner.fail(fault);
-    return false;
+  #accept(fault: HeadFault | null): boolean {
+    if (fault !== null) this.#scanner.fail(fault);
+    return fault === null;
   }
 }
 

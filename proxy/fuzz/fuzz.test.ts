@@ -1,0 +1,29 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { requestBytes, responseBytes } from './arbitrary.ts';
+import { readCorpus } from './corpus.ts';
+import { checkRequest, checkResponse, runFor } from './properties.ts';
+import { UndiciReader } from './readings.ts';
+
+let undici: UndiciReader;
+beforeAll(async () => {
+  undici = await UndiciReader.start();
+});
+afterAll(() => undici[Symbol.asyncDispose]());
+
+describe('corpus', () => {
+  test.each(readCorpus('request').map(({ name, text }) => [name, text]))('%s', async (_name, text) => {
+    await checkRequest(text as string);
+  });
+
+  test.each(readCorpus('response').map(({ name, text }) => [name, text]))('%s', async (_name, text) => {
+    await checkResponse(text as string, undici);
+  });
+});
+
+test('a short run finds no difference to node:http and undici', async () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  const requests = await runFor(2, seed, requestBytes(readCorpus('request').map(({ text }) => text)), checkRequest);
+  const responses = await runFor(2, seed, responseBytes([]), (text) => checkResponse(text, undici));
+  expect(requests).toBeGreaterThan(100);
+  expect(responses).toBeGreaterThan(50);
+});

@@ -1,0 +1,23 @@
+// `npm run fuzz [-- --seconds N --seed N]`: fuzzes the parsers against node:http and undici. Prints what it tried; on a
+// failure prints the smallest input found, and the seed that finds it again.
+
+import { parseArgs } from 'node:util';
+import { requestBytes, responseBytes } from './arbitrary.ts';
+import { readCorpus } from './corpus.ts';
+import { checkRequest, checkResponse, runFor } from './properties.ts';
+import { UndiciReader } from './readings.ts';
+
+const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } });
+const seconds = Number(values.seconds ?? '60');
+const seed = Number(values.seed ?? Date.now() % 2 ** 31);
+
+const seeds = (kind: 'request' | 'response'): string[] => readCorpus(kind).map(({ text }) => text);
+
+console.log(`fuzzing for ${seconds} s, seed ${seed}`);
+const requests = await runFor(seconds / 2, seed, requestBytes(seeds('request')), checkRequest);
+console.log(`requests: ${requests} inputs, no difference to node:http`);
+await using undici = await UndiciReader.start();
+const responses = await runFor(seconds / 2, seed, responseBytes(seeds('response')), (text) =>
+  checkResponse(text, undici),
+);
+console.log(`responses: ${responses} inputs, no difference to undici`);
