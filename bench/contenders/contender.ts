@@ -1,0 +1,48 @@
+// What the benchmark asks of a proxy: to start in one of a few configurations, on given ports.
+
+import type { PinnedProcess } from '../pinned-process.ts';
+
+/**
+ * `plain`: one host, no access log. `accessLog`: the same with an access log in ingress-nginx's format. `manyHosts`:
+ * 10,000 hosts; even ones belong to the first origin, odd ones to the second.
+ */
+export type Flavour = 'plain' | 'accessLog' | 'manyHosts';
+
+export const HOST_COUNT = 10_000;
+export const HOST = 'bench.test';
+
+/** The two ports of the C origin. */
+export const ORIGIN_PORTS = [9901, 9902] as const;
+
+/** `h00042.bench.test`; the load generator builds the same names. */
+export function hostName(index: number): string {
+  return `h${String(index).padStart(5, '0')}.${HOST}`;
+}
+
+export function originPortOf(hostIndex: number): number {
+  return ORIGIN_PORTS[hostIndex % 2] ?? ORIGIN_PORTS[0];
+}
+
+export interface StartOptions {
+  readonly flavour: Flavour;
+  /** Empty folder of this instance, for configuration and logs. */
+  readonly directory: string;
+  readonly ports: Ports;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+export interface Ports {
+  readonly http: number;
+  readonly https: number;
+  readonly health: number;
+}
+
+export interface Contender {
+  readonly name: string;
+  readonly flavours: readonly Flavour[];
+  readonly hasTls: boolean;
+  readonly start: (options: StartOptions) => PinnedProcess;
+  /** For the report, e.g. `nginx/1.22.1`. */
+  readonly version: () => string;
+}

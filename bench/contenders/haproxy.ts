@@ -1,0 +1,90 @@
+// HAProxy, tuned as a careful user tunes it for this work, and made to add the same headers as Sluice.
+//
+// Deviations from its defaults, each in HAProxy's favour: one thread, kernel splicing, connection reuse always, a pool as
+// large as the others'.
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PinnedProcess, PROXY_CORE } from '../pinned-process.ts';
+import {
+  type Contender,
+  type Flavour,
+  HOST_COUNT,
+  hostName,
+  ORIGIN_PORTS,
+  originPortOf,
+  type StartOptions,
+} from './contender.ts';
+
+export const haproxy: Contender = {
+  name: 'haproxy',
+  flavours: ['plain', 'accessLog', 'manyHosts'],
+  hasTls: true,
+  version: () =>
+    spawnSync('haproxy', ['-v'], { encoding: 'utf8' })
+      .stdout.split(' ')
+      .slice(0, 3)
+      .join(' ')
+      .replace(' version ', '/'),
+  start: (options) => {
+    const { directory } = options;
+    const file = join(directory, 'haproxy.cfg');
+    writeFileSync(
+      join(directory, 'pair.pem'),
+      readFileSync(options.certFile, 'utf8') + readFileSync(options.keyFile, 'utf8'),
+    );
+    writeFileSync(join(directory, 'hosts.map'), renderMap(options.flavour));
+    writeFileSync(file, renderConfiguration(options));
+    return new PinnedProcess({
+      core: PROXY_CORE,
+      command: 'haproxy',
+      args: ['-f', file],
+      logFile: join(directory, 'output.log'),
+    });
+  },
+};
+
+function renderConfiguration({ directory, flavour, ports }: StartOptions): string {
+  return `
+global
+  nbthread 1
+  maxconn 12000
+  maxpipes 1000
+  no strict-limits
+  tune.ssl.default-dh-param 2048
+  ssl-default-bind-options ssl-min-ver TLSv1.2
+  ${flavour === 'accessLog' ? 'log stdout format raw local0' : ''}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+  timeout http-keep-alive 600s
+  option splice-auto
+  http-reuse always
+  ${flavour === 'accessLog' ? 'log global\n  option httplog' : ''}
+frontend http
+  bind 127.0.0.1:${ports.http} backlog 4096
+  bind 127.0.0.1:${ports.https} backlog 4096 ssl crt ${directory}/pair.pem
+  http-request set-header X-Request-ID %[uuid()]
+  http-request set-header X-Real-IP %[src]
+  http-request set-header X-Forwarded-For %[src]
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header X-Forwarded-Port %[dst_port]
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
+  http-request set-header X-Forwarded-Scheme %[ssl_fc,iif(https,http)]
+  http-request set-header X-Scheme %[ssl_fc,iif(https,http)]
+  ${flavour === 'manyHosts' ? `use_backend %[req.hdr(host),lower,map_str(${directory}/hosts.map,origin-${ORIGIN_PORTS[0]})]` : ''}
+  default_backend origin-${ORIGIN_PORTS[0]}
+${ORIGIN_PORTS.map(renderBackend).join('')}`;
+}
+
+function renderBackend(port: number): string {
+  return `backend origin-${port}\n  server origin 127.0.0.1:${port} pool-max-conn 1024\n`;
+}
+
+function renderMap(flavour: Flavour): string {
+  const count = flavour === 'manyHosts' ? HOST_COUNT : 0;
+  return Array.from({ length: count }, (_, i) => `${hostName(i)} origin-${originPortOf(i)}\n`).join('');
+}

@@ -1,0 +1,112 @@
+// nginx, tuned as a careful user tunes it for this work, and made to add the same headers as Sluice.
+//
+// Deviations from its defaults, each in nginx's favour: upstream keep-alive with a large pool, larger proxy buffers
+// (1 MB bodies), no temporary files, request bodies streamed, access log buffered as Sluice buffers its own.
+
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PinnedProcess, PROXY_CORE } from '../pinned-process.ts';
+import {
+  type Contender,
+  type Flavour,
+  HOST,
+  HOST_COUNT,
+  hostName,
+  ORIGIN_PORTS,
+  originPortOf,
+  type StartOptions,
+} from './contender.ts';
+
+export const nginx: Contender = {
+  name: 'nginx',
+  flavours: ['plain', 'accessLog', 'manyHosts'],
+  hasTls: true,
+  version: () => spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr.trim().replace('nginx version: ', ''),
+  start: (options) => {
+    const file = join(options.directory, 'nginx.conf');
+    writeFileSync(file, renderConfiguration(options));
+    return new PinnedProcess({
+      core: PROXY_CORE,
+      command: 'nginx',
+      args: ['-c', file, '-p', options.directory, '-e', 'stderr'],
+      logFile: join(options.directory, 'output.log'),
+    });
+  },
+};
+
+function renderConfiguration(options: StartOptions): string {
+  const { directory, flavour } = options;
+  return `
+user root;
+daemon off;
+worker_processes 1;
+pid ${directory}/nginx.pid;
+error_log stderr warn;
+worker_rlimit_nofile 65536;
+events { worker_connections 32768; use epoll; multi_accept on; }
+http {
+  ${accessLog(directory, flavour)}
+  client_body_temp_path ${directory}/body;
+  proxy_temp_path ${directory}/proxy;
+  fastcgi_temp_path ${directory}/fastcgi;
+  uwsgi_temp_path ${directory}/uwsgi;
+  scgi_temp_path ${directory}/scgi;
+  keepalive_timeout 600s;
+  keepalive_requests 100000000;
+  client_max_body_size 0;
+  client_body_buffer_size 64k;
+  server_names_hash_max_size 65536;
+  server_names_hash_bucket_size 128;
+  ssl_certificate ${options.certFile};
+  ssl_certificate_key ${options.keyFile};
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_session_cache shared:SSL:10m;
+  proxy_http_version 1.1;
+  proxy_request_buffering off;
+  proxy_buffer_size 16k;
+  proxy_buffers 8 32k;
+  proxy_busy_buffers_size 64k;
+  proxy_max_temp_file_size 0;
+  proxy_set_header Connection "";
+  proxy_set_header Host $http_host;
+  proxy_set_header X-Request-ID $request_id;
+  proxy_set_header X-Real-IP $remote_addr;
+  proxy_set_header X-Forwarded-For $remote_addr;
+  proxy_set_header X-Forwarded-Host $http_host;
+  proxy_set_header X-Forwarded-Port $server_port;
+  proxy_set_header X-Forwarded-Proto $scheme;
+  proxy_set_header X-Forwarded-Scheme $scheme;
+  proxy_set_header X-Scheme $scheme;
+  ${ORIGIN_PORTS.map(renderUpstream).join('\n  ')}
+  ${renderServers(options)}
+}
+`;
+}
+
+function renderUpstream(port: number): string {
+  return `upstream origin-${port} { server 127.0.0.1:${port}; keepalive 1024; keepalive_requests 100000000; }`;
+}
+
+function renderServers({ flavour, ports }: StartOptions): string {
+  const listen = `listen 127.0.0.1:${ports.http} backlog=4096; listen 127.0.0.1:${ports.https} ssl backlog=4096;`;
+  const again = `listen 127.0.0.1:${ports.http}; listen 127.0.0.1:${ports.https} ssl;`;
+  const servers = [renderServer(listen, HOST, ORIGIN_PORTS[0])];
+  const count = flavour === 'manyHosts' ? HOST_COUNT : 0;
+  for (let i = 0; i < count; i++) servers.push(renderServer(again, hostName(i), originPortOf(i)));
+  return servers.join('\n  ');
+}
+
+function renderServer(listen: string, name: string, originPort: number): string {
+  return `server { ${listen} server_name ${name}; location / { proxy_pass http://origin-${originPort}; } }`;
+}
+
+/** ingress-nginx's default format `upstreaminfo`, as Sluice writes it. */
+function accessLog(directory: string, flavour: Flavour): string {
+  if (flavour !== 'accessLog') return 'access_log off;';
+  const format =
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" ' +
+    '"$http_user_agent" $request_length $request_time [bench-origin-80] [] $upstream_addr $upstream_response_length ' +
+    '$upstream_response_time $upstream_status $request_id';
+  return `log_format upstreaminfo '${format}';\n  access_log ${directory}/access.log upstreaminfo buffer=64k flush=1s;`;
+}

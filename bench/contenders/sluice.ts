@@ -1,0 +1,126 @@
+// Sluice as users run it: `sluice serve` on a folder of manifests, metrics on, one worker.
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PinnedProcess, PROXY_CORE } from '../pinned-process.ts';
+import {
+  type Contender,
+  type Flavour,
+  HOST,
+  HOST_COUNT,
+  hostName,
+  ORIGIN_PORTS,
+  originPortOf,
+  type StartOptions,
+} from './contender.ts';
+
+const REPOSITORY = join(import.meta.dirname, '../..');
+const NAMESPACE = 'bench';
+
+export const sluice: Contender = {
+  name: 'sluice',
+  flavours: ['plain', 'accessLog', 'manyHosts'],
+  hasTls: true,
+  version: () => `sluice on Node ${process.version}`,
+  start: startSluice,
+};
+
+function startSluice({ flavour, directory, ports, certFile, keyFile }: StartOptions): PinnedProcess {
+  const manifests = join(directory, 'manifests');
+  mkdirSync(manifests);
+  const tls = { 'tls.crt': readFileSync(certFile, 'base64'), 'tls.key': readFileSync(keyFile, 'base64') };
+  // JSON is YAML, and a stream of documents needs no indentation rules.
+  const documents = renderManifests(flavour, tls).map((object) => JSON.stringify(object));
+  writeFileSync(join(manifests, 'bench.yaml'), documents.join('\n---\n'));
+  const profile = process.env['SLUICE_BENCH_NODE_OPTIONS']?.split(' ') ?? [];
+  return new PinnedProcess({
+    core: PROXY_CORE,
+    command: process.execPath,
+    // biome-ignore format: one flag and its value per line
+    args: [
+      ...profile, join(REPOSITORY, 'controller/main.ts'), 'serve',
+      '--manifests', manifests,
+      '--configmap', `${NAMESPACE}/settings`,
+      '--workers', '1',
+      '--bind-address', '127.0.0.1',
+      '--http-port', String(ports.http),
+      '--https-port', String(ports.https),
+      '--healthz-port', String(ports.health),
+      '--log-level', 'warn',
+    ],
+    logFile: join(directory, 'output.log'),
+  });
+}
+
+function renderManifests(flavour: Flavour, tls: Readonly<Record<string, string>>): unknown[] {
+  return [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
+    {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'IngressClass',
+      metadata: { name: 'nginx' },
+      spec: { controller: 'k8s.io/ingress-nginx' },
+    },
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: inNamespace('settings'), data: settings(flavour) },
+    { apiVersion: 'v1', kind: 'Secret', metadata: inNamespace('tls'), type: 'kubernetes.io/tls', data: tls },
+    ...ORIGIN_PORTS.flatMap(renderService),
+    renderIngress('bench', HOST, ORIGIN_PORTS[0]),
+    ...(flavour === 'manyHosts' ? Array.from({ length: HOST_COUNT }, (_, i) => renderHost(i)) : []),
+  ];
+}
+
+/** The same limits as the peers have. HSTS is off because none of them sends it. */
+function settings(flavour: Flavour): Record<string, string> {
+  return {
+    'disable-access-log': String(flavour !== 'accessLog'),
+    'keep-alive': '600',
+    'keep-alive-requests': '100000000',
+    'upstream-keepalive-connections': '1024',
+    'upstream-keepalive-requests': '100000000',
+    'proxy-body-size': '0',
+    'ssl-redirect': 'false',
+    hsts: 'false',
+  };
+}
+
+function renderHost(index: number): unknown {
+  return renderIngress(`host-${index}`, hostName(index), originPortOf(index));
+}
+
+function renderIngress(name: string, host: string, originPort: number): unknown {
+  const backend = { service: { name: `origin-${originPort}`, port: { number: 80 } } };
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: inNamespace(name),
+    spec: {
+      ingressClassName: 'nginx',
+      tls: [{ hosts: [host], secretName: 'tls' }],
+      rules: [{ host, http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }],
+    },
+  };
+}
+
+function renderService(port: number): unknown[] {
+  const name = `origin-${port}`;
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: inNamespace(name),
+      spec: { ports: [{ name: 'http', port: 80, targetPort: port }] },
+    },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { ...inNamespace(name), labels: { 'kubernetes.io/service-name': name } },
+      addressType: 'IPv4',
+      ports: [{ name: 'http', port, protocol: 'TCP' }],
+      endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true } }],
+    },
+  ];
+}
+
+function inNamespace(name: string): { readonly namespace: string; readonly name: string } {
+  return { namespace: NAMESPACE, name };
+}
