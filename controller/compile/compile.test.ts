@@ -12,45 +12,15 @@ import { emptyMemory } from './memory.ts';
 import { clusterObjects } from './testing/arbitrary.ts';
 import { fixture } from './testing/fixtures.ts';
 import { defaultOptions, snapshotOf } from './testing/golden.ts';
-import type { CompileMemory, CompileOptions, CompileResult } from './types.ts';
+import { arbitraryOptions } from './testing/options.ts';
+import { resultText } from './testing/result-text.ts';
 
 const nowMs = Date.parse('2030-01-01T00:00:00Z');
-
-const optionSets: fc.Arbitrary<CompileOptions> = fc
-  .record({
-    watchIngressWithoutClass: fc.boolean(),
-    disableCatchAll: fc.boolean(),
-    deepInspect: fc.boolean(),
-    enableTopologyAwareRouting: fc.boolean(),
-    nodeZone: fc.constant('zone-a'),
-    configMap: fc.constantFrom('', 'default/settings'),
-    defaultBackendService: fc.constantFrom('', 'default/web', 'a/c'),
-    defaultSslCertificate: fc.constantFrom('', 'default/one', 'nonsense'),
-  })
-  .map((changed) => ({ ...defaultOptions, ...changed }));
 
 function snapshotWith(objects: readonly KubernetesObject[]): Snapshot {
   const store = new ObjectStore();
   store.apply(objects.map((object) => ({ kind: 'upsert', object, source: null })));
   return store.snapshot();
-}
-
-/** Everything of a result as text, in the order it has. Maps have no meaningful order and are sorted. */
-function bytesOf(result: CompileResult): string {
-  return JSON.stringify([
-    result.table,
-    result.diagnostics,
-    result.wantedNames,
-    [...result.material].sort(([a], [b]) => (a < b ? -1 : 1)),
-    ...memoryParts(result.memory),
-  ]);
-}
-
-function memoryParts({ acceptedIngresses, goodPairs }: CompileMemory): unknown[] {
-  return [
-    [...acceptedIngresses].sort(([a], [b]) => (a < b ? -1 : 1)),
-    [...goodPairs].sort(([a], [b]) => (a < b ? -1 : 1)),
-  ];
 }
 
 /** ES modules are strict: a write to a frozen object throws. */
@@ -63,7 +33,7 @@ function deepFreeze(value: unknown): void {
 describe('for arbitrary objects compile', () => {
   test('never throws and gives a valid table', () => {
     fc.assert(
-      fc.property(clusterObjects, optionSets, (objects, options) => {
+      fc.property(clusterObjects, arbitraryOptions, (objects, options) => {
         const result = compile(snapshotWith(objects), options, emptyMemory, nowMs);
         expect(validateTable(result.table)).toEqual([]);
         expect([...result.material.keys()]).toEqual(result.table.certificates.map(({ id }) => id));
@@ -74,7 +44,7 @@ describe('for arbitrary objects compile', () => {
 
   test('leaves its input as it is', () => {
     fc.assert(
-      fc.property(clusterObjects, optionSets, (objects, options) => {
+      fc.property(clusterObjects, arbitraryOptions, (objects, options) => {
         for (const object of objects) deepFreeze(object);
         expect(() => compile(snapshotWith(objects), options, emptyMemory, nowMs)).not.toThrow();
       }),
@@ -87,27 +57,27 @@ describe('for arbitrary objects compile', () => {
       fc.tuple(fc.constant(objects), fc.shuffledSubarray([...objects], { minLength: objects.length })),
     );
     fc.assert(
-      fc.property(shuffled, optionSets, ([objects, others], options) => {
+      fc.property(shuffled, arbitraryOptions, ([objects, others], options) => {
         const [one, two] = [objects, others].map((list) => compile(snapshotWith(list), options, emptyMemory, nowMs));
-        expect(two && bytesOf(two)).toBe(one && bytesOf(one));
+        expect(two && resultText(two)).toBe(one && resultText(one));
       }),
     );
   });
 
   test('gives the same again with its own memory', () => {
     fc.assert(
-      fc.property(clusterObjects, clusterObjects, optionSets, (before, after, options) => {
+      fc.property(clusterObjects, clusterObjects, arbitraryOptions, (before, after, options) => {
         const { memory } = compile(snapshotWith(before), options, emptyMemory, nowMs);
         const once = compile(snapshotWith(after), options, memory, nowMs);
         const twice = compile(snapshotWith(after), options, once.memory, nowMs);
-        expect(bytesOf(twice)).toBe(bytesOf(once));
+        expect(resultText(twice)).toBe(resultText(once));
       }),
     );
   });
 
   test('names in every diagnostic the object and the reason, and says what follows', () => {
     fc.assert(
-      fc.property(clusterObjects, optionSets, (objects, options) => {
+      fc.property(clusterObjects, arbitraryOptions, (objects, options) => {
         for (const { reason, object, message } of compile(snapshotWith(objects), options, emptyMemory, nowMs)
           .diagnostics) {
           expect(reason).toMatch(/^[A-Z][A-Za-z]+$/);
@@ -122,7 +92,7 @@ describe('for arbitrary objects compile', () => {
   test('keeps key material out of table, diagnostics and printed memory', () => {
     const keyLine = fixture('foo-bar-com.key').split('\n')[1] ?? '';
     fc.assert(
-      fc.property(clusterObjects, optionSets, (objects, options) => {
+      fc.property(clusterObjects, arbitraryOptions, (objects, options) => {
         const { table, diagnostics } = compile(snapshotWith(objects), options, emptyMemory, nowMs);
         expect(JSON.stringify([table, diagnostics])).not.toContain(keyLine);
       }),

@@ -31,6 +31,26 @@ export interface Snapshot {
   readonly sources: ReadonlyMap<string, SourceLocation>;
   /** Problems found while reading and decoding, before compile. */
   readonly sourceDiagnostics: readonly Diagnostic[];
+  /** Where to look for what is different from the snapshot before. */
+  readonly changes: SnapshotChanges;
+}
+
+/**
+ * Keys of the maps of a Snapshot under which something was set or deleted since an earlier snapshot of the same store.
+ * Under all other keys both hold the same objects, by identity.
+ */
+export interface SnapshotChanges {
+  /** Revision of the earlier snapshot; 0 is the empty one before the first. */
+  readonly since: number;
+  readonly ingresses: ReadonlySet<ObjectKey>;
+  readonly ingressClasses: ReadonlySet<ObjectKey>;
+  readonly services: ReadonlySet<ObjectKey>;
+  readonly slicesByService: ReadonlySet<ObjectKey>;
+  readonly secrets: ReadonlySet<ObjectKey>;
+  readonly configMaps: ReadonlySet<ObjectKey>;
+  readonly namespaces: ReadonlySet<ObjectKey>;
+  readonly resolvedNames: ReadonlySet<string>;
+  readonly sources: ReadonlySet<string>;
 }
 
 /** An ObjectStore change: what a source (manifest folder, API server) tells the store. Applied as one step. */

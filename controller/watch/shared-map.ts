@@ -5,6 +5,7 @@
 export class SharedMap<K, V> {
   #map = new Map<K, V>();
   #isShared = false;
+  #touched = new Set<K>();
 
   get(key: K): V | undefined {
     return this.#map.get(key);
@@ -12,17 +13,27 @@ export class SharedMap<K, V> {
 
   set(key: K, value: V): void {
     this.#own().set(key, value);
+    this.#touched.add(key);
   }
 
   /** Removes the key; false when it was not there. */
   delete(key: K): boolean {
-    return this.#map.has(key) && this.#own().delete(key);
+    if (!this.#map.has(key)) return false;
+    this.#touched.add(key);
+    return this.#own().delete(key);
   }
 
   /** Gives the map as it is now. Later changes do not show in it. Constant time. */
   share(): ReadonlyMap<K, V> {
     this.#isShared = true;
     return this.#map;
+  }
+
+  /** Gives the keys that were set or deleted since the last call. */
+  takeTouched(): ReadonlySet<K> {
+    const touched = this.#touched;
+    if (touched.size > 0) this.#touched = new Set();
+    return touched.size > 0 ? touched : none;
   }
 
   #own(): Map<K, V> {
@@ -33,3 +44,5 @@ export class SharedMap<K, V> {
     return this.#map;
   }
 }
+
+const none: ReadonlySet<never> = new Set();

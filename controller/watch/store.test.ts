@@ -29,7 +29,7 @@ function diagnostic(name: string): Diagnostic {
 }
 
 const mapsOf = (snapshot: Snapshot) => {
-  const { revision: _revision, ...maps } = snapshot;
+  const { revision: _revision, changes: _changes, ...maps } = snapshot;
   return Object.entries(maps);
 };
 
@@ -112,6 +112,26 @@ describe('snapshot', () => {
     expect(before.ingresses.get('shop/web')?.rules[0]?.paths?.[0]?.path).toBe('/a');
     expect(before.slicesByService.get('shop/web')?.map((s) => s.meta.name)).toEqual(['web-1']);
     expect(before.secrets.size).toBe(0);
+  });
+
+  test('names what may differ from the snapshot before, and nothing else', () => {
+    const store = new ObjectStore();
+    store.apply([upsert(ingress('/a')), upsert(secret('x'))]);
+    expect(store.snapshot().changes).toMatchObject({
+      since: 0,
+      ingresses: new Set(['shop/web']),
+      secrets: new Set(['shop/web']),
+      sources: new Set(['Ingress/shop/web', 'Secret/shop/web']),
+    });
+    store.apply([upsert(slice('web-1', 'web')), remove('Secret', 'shop/web'), remove('Secret', 'shop/other')]);
+    store.apply([upsert(ingress('/a'))]);
+    expect(store.snapshot().changes).toMatchObject({
+      since: 1,
+      ingresses: new Set(),
+      services: new Set(),
+      slicesByService: new Set(['shop/web']),
+      secrets: new Set(['shop/web']),
+    });
   });
 
   test('maps without a change keep their identity', () => {

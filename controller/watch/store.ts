@@ -5,7 +5,7 @@
 
 import { compareDiagnostics, compareText, type Diagnostic, type SourceLocation } from '../objects/diagnostic.ts';
 import { isSameValue } from '../objects/equal.ts';
-import type { Snapshot, StoreChange } from '../objects/snapshot.ts';
+import type { Snapshot, SnapshotChanges, StoreChange } from '../objects/snapshot.ts';
 import {
   type ConfigMap,
   type EndpointSlice,
@@ -55,6 +55,7 @@ export class ObjectStore {
   /** Gives the present state: the same value until something changes, then one with the next revision. Starts at 1. */
   snapshot(): Snapshot {
     this.#snapshot ??= {
+      changes: this.#takeChanges(),
       revision: ++this.#revision,
       ingresses: this.#ingresses.share(),
       ingressClasses: this.#ingressClasses.share(),
@@ -68,6 +69,21 @@ export class ObjectStore {
       sourceDiagnostics: this.#sourceDiagnostics,
     };
     return this.#snapshot;
+  }
+
+  #takeChanges(): SnapshotChanges {
+    return {
+      since: this.#revision,
+      ingresses: this.#ingresses.takeTouched(),
+      ingressClasses: this.#ingressClasses.takeTouched(),
+      services: this.#services.takeTouched(),
+      slicesByService: this.#slicesByService.takeTouched(),
+      secrets: this.#secrets.takeTouched(),
+      configMaps: this.#configMaps.takeTouched(),
+      namespaces: this.#namespaces.takeTouched(),
+      resolvedNames: this.#resolvedNames.takeTouched(),
+      sources: this.#sources.takeTouched(),
+    };
   }
 
   #applyOne(change: StoreChange): boolean {

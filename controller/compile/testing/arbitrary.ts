@@ -193,19 +193,23 @@ const ourClass: IngressClass = {
   controller: 'k8s.io/ingress-nginx',
 };
 
+/** Any object of a cluster. */
+export const clusterObject: fc.Arbitrary<KubernetesObject> = fc.oneof(
+  { weight: 8, arbitrary: ingress },
+  { weight: 8, arbitrary: service },
+  { weight: 8, arbitrary: slice },
+  { weight: 3, arbitrary: secret },
+  { weight: 1, arbitrary: configMap },
+  { weight: 1, arbitrary: ingressClass },
+);
+
 /** A set of objects, at most one of each kind and key, and the IngressClass that most of its Ingresses name. */
 export const clusterObjects: fc.Arbitrary<readonly KubernetesObject[]> = fc
-  .uniqueArray(
-    fc.oneof(
-      { weight: 8, arbitrary: ingress },
-      { weight: 8, arbitrary: service },
-      { weight: 8, arbitrary: slice },
-      { weight: 3, arbitrary: secret },
-      { weight: 1, arbitrary: configMap },
-      { weight: 1, arbitrary: ingressClass },
-    ),
-    { maxLength: 40, size: 'max', selector: (object) => `${object.kind}/${keyOf(object.meta)}` },
-  )
+  .uniqueArray(clusterObject, {
+    maxLength: 40,
+    size: 'max',
+    selector: (object) => `${object.kind}/${keyOf(object.meta)}`,
+  })
   .map((objects) => [ourClass, ...objects]);
 
 function clusterMeta(name: string, namespace: string): ObjectMeta {
