@@ -7,22 +7,16 @@
 // `onBodyEnd`, `onClientDrain`, `onClientGone`; the upstream side calls the UpstreamUser methods. It ends by telling the
 // client side `finished`, exactly once per `begin`.
 
-import { applyHttpsRedirect } from '../filters/https-redirect.ts';
 import { type Answer, answerOf } from '../http/answer.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import { matchHost, matchRoute } from '../match/match-route.ts';
 import { RequestRecord } from '../observe/observer.ts';
+import { applyRequestFilters } from './apply-filters.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
-import {
-  believedValues,
-  type ForwardingClient,
-  forwardingParts,
-  hostSentUpstream,
-  upgradeToken,
-} from './forwarding.ts';
+import { type ForwardingClient, forwardingParts, upgradeToken } from './forwarding.ts';
 import { renderRequest } from './request-text.ts';
 import { mayRetry } from './retry.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
@@ -54,8 +48,6 @@ type Phase = 'idle' | 'connecting' | 'sending' | 'responding' | 'tunnel';
 
 export class Exchange implements UpstreamUser, Timed {
   readonly record = new RequestRecord();
-  /** The table this request is served by, from begin to end. */
-  current: CurrentTable;
   readonly #context: ProxyContext;
   readonly #client: ClientStream;
   readonly #deadline = new Deadline(this);
@@ -73,6 +65,8 @@ export class Exchange implements UpstreamUser, Timed {
   #bodyBytes = 0;
   #isBodyDone = false;
   #hasSentBody = false;
+  /** Response bytes wait for the client; the upstream is not read meanwhile. */
+  #isClientSlow = false;
   #isTunnelEnded = false;
   #status = 0;
   #reason = '';
@@ -80,7 +74,6 @@ export class Exchange implements UpstreamUser, Timed {
   constructor(context: ProxyContext, client: ClientStream) {
     this.#context = context;
     this.#client = client;
-    this.current = context.current;
   }
 
   get isTunnel(): boolean {
@@ -95,14 +88,17 @@ export class Exchange implements UpstreamUser, Timed {
   /** Starts with the client's parsed head. The answer may come within this call. */
   begin(): void {
     const { head } = this.#client;
-    this.current = this.#context.current;
+    // All that comes from the table is taken from this one; a request never sees two.
+    const { current } = this.#context;
     this.#reset();
-    const host = matchHost(this.current.index, head.host);
+    this.record.revision = current.revision;
+    const host = matchHost(current.index, head.host);
     const route = matchRoute(host, head.path);
     this.record.virtualHost = host.name;
     this.#route = route;
     if (route === null) return this.#answer(answerOf(404, 'noRoute'));
-    const filtered = route.route.filters.length === 0 ? null : this.#applyFilters(route);
+    const { filters } = route.route;
+    const filtered = filters.length === 0 ? null : applyRequestFilters(filters, this.#client, current);
     if (filtered !== null) return this.#answer(filtered);
     const { target } = route.route;
     if (target.kind === 'answer') return this.#answer(answerOf(target.status, target.reason));
@@ -110,7 +106,7 @@ export class Exchange implements UpstreamUser, Timed {
     if (maxBodyBytes !== null && head.contentLength > maxBodyBytes) return this.#failRequest('bodyTooLarge');
     this.#upstream = this.#context.endpoints.get(target.upstream) ?? null;
     this.#isBodyDone = !head.hasBody;
-    this.#requestText = this.#renderRequest(head);
+    this.#requestText = this.#renderRequest(head, current);
     this.#attempt();
   }
 
@@ -138,7 +134,8 @@ export class Exchange implements UpstreamUser, Timed {
     this.#isBodyDone = true;
     if (this.#connection === null || this.#route === null) return;
     this.#connection.endBody();
-    this.#context.wheel.set(this.#deadline, this.#route.policy.readTimeoutMs);
+    // A response that waits for a slow client goes on without a deadline of the upstream's.
+    if (!this.#isClientSlow) this.#armReadDeadline();
   }
 
   /** Sends what one client read has gathered for the upstream. */
@@ -147,6 +144,7 @@ export class Exchange implements UpstreamUser, Timed {
   }
 
   onClientDrain(): void {
+    this.#isClientSlow = false;
     if (this.#phase !== 'responding' && this.#phase !== 'tunnel') return;
     this.#connection?.resume();
     this.#armReadDeadline();
@@ -220,7 +218,7 @@ export class Exchange implements UpstreamUser, Timed {
   onInformational(head: ResponseHead): void {
     // The 100 is ours to send (Expect is not forwarded); others go to clients that can read them (RFC 9110 §15.2).
     if (head.status !== 100 && this.#client.head.minorVersion === 1) this.#client.sendInformational(head);
-    this.#armReadDeadline();
+    if (this.#isBodyDone) this.#armReadDeadline();
   }
 
   onResponseHead(head: ResponseHead, hasBody: boolean): void {
@@ -234,6 +232,7 @@ export class Exchange implements UpstreamUser, Timed {
 
   onResponseBody(buf: Buffer, start: number, end: number): boolean {
     const mayGoOn = this.#client.sendBody(buf, start, end);
+    this.#isClientSlow = !mayGoOn;
     // While the client is slow the upstream is not to blame: its deadline stands still.
     if (mayGoOn) this.#armReadDeadline();
     else this.#context.wheel.clear(this.#deadline);
@@ -317,8 +316,8 @@ export class Exchange implements UpstreamUser, Timed {
 
   #attemptFailed(code: ProxyErrorCode, detail: string): void {
     this.#dropConnection();
-    this.#noteAttempt(0);
-    this.#reason = detail;
+    this.#noteAttempt(PROXY_ERRORS[code].status);
+    this.record.detail = detail;
     if (!this.#mayRetry(code)) return this.#failRequest(code);
     if (code === 'staleConnection') return this.#retryOnFreshConnection(code);
     const failed = this.#endpoint;
@@ -355,26 +354,15 @@ export class Exchange implements UpstreamUser, Timed {
     this.record.endAttempt(status, this.#context.preciseNowMs() - this.#attemptStartedAtMs);
   }
 
-  #applyFilters(route: IndexedRoute): Answer | null {
-    const client = this.#client;
-    const { head } = client;
-    for (const filter of route.route.filters) {
-      const scheme = believedValues(head, client, this.current)?.scheme ?? (client.isTls ? 'https' : 'http');
-      const host = hostSentUpstream(head, client, this.current);
-      const answer = applyHttpsRedirect(filter, { scheme, host, target: head.target });
-      if (answer !== null) return answer;
-    }
-    return null;
-  }
-
-  #renderRequest(head: RequestHead): string {
-    const parts = forwardingParts(head, this.#client, this.current, this.#context.nextRequestId);
+  #renderRequest(head: RequestHead, current: CurrentTable): string {
+    const parts = forwardingParts(head, this.#client, current, this.#context.nextRequestId);
     this.record.requestId = parts.requestId;
     return renderRequest(head, parts);
   }
 
   #onSwitchingProtocols(head: ResponseHead): void {
-    if (upgradeToken(this.#client.head) === '') {
+    // Before the request has ended, its body and the tunnel's bytes could not be told apart (RFC 9110 §7.8).
+    if (upgradeToken(this.#client.head) === '' || !this.#isBodyDone) {
       this.#dropConnection();
       return this.#failRequest('upstreamFault');
     }
@@ -391,7 +379,7 @@ export class Exchange implements UpstreamUser, Timed {
   #failRequest(code: ProxyErrorCode): void {
     this.#dropConnection();
     if (this.#phase === 'responding') return this.#abort(code);
-    if (this.#reason === '') this.#reason = code;
+    this.#reason = code;
     const { status } = PROXY_ERRORS[code];
     this.#status = status;
     if (code === 'clientGone') this.#client.abortResponse();
@@ -418,6 +406,11 @@ export class Exchange implements UpstreamUser, Timed {
     this.#releaseEndpoint();
   }
 
+  /** For a client stream that goes away: nothing of this exchange stays linked anywhere. Call it when nothing runs. */
+  close(): void {
+    this.#context.wheel.remove(this.#deadline);
+  }
+
   /** Keeps `#endpoint` known for the retry decision, but counts it out. */
   #releaseEndpoint(): void {
     if (this.#endpoint !== null && !this.#isReleased) {
@@ -431,26 +424,28 @@ export class Exchange implements UpstreamUser, Timed {
     this.#phase = 'idle';
     const { record } = this;
     record.route = this.#route;
-    record.revision = this.current.revision;
     record.status = this.#status;
     record.reason = this.#reason;
     record.durationMs = this.#context.preciseNowMs() - this.#startedAtMs;
+    // An idle client connection must not keep an old table alive.
+    this.#route = null;
+    this.#upstream = null;
+    this.#endpoint = null;
+    this.#tried = null;
+    this.#requestText = '';
     this.#client.finished();
   }
 
   #reset(): void {
     this.#phase = 'connecting';
-    this.#route = null;
-    this.#upstream = null;
     this.#connection = null;
-    this.#endpoint = null;
     this.#isReleased = true;
-    this.#tried = null;
     this.#attempts = 0;
     this.#startedAtMs = this.#context.preciseNowMs();
     this.#bodyBytes = 0;
     this.#isBodyDone = false;
     this.#hasSentBody = false;
+    this.#isClientSlow = false;
     this.#isTunnelEnded = false;
     this.#status = 0;
     this.#reason = '';

@@ -1,5 +1,7 @@
 // What one request tells the upstream about its client: trusted or not, Host, X-Request-ID, Upgrade.
 
+import net from 'node:net';
+import { parseAuthority } from '../http/authority.ts';
 import { type ConnectionFacts, type ForwardedValues, renderForwardedLines, trustedValues } from '../http/forwarded.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { CurrentTable } from './context.ts';
@@ -41,7 +43,11 @@ export function believedValues(
     proto: head.valueOf(head.xForwardedProto),
     port: head.valueOf(head.xForwardedPort),
   };
-  return trustedValues(client, said, isTrusted, global.computeFullForwardedFor);
+  return trustedValues(client, said, { isTrusted, isAddress }, global.computeFullForwardedFor);
+}
+
+function isAddress(text: string): boolean {
+  return net.isIP(text) !== 0;
 }
 
 /** The client's Host, or the first X-Forwarded-Host entry of a trusted peer. */
@@ -49,7 +55,8 @@ export function hostSentUpstream(head: RequestHead, client: ConnectionFacts, cur
   const { isTrusted } = current;
   if (isTrusted !== null && head.xForwardedHost.start !== -1 && isTrusted(client.remoteAddress)) {
     const first = head.valueOf(head.xForwardedHost).split(',')[0]?.trim() ?? '';
-    if (first !== '') return first;
+    // It becomes a Host and part of a Location: what is no authority must not get there.
+    if (first !== '' && parseAuthority(first) !== null) return first;
   }
   // A client without Host (HTTP/1.0): ingress-nginx sends the name of its catch-all server.
   return head.rawHost === '' ? '_' : head.rawHost;
@@ -63,6 +70,8 @@ export function upgradeToken(head: RequestHead): string {
 }
 
 function requestId(head: RequestHead, current: CurrentTable, nextRequestId: () => string): string {
-  if (head.xRequestId.start !== -1) return head.valueOf(head.xRequestId);
+  // An empty one counts as none, as in ingress-nginx.
+  const { start, end } = head.xRequestId;
+  if (end > start && start !== -1) return head.valueOf(head.xRequestId);
   return current.global.generateRequestId ? nextRequestId() : '';
 }

@@ -193,7 +193,7 @@ describe('responses', () => {
 
   test('trailers go only to a client that takes them, without forbidden fields', async () => {
     const reply =
-      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\nContent-Length: 4\r\nSet-Cookie: a\r\n\r\n';
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\nContent-Type: 4\r\nSet-Cookie: a\r\n\r\n';
     await using origin = await startReplyingOrigin(reply);
     await using proxy = await startProxy([{ endpoints: [origin.port] }]);
     using client = await connectRaw(proxy.port);

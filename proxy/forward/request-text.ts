@@ -3,7 +3,7 @@
 // Everything the proxy vouches for (Host, X-Forwarded-*, X-Real-IP, X-Request-ID, framing, Connection) is rendered here
 // and nowhere else, so that no client-sent twin of it can get through.
 
-import type { RequestHead } from '../http/request-head.ts';
+import type { RequestHead, TextRange } from '../http/request-head.ts';
 
 /** The parts that do not come from the head itself. */
 export interface RequestTextParts {
@@ -26,13 +26,19 @@ export function renderRequest(head: RequestHead, parts: RequestTextParts): strin
   }
   text += `X-Forwarded-Host: ${parts.host}\r\n${parts.forwardedLines}`;
   if (parts.requestId !== '') text += `X-Request-ID: ${parts.requestId}\r\n`;
-  if (head.xForwardedFor.start !== -1) text += `X-Original-Forwarded-For: ${head.valueOf(head.xForwardedFor)}\r\n`;
+  if (hasValue(head.xForwardedFor)) text += `X-Original-Forwarded-For: ${head.valueOf(head.xForwardedFor)}\r\n`;
+  if (hasValue(head.xForwardedHost)) text += `X-Original-Forwarded-Host: ${head.valueOf(head.xForwardedHost)}\r\n`;
   if (parts.isTrustedPeer && head.trustedRuns.length !== 0) text += trustedLines(head);
   if (head.contentLength > 0) text += `Content-Length: ${head.contentLength}\r\n`;
   else if (head.contentLength === -1) text += 'Transfer-Encoding: chunked\r\n';
   else if (needsZeroLength(head.method)) text += 'Content-Length: 0\r\n';
   if (parts.upgrade !== '') text += `Upgrade: ${parts.upgrade}\r\nConnection: upgrade\r\n`;
   return `${text}\r\n`;
+}
+
+/** nginx leaves a header out whose value is empty. */
+function hasValue(range: TextRange): boolean {
+  return range.start !== -1 && range.end > range.start;
 }
 
 /** Methods whose empty body servers want to see declared (RFC 9110 §8.6). */

@@ -42,6 +42,13 @@ export class TimerWheel {
     this.#tick = Math.floor(nowMs / tickMs);
   }
 
+  /** Linked deadlines, cleared ones included. Walks them all: for tests and diagnosis. */
+  get size(): number {
+    let size = 0;
+    for (const first of this.#slots) for (let each = first; each !== null; each = each.next) size++;
+    return size;
+  }
+
   /** Lets `deadline` fire `delayMs` from now, replacing what was set. */
   set(deadline: Deadline, delayMs: number): void {
     const atMs = this.nowMs + delayMs;

@@ -8,7 +8,12 @@ export function trustedPeers(global: GlobalSettings): ((address: string) => bool
   if (!global.useForwardedHeaders) return null;
   const list = new net.BlockList();
   for (const cidr of global.trustedCidrs) addCidr(list, cidr);
-  return (address) => list.check(address, net.isIPv6(address) ? 'ipv6' : 'ipv4');
+  return (address) => {
+    // A link-local peer carries its interface: `fe80::1%eth0`.
+    const zone = address.indexOf('%');
+    const plain = zone === -1 ? address : address.slice(0, zone);
+    return list.check(plain, net.isIPv6(plain) ? 'ipv6' : 'ipv4');
+  };
 }
 
 /** The compiler has checked the text: what cannot be added here is skipped, which trusts fewer, not more. */

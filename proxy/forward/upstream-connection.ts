@@ -14,6 +14,7 @@ import { CHUNKED, type ResponseHead, UNTIL_CLOSE } from '../http/response-head.t
 import { ResponseParser } from '../http/response-parser.ts';
 import { HeadStash } from '../listen/head-stash.ts';
 import { type ReadBuffers, SMALL_BODY_BYTES } from '../listen/read-buffers.ts';
+import { ReadLease } from '../listen/read-lease.ts';
 import { SocketWriter } from '../listen/socket-writer.ts';
 import { connectSocket, type SocketOwner } from '../listen/sockets.ts';
 import type { ProxyErrorCode } from './errors.ts';
@@ -69,6 +70,7 @@ export class UpstreamConnection implements SocketOwner, Timed {
   readonly #socket: Socket;
   readonly #parser = new ResponseParser();
   readonly #stash = new HeadStash();
+  readonly #lease: ReadLease;
   #decoder: ChunkedDecoder | null = null;
   #state: State = 'connecting';
   #user: UpstreamUser | null;
@@ -79,10 +81,7 @@ export class UpstreamConnection implements SocketOwner, Timed {
   #informational = 0;
   /** Body bytes to come; CHUNKED or UNTIL_CLOSE. */
   #remaining = 0;
-  #lease: Buffer | null = null;
-  #leaseUsed = 0;
-  /** The last write from the lease has not finished: the lease must not be read into or reused. */
-  #isLeasePending = false;
+  /** A response body that goes on after its first read is worth a buffer of its own. */
   #isBulk = false;
   #isPaused = false;
   #lastError = '';
@@ -92,6 +91,7 @@ export class UpstreamConnection implements SocketOwner, Timed {
     this.#home = home;
     this.#user = user;
     this.openedAtMs = nowMs;
+    this.#lease = new ReadLease(home.buffers);
     this.#socket = connectSocket(endpoint.address, endpoint.port, this);
     this.writer.open(this.#socket, () => this.onDrain());
     this.#socket.once('connect', () => this.#onConnect());
@@ -162,14 +162,12 @@ export class UpstreamConnection implements SocketOwner, Timed {
   }
 
   nextBuffer(): Buffer {
-    if (!this.#isBulk) return this.#home.buffers.shared;
-    this.#lease ??= this.#home.buffers.lease();
-    return this.#lease;
+    return this.#lease.nextBuffer(this.#isBulk);
   }
 
   onRead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
-    this.#leaseUsed = 0;
-    const mayGoOn = this.#consume(buf, start, end, isOwned || buf === this.#lease);
+    this.#lease.beginRead();
+    const mayGoOn = this.#consume(buf, start, end, isOwned || this.#lease.owns(buf));
     this.#user?.onUpstreamReadDone();
     if (!mayGoOn && this.#state !== 'closed' && this.#state !== 'idle') {
       this.#isPaused = true;
@@ -331,15 +329,15 @@ export class UpstreamConnection implements SocketOwner, Timed {
     const user = this.#user;
     if (user === null) return false;
     const length = end - start;
-    if (isOwned || length <= SMALL_BODY_BYTES) return user.onResponseBody(buf, start, end);
-    this.#lease ??= this.#home.buffers.lease();
     const lease = this.#lease;
-    if (this.#leaseUsed + length > lease.length)
-      return user.onResponseBody(Buffer.from(buf.subarray(start, end)), 0, length);
-    const from = this.#leaseUsed;
-    buf.copy(lease, from, start, end);
-    this.#leaseUsed += length;
-    return user.onResponseBody(lease, from, from + length);
+    let mayGoOn: boolean;
+    if (isOwned || length <= SMALL_BODY_BYTES) mayGoOn = user.onResponseBody(buf, start, end);
+    else {
+      const bytes = lease.place(buf, start, end);
+      mayGoOn = user.onResponseBody(bytes, lease.start, lease.start + length);
+    }
+    lease.isPending = !mayGoOn;
+    return mayGoOn;
   }
 
   /** The response is complete. `isClean`: no byte was left behind it. */
@@ -349,19 +347,11 @@ export class UpstreamConnection implements SocketOwner, Timed {
     const isPersistent = head.minorVersion === 1 ? !head.connection.close : head.connection.keepAlive;
     const isReusable = isClean && isPersistent && this.#isRequestDone && this.#state === 'body';
     this.#user = null;
-    this.#dropLease();
+    this.#isBulk = false;
     this.#state = 'idle';
     if (isReusable && !this.writer.isBlocked && this.#home.keep(this)) this.resume();
     else this.#close();
     user?.onResponseEnd(trailers);
-  }
-
-  /** While a write still points into the lease it is left to the garbage collector instead of being reused. */
-  #dropLease(): void {
-    this.#isBulk = false;
-    if (this.#lease === null) return;
-    if (!this.#isLeasePending) this.#home.buffers.release(this.#lease);
-    this.#lease = null;
   }
 
   #fail(detail: string, code: ProxyErrorCode = this.#failureCode()): void {
@@ -382,7 +372,7 @@ export class UpstreamConnection implements SocketOwner, Timed {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#stash.clear();
-    this.#dropLease();
+    this.#lease.drop();
     this.#home.forget(this);
     this.#socket.destroy();
   }

@@ -47,6 +47,14 @@ export interface ClientForwarding {
   readonly port: string;
 }
 
+/** What the caller knows about addresses; this file imports nothing that could tell. */
+export interface Peers {
+  /** Believes the peer at this address. */
+  isTrusted(address: string): boolean;
+  /** An IPv4 or IPv6 address, without port and brackets. */
+  isAddress(text: string): boolean;
+}
+
 /**
  * Values for a trusted peer (`use-forwarded-headers: "true"`). The client address is the right-most X-Forwarded-For
  * entry that is not trusted itself (nginx `real_ip_recursive`), or the left-most when all are.
@@ -54,11 +62,11 @@ export interface ClientForwarding {
 export function trustedValues(
   facts: ConnectionFacts,
   client: ClientForwarding,
-  isTrusted: (address: string) => boolean,
+  peers: Peers,
   appendToForwardedFor: boolean,
 ): ForwardedValues {
   const own = untrustedValues(facts);
-  const realIp = realAddress(facts.remoteAddress, client.forwardedFor, isTrusted);
+  const realIp = realAddress(facts.remoteAddress, client.forwardedFor, peers);
   const appended = client.forwardedFor === '' ? facts.remoteAddress : `${client.forwardedFor}, ${facts.remoteAddress}`;
   return {
     realIp,
@@ -68,15 +76,16 @@ export function trustedValues(
   };
 }
 
-function realAddress(peer: string, forwardedFor: string, isTrusted: (address: string) => boolean): string {
-  if (forwardedFor === '' || !isTrusted(peer)) return peer;
+function realAddress(peer: string, forwardedFor: string, peers: Peers): string {
+  if (forwardedFor === '' || !peers.isTrusted(peer)) return peer;
   const entries = forwardedFor.split(',');
   let address = peer;
   for (let i = entries.length - 1; i >= 0; i--) {
     const entry = stripPort((entries[i] as string).trim());
-    if (entry === '' || !/^[0-9A-Fa-f:.]+$/.test(entry)) return address;
+    // What is no address ends the walk: the entries before it cannot be vouched for.
+    if (!peers.isAddress(entry)) return address;
     address = entry;
-    if (!isTrusted(entry)) return entry;
+    if (!peers.isTrusted(entry)) return entry;
   }
   return address;
 }

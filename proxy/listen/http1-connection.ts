@@ -11,10 +11,8 @@ import type { Socket } from 'node:net';
 import type { ProxyContext } from '../forward/context.ts';
 import { statusOfFault } from '../forward/errors.ts';
 import { type ClientStream, Exchange } from '../forward/exchange.ts';
-import { type BodyFraming, framingOf, renderInformational, renderResponse } from '../forward/response-text.ts';
 import { Deadline, type Timed } from '../forward/timer-wheel.ts';
-import { type Answer, answerOf, renderAnswer } from '../http/answer.ts';
-import { filterTrailers } from '../http/chunked.ts';
+import { type Answer, answerOf } from '../http/answer.ts';
 import { renderForwardedLines, untrustedValues } from '../http/forwarded.ts';
 import { FAILED, NEED_MORE } from '../http/head-scanner.ts';
 import type { RequestHead } from '../http/request-head.ts';
@@ -22,15 +20,17 @@ import { RequestParser } from '../http/request-parser.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { HeadStash } from './head-stash.ts';
 import { SMALL_BODY_BYTES } from './read-buffers.ts';
+import { ReadLease } from './read-lease.ts';
 import { RequestBody } from './request-body.ts';
+import { ResponseSender } from './response-sender.ts';
 import { SocketWriter } from './socket-writer.ts';
 import type { SocketOwner } from './sockets.ts';
 
 type State = 'waiting' | 'head' | 'exchange' | 'tunnel' | 'lingering' | 'closed';
 
-/** nginx: `lingering_timeout`, and a bound on what a lingering client may send (nginx bounds the time, 30 s). */
+/** nginx: `lingering_timeout`, between two reads of a lingering client, and `lingering_time`, for all of them. */
 const LINGER_MS = 5_000;
-const LINGER_BYTES = 1024 * 1024;
+const LINGER_TOTAL_MS = 30_000;
 /** nginx `send_timeout`: a client that takes no byte of a waiting response for this long is cut. */
 const WRITE_STALL_MS = 60_000;
 
@@ -50,7 +50,9 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   readonly #body = new RequestBody();
   readonly #exchange: Exchange;
   readonly #writer = new SocketWriter();
+  readonly #sender: ResponseSender;
   readonly #stash = new HeadStash();
+  readonly #lease: ReadLease;
   readonly #deadline = new Deadline(this);
   #socket: Socket | null = null;
   #state: State = 'waiting';
@@ -60,18 +62,18 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   #isPaused = false;
   #requests = 0;
   #keepAlive = true;
-  #framing: BodyFraming = 'none';
-  #isHeadSent = false;
   #wantsContinue = false;
+  /** Response bytes wait for the client, and `#deadline` runs for it: nothing else may move the deadline meanwhile. */
+  #isStalled = false;
   #bytesOutBefore = 0;
-  #lingeredBytes = 0;
-  #lease: Buffer | null = null;
-  #isLeasePending = false;
+  #lingerUntilMs = 0;
 
   constructor(context: ProxyContext, home: ConnectionSet, isTls: boolean) {
     this.#context = context;
     this.#home = home;
     this.isTls = isTls;
+    this.#sender = new ResponseSender(context, this.#writer, isTls);
+    this.#lease = new ReadLease(context.buffers);
     this.#exchange = new Exchange(context, this);
   }
 
@@ -97,21 +99,22 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
 
   /** Shutdown deadline: cuts whatever runs. */
   cut(): void {
-    this.#close();
+    this.onClose();
   }
 
   // ---- SocketOwner
 
   nextBuffer(): Buffer {
     // A request body that goes on after its first read is worth a buffer of its own.
-    if (this.#state !== 'exchange' || this.#body.isDone || this.#lease === null) return this.#context.buffers.shared;
-    return this.#lease;
+    return this.#lease.nextBuffer(this.#state === 'exchange' && !this.#body.isDone && this.#lease.isHeld);
   }
 
   onRead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
-    this.#consume(buf, start, end, isOwned || buf === this.#lease);
+    this.#lease.beginRead();
+    this.#consume(buf, start, end, isOwned || this.#lease.owns(buf));
     this.#exchange.flushUpstream();
     this.flush();
+    this.#waitForClient();
     return !this.#isPaused;
   }
 
@@ -119,22 +122,36 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     switch (this.#state) {
       case 'tunnel':
         return this.#exchange.onTunnelClientEnd();
-      case 'lingering':
-        // What is still to be written goes out first; then the deadline or the drain closes.
-        if (!this.#writer.isBlocked) this.#close();
-        return;
       case 'exchange':
         // nginx gives a request up when its client half-closes; the 499 is for the log.
         return this.#exchange.onClientFailed('clientGone');
       default:
-        return this.#close();
+        // What the system has not taken yet still goes out; the socket closes itself behind it.
+        if (this.#hasUnsent) {
+          if (this.#state !== 'lingering') this.#linger();
+        } else this.#close();
     }
   }
 
   onDrain(): void {
-    if (this.#state === 'lingering') this.#context.wheel.set(this.#deadline, LINGER_MS);
-    if (this.#state === 'exchange' && this.#body.isDone) this.#context.wheel.clear(this.#deadline);
-    this.#exchange.onClientDrain();
+    this.#isStalled = false;
+    switch (this.#state) {
+      case 'waiting':
+        this.#context.wheel.set(this.#deadline, this.#context.current.global.clientKeepAliveMs);
+        return this.#resume();
+      case 'head':
+        this.#context.wheel.set(this.#deadline, this.#context.current.global.clientHeaderTimeoutMs);
+        return this.#resume();
+      case 'lingering':
+        return this.#context.wheel.set(this.#deadline, LINGER_MS);
+      case 'exchange':
+        this.#armBodyDeadline();
+        return this.#exchange.onClientDrain();
+      case 'tunnel':
+        return this.#exchange.onClientDrain();
+      case 'closed':
+        return;
+    }
   }
 
   onError(): void {
@@ -151,10 +168,10 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   onDeadline(): void {
     switch (this.#state) {
       case 'head':
+        if (this.#isStalled) return this.#close();
         return this.#refuse(408, 'headTimeout');
       case 'exchange':
-        if (this.#writer.isBlocked) return this.#exchange.onClientFailed('clientGone');
-        return this.#exchange.onClientFailed('bodyTimeout');
+        return this.#exchange.onClientFailed(this.#isStalled ? 'clientGone' : 'bodyTimeout');
       default:
         return this.#close();
     }
@@ -183,11 +200,11 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
       case 'exchange':
         return this.#hold(buf, start, end);
       case 'tunnel':
-        if (!this.#exchange.onTunnelBytes(buf, start, end, isOwned)) this.#pause();
+        // A tunnel does not wait for its writes before the next read, so not even a lease may lie behind them.
+        if (!this.#exchange.onTunnelBytes(buf, start, end, isOwned && !this.#lease.owns(buf))) this.#pause();
         return;
       case 'lingering':
-        this.#lingeredBytes += end - start;
-        if (this.#lingeredBytes > LINGER_BYTES) this.#close();
+        if (!this.#hasUnsent) this.#armLingerDeadline();
         return;
       default:
         return;
@@ -240,13 +257,13 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     const { global } = this.#context.current;
     this.#state = 'exchange';
     this.#requests++;
-    this.#isHeadSent = false;
+    this.#sender.begin();
     this.#wantsContinue = head.expectContinue && head.hasBody && head.minorVersion === 1;
     const wants = head.minorVersion === 1 ? !head.connection.close : head.connection.keepAlive;
     this.#keepAlive = wants && global.clientKeepAliveMs > 0 && this.#requests < global.clientKeepAliveRequests;
     this.#body.begin(head.contentLength);
-    if (head.hasBody) this.#context.wheel.set(this.#deadline, global.clientBodyTimeoutMs);
-    else this.#context.wheel.clear(this.#deadline);
+    // The client's time to send its body begins when it may: see `takeBody`.
+    this.#context.wheel.clear(this.#deadline);
     this.#exchange.begin();
   }
 
@@ -256,8 +273,8 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     const event = body.next(buf, start, end, this.#context.current.requestLimits);
     const { position } = body;
     if (event === 'data') {
-      this.#armBodyDeadline();
       if (!this.#deliverBody(buf, body.dataStart, body.dataEnd, isOwned)) this.#pause();
+      this.#armBodyDeadline();
       if (this.#state !== 'exchange') return end;
       // A counted body ends with its last byte, not with the byte behind it.
       if (position === end && body.next(buf, end, end, this.#context.current.requestLimits) === 'end')
@@ -273,37 +290,29 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   }
 
   #bodyEnded(): void {
-    this.#context.wheel.clear(this.#deadline);
-    this.#releaseLease();
+    this.#armBodyDeadline();
     this.#exchange.onBodyEnd();
   }
 
   #deliverBody(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
     const length = end - start;
+    const lease = this.#lease;
     let mayGoOn: boolean;
     if (isOwned || length <= SMALL_BODY_BYTES) mayGoOn = this.#exchange.onBody(buf, start, end);
-    else mayGoOn = this.#deliverFromLease(buf, start, end);
-    this.#isLeasePending = !mayGoOn;
+    else {
+      const bytes = lease.place(buf, start, end);
+      mayGoOn = this.#exchange.onBody(bytes, lease.start, lease.start + length);
+    }
+    lease.isPending = !mayGoOn;
     return mayGoOn;
   }
 
-  #deliverFromLease(buf: Buffer, start: number, end: number): boolean {
-    const length = end - start;
-    if (this.#lease !== null || length > this.#context.buffers.shared.length) {
-      return this.#exchange.onBody(Buffer.from(buf.subarray(start, end)), 0, length);
-    }
-    this.#lease = this.#context.buffers.lease();
-    buf.copy(this.#lease, 0, start, end);
-    return this.#exchange.onBody(this.#lease, 0, length);
-  }
-
-  #releaseLease(): void {
-    if (this.#lease !== null && !this.#isLeasePending) this.#context.buffers.release(this.#lease);
-    this.#lease = null;
-  }
-
+  /** The client's time runs only while it is free to send: not while we do not read, nor while it owes us its reading. */
   #armBodyDeadline(): void {
-    this.#context.wheel.set(this.#deadline, this.#context.current.global.clientBodyTimeoutMs);
+    if (this.#isStalled) return;
+    const { wheel, current } = this.#context;
+    if (this.#body.isDone || this.#isPaused) wheel.clear(this.#deadline);
+    else wheel.set(this.#deadline, current.global.clientBodyTimeoutMs);
   }
 
   /** Keeps bytes for later and stops reading: at most one read is ever held. */
@@ -319,14 +328,28 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     this.#socket?.pause();
   }
 
+  /**
+   * Between requests: while responses wait for the client no further request is served, or a client that pipelines and
+   * does not read would have them pile up here. True when it has to wait; `onDrain` goes on.
+   */
+  #waitForClient(): boolean {
+    if ((this.#state !== 'waiting' && this.#state !== 'head') || !this.#writer.isBlocked) return false;
+    this.#pause();
+    this.#isStalled = true;
+    this.#context.wheel.set(this.#deadline, WRITE_STALL_MS);
+    return true;
+  }
+
   /** Goes on with what was held, then with the socket. */
   #resume(): void {
+    if (this.#waitForClient()) return;
     if (this.#held !== null) {
       const held = this.#held;
       this.#held = null;
       this.#consume(held, 0, held.length, true);
       this.#exchange.flushUpstream();
       this.flush();
+      if (this.#waitForClient()) return;
     }
     if (this.#held !== null || !this.#isPaused || this.#state === 'closed') return;
     this.#isPaused = false;
@@ -338,66 +361,46 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   takeBody(): void {
     if (this.#wantsContinue) {
       this.#wantsContinue = false;
-      this.#writer.addText('HTTP/1.1 100 Continue\r\n\r\n');
+      this.#sender.sendContinue();
       this.flush();
     }
     // While bytes are being consumed the loop goes on by itself.
     if (!this.#isConsuming) this.#resume();
+    if (this.#state === 'exchange') this.#armBodyDeadline();
   }
 
   sendInformational(head: ResponseHead): void {
-    this.#writer.addText(renderInformational(head));
+    this.#sender.sendInformational(head);
   }
 
   sendHead(head: ResponseHead, hasBody: boolean): void {
-    const { minorVersion } = this.head;
-    this.#isHeadSent = true;
-    this.#framing = framingOf(head, hasBody, minorVersion);
-    if (this.#framing === 'untilClose') this.#keepAlive = false;
-    this.#writer.addText(this.#renderHead(head, this.#connectionValue()));
-  }
-
-  #renderHead(head: ResponseHead, connection: string): string {
-    const { current, dateLine } = this.#context;
-    return renderResponse(head, {
-      framing: this.#framing,
-      dateLine,
-      commonLines: this.isTls ? current.tlsLines : current.plainLines,
-      passServer: current.global.allowBackendServerHeader,
-      passHsts: !this.isTls || current.global.hstsValue === null,
-      connection,
-    });
+    if (this.#sender.chooseFraming(head, hasBody, this.head.minorVersion)) this.#keepAlive = false;
+    this.#sender.sendHead(head, this.#connectionValue());
   }
 
   sendBody(buf: Buffer, start: number, end: number): boolean {
     this.#exchange.record.responseBodyBytes += end - start;
-    if (this.#framing === 'chunked') this.#writer.addChunk(buf, start, end);
-    else this.#writer.addBytes(buf, start, end);
+    this.#sender.sendBody(buf, start, end);
     if (!this.#writer.isBlocked) return true;
+    this.#isStalled = true;
     this.#context.wheel.set(this.#deadline, WRITE_STALL_MS);
     return false;
   }
 
   sendEnd(trailers: string): void {
-    if (this.#framing !== 'chunked') return;
-    this.#writer.addText(`0\r\n${this.head.acceptsTrailers ? filterTrailers(trailers) : ''}\r\n`);
+    this.#sender.sendEnd(trailers, this.head.acceptsTrailers);
   }
 
   sendAnswer(answer: Answer): void {
-    if (this.#isHeadSent) return this.abortResponse();
-    if (answer.status >= 400 && !this.#body.isDone) this.#keepAlive = false;
-    this.#isHeadSent = true;
-    const { current, dateLine } = this.#context;
-    const connection = this.#connectionValue();
-    const lines = `${dateLine}${this.isTls ? current.tlsLines : current.plainLines}${connection === '' ? '' : `Connection: ${connection}\r\n`}`;
-    this.#writer.addText(renderAnswer(answer, lines, this.head.method === 'HEAD'));
+    if (this.#sender.isHeadSent) return this.abortResponse();
+    this.#sender.sendAnswer(answer, this.#connectionValue(), this.head.method === 'HEAD');
   }
 
   abortResponse(): void {
     this.#keepAlive = false;
     const socket = this.#socket;
     // A reset, not an orderly end: a body framed by the end of the connection must not look complete.
-    if (socket !== null && !socket.destroyed && this.#isHeadSent) {
+    if (socket !== null && !socket.destroyed && this.#sender.isHeadSent) {
       if (this.isTls) socket.destroy();
       else socket.resetAndDestroy();
     }
@@ -406,13 +409,9 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
 
   beginTunnel(head: ResponseHead): void {
     this.#state = 'tunnel';
-    this.#isHeadSent = true;
     this.#keepAlive = false;
-    this.#framing = 'none';
     this.#context.wheel.clear(this.#deadline);
-    const upgrade = head.upgradeLineStart === -1 ? '' : head.text.slice(head.upgradeLineStart, head.upgradeLineEnd);
-    const text = this.#renderHead(head, 'upgrade');
-    this.#writer.addText(`${text.slice(0, -2)}${upgrade}\r\n`);
+    this.#sender.sendTunnelHead(head);
     this.flush();
     if (!this.#isConsuming) this.#resume();
   }
@@ -448,8 +447,9 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     if (!this.#isConsuming) this.#resume();
   }
 
+  /** A response that starts before its request has ended is the last one: nobody waits for the rest of that request. */
   #connectionValue(): string {
-    if (this.#context.isDraining) this.#keepAlive = false;
+    if (this.#context.isDraining || !this.#body.isDone) this.#keepAlive = false;
     if (!this.#keepAlive) return 'close';
     return this.head.minorVersion === 0 ? 'keep-alive' : '';
   }
@@ -460,7 +460,7 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   #refuse(status: number, reason: string): void {
     this.#state = 'exchange';
     this.#keepAlive = false;
-    this.#isHeadSent = false;
+    this.#sender.begin();
     const { record } = this.#exchange;
     record.reset();
     record.revision = this.#context.current.revision;
@@ -476,20 +476,31 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   /** Ends our side and reads on for a while, so that the client gets the response before it sees the end. */
   #linger(): void {
     this.#state = 'lingering';
-    this.#lingeredBytes = 0;
     this.#dropHeld();
     this.#socket?.end();
-    this.#context.wheel.set(this.#deadline, this.#writer.isBlocked ? WRITE_STALL_MS : LINGER_MS);
+    this.#lingerUntilMs = this.#context.wheel.nowMs + LINGER_TOTAL_MS;
+    if (this.#hasUnsent) this.#context.wheel.set(this.#deadline, WRITE_STALL_MS);
+    else this.#armLingerDeadline();
     if (this.#isPaused) {
       this.#isPaused = false;
       this.#socket?.resume();
     }
   }
 
+  #armLingerDeadline(): void {
+    const { wheel } = this.#context;
+    wheel.set(this.#deadline, Math.max(0, Math.min(LINGER_MS, this.#lingerUntilMs - wheel.nowMs)));
+  }
+
+  /** Bytes that the system has not taken yet, however few. */
+  get #hasUnsent(): boolean {
+    return this.#socket !== null && this.#socket.writableLength > 0;
+  }
+
   #dropHeld(): void {
     this.#held = null;
     this.#stash.clear();
-    this.#releaseLease();
+    this.#lease.drop();
   }
 
   #close(): void {
@@ -497,6 +508,7 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     this.#state = 'closed';
     this.#dropHeld();
     this.#context.wheel.remove(this.#deadline);
+    this.#exchange.close();
     this.#context.observer.onConnectionClosed(this.isTls);
     this.#home.closed(this);
     this.#socket?.destroy();
@@ -510,6 +522,8 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     if (!isRefused) record.requestBytes += this.head.text.length;
     record.responseBytes = this.#writer.bytesOut - this.#bytesOutBefore;
     this.#context.observer.onRequest(record);
+    // An idle connection must not keep an old table alive.
+    record.route = null;
     this.#bytesOutBefore = this.#writer.bytesOut;
   }
 }

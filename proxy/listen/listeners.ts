@@ -31,7 +31,7 @@ export class Listeners implements ConnectionSet {
   readonly #secureServers: tls.Server[] = [];
   readonly #connections = new Set<Http1Connection>();
   #onEmpty: (() => void) | null = null;
-  /** Connections refused because `maxConnections` was reached. */
+  /** Connections refused because `maxConnections` was reached, or that the system could not accept. */
   refused = 0;
   handshakeFailures = 0;
 
@@ -54,6 +54,10 @@ export class Listeners implements ConnectionSet {
       const host = settings.host === '' ? {} : { host: settings.host };
       server.listen({ port: settings.port, ...host, backlog: BACKLOG, reusePort }, () => {
         server.off('error', reject);
+        // A failed accept (no file descriptor left) concerns one connection; unheard, it would end the worker.
+        server.on('error', () => {
+          this.refused++;
+        });
         resolve();
       });
     });

@@ -7,7 +7,7 @@ import type { Endpoint } from '../table/types.ts';
 /** One try at one endpoint. */
 export interface UpstreamAttempt {
   endpoint: Endpoint;
-  /** Status the endpoint answered, 0 when it did not. */
+  /** Status the endpoint answered, or the 502 or 504 its failure counts as; 0 when it was given up before either. */
   status: number;
   /** From picking the endpoint to its response head or failure. */
   durationMs: number;
@@ -21,13 +21,15 @@ export class RequestRecord {
   virtualHost = '';
   remoteAddress = '';
   isTls = false;
-  /** null when the head was refused: then only `requestLine` may hold something. */
+  /** null when the head was refused. */
   head: RequestHead | null = null;
   requestId = '';
   /** Final status; 499 when the client went away first, 101 for an upgrade. */
   status = 0;
   /** '' or the stable word of the fault or answer: `noBackend`, `upstreamTimeout`, `badHost` ... */
   reason = '';
+  /** What the system or the parser said of the last failed attempt, for people; '' when none failed. */
+  detail = '';
   requestBytes = 0;
   responseBytes = 0;
   responseBodyBytes = 0;
@@ -60,6 +62,7 @@ export class RequestRecord {
     this.requestId = '';
     this.status = 0;
     this.reason = '';
+    this.detail = '';
     this.requestBytes = 0;
     this.responseBytes = 0;
     this.responseBodyBytes = 0;

@@ -1,0 +1,158 @@
+// The data path of a worker with its parts in reach: the clock is moved by hand, and everything that must be zero when
+// all is over can be counted. For tests of time limits and leaks; TestProxy runs the real worker.
+
+import { EndpointRegistry } from '../../endpoints/registry.ts';
+import { Listeners } from '../../listen/listeners.ts';
+import { ReadBuffers } from '../../listen/read-buffers.ts';
+import { SecureContexts } from '../../listen/secure-contexts.ts';
+import { indexRoutes } from '../../match/index.ts';
+import type { Observer, RequestRecord } from '../../observe/observer.ts';
+import type { GlobalSettings, RoutingTable } from '../../table/types.ts';
+import type { ProxyContext } from '../context.ts';
+import { currentTable } from '../current-table.ts';
+import { TimerWheel } from '../timer-wheel.ts';
+import type { LiveEndpoints, UpstreamConnection } from '../upstream-connection.ts';
+import { UpstreamPool } from '../upstream-pool.ts';
+import { type TestRoute, tableOf } from './test-proxy.ts';
+
+/** What is noted of a finished request. */
+export interface NotedRequest {
+  readonly status: number;
+  readonly reason: string;
+  readonly attempts: readonly number[];
+}
+
+/** What must be zero when nothing runs any more. */
+export interface Leftovers {
+  readonly inFlight: number;
+  readonly openConnections: number;
+  readonly upstreamConnections: number;
+  readonly idleUpstreamConnections: number;
+  readonly deadlines: number;
+}
+
+export const NOTHING_LEFT: Leftovers = {
+  inFlight: 0,
+  openConnections: 0,
+  upstreamConnections: 0,
+  idleUpstreamConnections: 0,
+  deadlines: 0,
+};
+
+export class DataPath implements Observer {
+  readonly context: ProxyContext;
+  readonly requests: NotedRequest[] = [];
+  readonly #endpoints: LiveEndpoints;
+  readonly #pool: UpstreamPool;
+  readonly #listeners: Listeners;
+  #open = 0;
+  #ids = 0;
+  port = 0;
+
+  constructor(table: RoutingTable, staticReadBuffer: boolean) {
+    const wheel = new TimerWheel(0);
+    const buffers = new ReadBuffers();
+    this.#endpoints = new EndpointRegistry<UpstreamConnection[]>({
+      random: () => 0,
+      onEndpointRemoved: (endpoint) => this.#pool.closeIdle(endpoint),
+    });
+    this.#endpoints.replaceUpstreams(table.upstreams);
+    const path = this;
+    this.#pool = new UpstreamPool({
+      wheel,
+      buffers,
+      get global() {
+        return path.context.current.global;
+      },
+    });
+    this.context = {
+      current: currentTable(1, indexRoutes(table), table.global),
+      wheel,
+      buffers,
+      endpoints: this.#endpoints,
+      pool: this.#pool,
+      observer: this,
+      dateLine: 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n',
+      isDraining: false,
+      nextRequestId: () => (++this.#ids).toString(16).padStart(32, '0'),
+      preciseNowMs: () => wheel.nowMs,
+    };
+    const contexts = new SecureContexts(
+      () => {},
+      () => {},
+    );
+    this.#listeners = new Listeners(this.context, contexts, {
+      ticketKeys: Buffer.alloc(48),
+      maxConnections: 1000,
+      staticReadBuffer,
+      reusePort: false,
+    });
+  }
+
+  async listen(): Promise<this> {
+    this.port = await this.#listeners.open({ name: 'http', protocol: 'http', host: '127.0.0.1', port: 0 });
+    return this;
+  }
+
+  /** Lets `ms` pass for every deadline. */
+  pass(ms: number): void {
+    const { wheel } = this.context;
+    wheel.advance(wheel.nowMs + ms);
+  }
+
+  /** Ends everything at once, as the worker does when its drain deadline has come. */
+  async cutAll(): Promise<void> {
+    this.context.isDraining = true;
+    await this.#listeners.drain(0);
+    this.#pool.closeAllIdle();
+  }
+
+  leftovers(): Leftovers {
+    let inFlight = 0;
+    for (const upstream of this.#endpoints.upstreams()) {
+      for (const endpoint of upstream.endpoints) inFlight += endpoint.inFlight;
+    }
+    return {
+      inFlight,
+      openConnections: this.#open,
+      upstreamConnections: this.#pool.size,
+      idleUpstreamConnections: this.#pool.idleCount,
+      deadlines: this.context.wheel.size,
+    };
+  }
+
+  onRequest(record: RequestRecord): void {
+    const attempts = record.attempts.slice(0, record.attemptCount).map((attempt) => attempt.status);
+    this.requests.push({ status: record.status, reason: record.reason, attempts });
+  }
+
+  onConnectionOpened(): void {
+    this.#open++;
+  }
+
+  onConnectionClosed(): void {
+    this.#open--;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cutAll();
+  }
+}
+
+/** Starts a data path that serves these routes on a free loopback port. */
+export function startDataPath(
+  routes: readonly TestRoute[],
+  global: Partial<GlobalSettings> = {},
+  staticReadBuffer = true,
+): Promise<DataPath> {
+  return new DataPath(tableOf(routes, global), staticReadBuffer).listen();
+}
+
+/** Waits until `isDone`; fails after 5 s with what `describe` says. Polls each turn of the event loop. */
+export async function eventually(isDone: () => boolean, describe: () => unknown = () => ''): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while (!isDone()) {
+    if (performance.now() > deadline) throw new Error(`timed out: ${JSON.stringify(describe())}`);
+    await new Promise(setImmediate);
+  }
+}
