@@ -1,16 +1,18 @@
 // Computes what changes between two revisions of the routing table, as the TableUpdate that is sent to the workers.
 //
-// In: the last published table, the next one, and the key pairs of the next one. Out: null (nothing changed), the parts
-// that changed, or the full table where parts would save nothing. Pure: compares values, sends nothing.
+// In: the last published table and the next one, key pairs included. Out: null (nothing changed), the parts that changed,
+// or the full table where parts would save nothing. Pure: compares values, sends nothing.
 
 import { equalJson } from '#proxy/table/equal.ts';
-import type { CertificateMaterial, RoutePolicy, RoutingTable, Upstream, VirtualHost } from '#proxy/table/types.ts';
+import type { Upstream, VirtualHost } from '#proxy/table/types.ts';
 import type { FullUpdate, PartsUpdate, TableUpdate } from '#proxy/table/update.ts';
+import type { SortedList } from '../compile/sorted-list.ts';
+import { materialOf, type TableVersion, tableOf } from '../compile/table-version.ts';
 
 /** A table and the number it is published under. */
 export interface NumberedTable {
   readonly revision: number;
-  readonly table: RoutingTable;
+  readonly version: TableVersion;
 }
 
 /** Parts lighter than this are sent as parts even when the whole table is hardly larger. Bytes, estimated. */
@@ -18,29 +20,23 @@ const alwaysPartsBelowBytes = 64 * 1024;
 
 /**
  * Gives the update that leads from `previous` to `next`, or null when both tables are equal. It is a full update when
- * `previous` is null, or when the parts would be larger than half of the table. Linear in both tables.
- *
- * `material` must hold a pair for every certificate of `next`; a missing one throws, because that is a bug in compile.
+ * `previous` is null, or when the parts would be larger than half of the table. Linear in what the two do not share; two
+ * tables of one compiler share nearly everything.
  */
-export function diffTables(
-  previous: NumberedTable | null,
-  next: NumberedTable,
-  material: ReadonlyMap<string, CertificateMaterial>,
-): TableUpdate | null {
-  if (previous === null) return fullUpdateOf(next, material);
-  const parts = diffParts(previous, next, material);
+export function diffTables(previous: NumberedTable | null, next: NumberedTable): TableUpdate | null {
+  if (previous === null) return fullUpdateOf(next);
+  const parts = diffParts(previous, next);
   if (isEmpty(parts)) return null;
   const partsBytes = estimatePartsBytes(parts);
-  if (partsBytes > alwaysPartsBelowBytes && partsBytes * 2 > estimateTableBytes(next.table)) {
-    return fullUpdateOf(next, material);
+  if (partsBytes > alwaysPartsBelowBytes && partsBytes * 2 > estimateTableBytes(next.version)) {
+    return fullUpdateOf(next);
   }
   return parts;
 }
 
-/** Gives the update for somebody who knows no revision. Throws as `diffTables` does. */
-export function fullUpdateOf(next: NumberedTable, material: ReadonlyMap<string, CertificateMaterial>): FullUpdate {
-  const ids = next.table.certificates.map((info) => info.id);
-  return { kind: 'full', revision: next.revision, table: next.table, material: pairsOf(ids, material) };
+/** Gives the update for somebody who knows no revision. Linear in the table. */
+export function fullUpdateOf({ revision, version }: NumberedTable): FullUpdate {
+  return { kind: 'full', revision, table: tableOf(version), material: [...materialOf(version).values()] };
 }
 
 /**
@@ -58,73 +54,50 @@ export function changesConfiguration(update: TableUpdate): boolean {
   );
 }
 
-function diffParts(
-  previous: NumberedTable,
-  next: NumberedTable,
-  material: ReadonlyMap<string, CertificateMaterial>,
-): PartsUpdate {
-  const [before, after] = [previous.table, next.table];
-  const hosts = diffSorted(before.virtualHosts, after.virtualHosts, (host) => host.name);
-  const upstreams = diffSorted(before.upstreams, after.upstreams, (upstream) => upstream.id);
-  const certificates = diffSorted(before.certificates, after.certificates, (info) => info.id);
-  const policies = diffPolicies(before.policies, after.policies);
+function diffParts(previous: NumberedTable, next: NumberedTable): PartsUpdate {
+  const [before, after] = [previous.version, next.version];
+  const policies = diffLists(before.policies, after.policies, ({ id }) => id);
+  const hosts = diffLists(before.virtualHosts, after.virtualHosts, ({ name }) => name);
+  const upstreams = diffLists(before.upstreams, after.upstreams, ({ id }) => id);
+  const pairs = diffLists(before.certificates, after.certificates, ({ info }) => info.id);
   return {
     kind: 'parts',
     revision: next.revision,
     baseRevision: previous.revision,
     global: equalJson(before.global, after.global) ? null : after.global,
-    policies: policies.changed,
+    policies: Object.fromEntries(policies.changed.map(({ id, policy }) => [id, policy])),
     removedPolicies: policies.removed,
     virtualHosts: hosts.changed,
     removedVirtualHosts: hosts.removed,
     upstreams: upstreams.changed,
     removedUpstreams: upstreams.removed,
-    certificates: certificates.changed,
-    removedCertificates: certificates.removed,
-    material: pairsOf(certificates.added, material),
+    certificates: pairs.changed.map(({ info }) => info),
+    removedCertificates: pairs.removed,
+    material: pairs.added.map(({ material }) => material),
   };
 }
 
 interface ListDiff<T> {
   /** New or different entries, in the order of the next list. */
   readonly changed: readonly T[];
-  /** Keys of the entries in `changed` that did not exist before. */
-  readonly added: readonly string[];
+  /** Those of `changed` that did not exist before. */
+  readonly added: readonly T[];
+  /** Keys. */
   readonly removed: readonly string[];
 }
 
-function diffSorted<T>(before: readonly T[], after: readonly T[], keyOf: (entry: T) => string): ListDiff<T> {
-  const left = new Map(before.map((entry) => [keyOf(entry), entry]));
+function diffLists<T>(before: SortedList<T>, after: SortedList<T>, keyOf: (entry: T) => string): ListDiff<T> {
+  const left = new Map(before.notSharedWith(after).map((entry) => [keyOf(entry), entry]));
   const changed: T[] = [];
-  const added: string[] = [];
-  for (const entry of after) {
+  const added: T[] = [];
+  for (const entry of after.notSharedWith(before)) {
     const key = keyOf(entry);
     const old = left.get(key);
     left.delete(key);
-    if (old === undefined) added.push(key);
+    if (old === undefined) added.push(entry);
     if (old === undefined || !equalJson(old, entry)) changed.push(entry);
   }
   return { changed, added, removed: [...left.keys()] };
-}
-
-function diffPolicies(
-  before: Readonly<Record<string, RoutePolicy>>,
-  after: Readonly<Record<string, RoutePolicy>>,
-): { readonly changed: Readonly<Record<string, RoutePolicy>>; readonly removed: readonly string[] } {
-  // Ids are content hashes, but comparing contents costs little and does not depend on that promise.
-  const { changed, removed } = diffSorted(Object.entries(before), Object.entries(after), ([id]) => id);
-  return { changed: Object.fromEntries(changed), removed };
-}
-
-function pairsOf(
-  ids: readonly string[],
-  material: ReadonlyMap<string, CertificateMaterial>,
-): readonly CertificateMaterial[] {
-  return ids.map((id) => {
-    const pair = material.get(id);
-    if (pair === undefined) throw new Error(`the table names certificate ${id}, but its key pair was not given`);
-    return pair;
-  });
 }
 
 function isEmpty(parts: PartsUpdate): boolean {
@@ -161,11 +134,11 @@ function estimatePartsBytes(parts: PartsUpdate): number {
   );
 }
 
-function estimateTableBytes(table: RoutingTable): number {
+function estimateTableBytes({ virtualHosts, upstreams, policies, certificates }: TableVersion): number {
   return (
-    estimateEntries(table.virtualHosts, table.upstreams) +
-    Object.keys(table.policies).length * policyBytes +
-    table.certificates.length * certificateBytes
+    estimateEntries(virtualHosts.toArray(), upstreams.toArray()) +
+    policies.toArray().length * policyBytes +
+    certificates.toArray().length * certificateBytes
   );
 }
 

@@ -2,11 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { applyUpdate, canApply } from '#proxy/table/apply.ts';
 import { decodeUpdate } from '#proxy/table/codec.ts';
-import { arbitraryTable, materialOf } from '#proxy/table/testing/arbitrary.ts';
-import { buildHost, buildTable } from '#proxy/table/testing/build.ts';
+import { arbitraryTable } from '#proxy/table/testing/arbitrary.ts';
+import { buildHost, buildTable, testGlobal } from '#proxy/table/testing/build.ts';
 import type { RoutingTable } from '#proxy/table/types.ts';
 import type { AckReport, TableBroadcast } from '#proxy/workers/pool.ts';
+import { tableOf } from '../compile/table-version.ts';
 import { Publisher } from './publisher.ts';
+import { versionOf } from './testing/version-of.ts';
 
 /** A sink that holds every broadcast until the test acknowledges it. */
 class Sink {
@@ -33,7 +35,7 @@ function start() {
   return { sink, clock, publisher };
 }
 
-const input = (table: RoutingTable) => ({ table, material: materialOf(table) });
+const input = (table: RoutingTable) => ({ version: versionOf(table) });
 const withPath = (path: string) => buildTable([buildHost('a.test', [{ kind: 'prefix', path }])]);
 const movedEndpoint: RoutingTable = {
   ...withPath(''),
@@ -102,7 +104,7 @@ describe('publish', () => {
     clock.nowMs += 10;
     sink.ack();
     expect(await third).toMatchObject({ kind: 'published', revision: 2, latencyMs: 10 });
-    expect(publisher.published?.table).toEqual(withPath('/3'));
+    expect(publisher.published && tableOf(publisher.published.version)).toEqual(withPath('/3'));
   });
 
   test('a rejected table does not count: the next one is built on the table before, under a new number', async () => {
@@ -129,12 +131,12 @@ describe('publish', () => {
     expect(publisher.acknowledgedRevision).toBe(0);
   });
 
-  test('a table without its key pairs is refused, and the next one goes out', async () => {
+  test('a table that cannot be encoded is refused, and the next one goes out', async () => {
     const { sink, publisher } = start();
-    const [table] = fc.sample(arbitraryTable, 1) as [RoutingTable];
-    await expect(publisher.publish({ table, material: new Map() })).rejects.toThrow('key pair was not given');
+    const broken = { ...withPath(''), global: { ...testGlobal, clientKeepAliveMs: Number.NaN } };
+    await expect(publisher.publish(input(broken))).rejects.toThrow('not a JSON value');
     expect(publisher.published).toBeNull();
-    const next = publisher.publish(input(table));
+    const next = publisher.publish(input(withPath('')));
     sink.ack();
     expect(await next).toMatchObject({ kind: 'published', revision: 1 });
   });

@@ -1,21 +1,19 @@
 // Brings each compiled table to the workers: numbers it, sends what changed since the last one, waits for the acks.
 //
-//   CompileResult --publish--> diff --encode once--> pool --acks--> outcome
+//   compile result --publish--> diff --encode once--> pool --acks--> outcome
 //
 // One update is on its way at a time. Results that arrive meanwhile wait in a single place where the newest replaces
 // the others: when changes outrun the workers, tables are left out, never queued.
 
 import { encodeUpdate } from '#proxy/table/codec.ts';
-import type { CertificateMaterial, RoutingTable } from '#proxy/table/types.ts';
 import type { WorkerProblem } from '#proxy/workers/messages.ts';
 import type { AckReport, TableBroadcast } from '#proxy/workers/pool.ts';
+import type { TableVersion } from '../compile/table-version.ts';
 import { changesConfiguration, diffTables, fullUpdateOf, type NumberedTable } from './diff.ts';
 
-/** What is published of a CompileResult. */
+/** What is published of a compile result. */
 export interface PublishInput {
-  readonly table: RoutingTable;
-  /** Every pair named by `table.certificates`. */
-  readonly material: ReadonlyMap<string, CertificateMaterial>;
+  readonly version: TableVersion;
 }
 
 export type PublishOutcome =
@@ -87,8 +85,8 @@ export class Publisher {
   }
 
   /**
-   * Publishes a result and resolves with what became of it. Rejects only on a bug: a table that cannot be encoded, or
-   * whose key pairs are not all given; the published table stays in force then.
+   * Publishes a result and resolves with what became of it. Rejects only on a bug: a table that cannot be encoded; the
+   * published table stays in force then.
    */
   publish(input: PublishInput): Promise<PublishOutcome> {
     const { promise, resolve, reject } = Promise.withResolvers<PublishOutcome>();
@@ -119,11 +117,11 @@ export class Publisher {
 
   async #send({ input, sinceMs }: Waiting): Promise<PublishOutcome> {
     const before = this.#published;
-    const next: NumberedTable = { revision: this.#lastRevision + 1, table: input.table };
-    const update = diffTables(before, next, input.material);
+    const next: NumberedTable = { revision: this.#lastRevision + 1, version: input.version };
+    const update = diffTables(before, next);
     if (update === null) return { kind: 'unchanged', revision: this.currentRevision };
     const bytes = encodeUpdate(update);
-    const encodeFull = update.kind === 'full' ? () => bytes : encodeOnce(next, input.material);
+    const encodeFull = update.kind === 'full' ? () => bytes : encodeOnce(next);
     this.#published = next;
     this.#lastRevision = next.revision;
     const report = await this.#options.send({ revision: next.revision, bytes, encodeFull });
@@ -147,10 +145,10 @@ export class Publisher {
 }
 
 /** Encodes the whole table when first asked; several workers may need it, most revisions never do. */
-function encodeOnce(next: NumberedTable, material: ReadonlyMap<string, CertificateMaterial>): () => SharedArrayBuffer {
+function encodeOnce(next: NumberedTable): () => SharedArrayBuffer {
   let bytes: SharedArrayBuffer | null = null;
   return () => {
-    bytes ??= encodeUpdate(fullUpdateOf(next, material));
+    bytes ??= encodeUpdate(fullUpdateOf(next));
     return bytes;
   };
 }

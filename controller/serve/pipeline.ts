@@ -1,9 +1,8 @@
 // From changes to compile results: every change goes into the store, a burst of changes is compiled once, and each new
 // result is handed on. Publishing, logging and resolving names are the receiver's business.
 
-import { compile } from '../compile/compile.ts';
-import { emptyMemory } from '../compile/memory.ts';
-import type { CompileMemory, CompileOptions, CompileResult } from '../compile/types.ts';
+import { IncrementalCompiler, type IncrementalResult } from '../compile/incremental.ts';
+import type { CompileOptions } from '../compile/types.ts';
 import type { StoreChange } from '../objects/snapshot.ts';
 import { Batch } from '../watch/batch.ts';
 import { type Clock, systemClock } from '../watch/clock.ts';
@@ -12,7 +11,7 @@ import { ObjectStore } from '../watch/store.ts';
 export interface PipelineOptions {
   readonly compileOptions: CompileOptions;
   /** Gets each result with the time compile took. Called only after `open`. */
-  readonly onResult: (result: CompileResult, tookMs: number) => void;
+  readonly onResult: (result: IncrementalResult, tookMs: number) => void;
   /** Unix time in milliseconds, for certificate validity. */
   readonly wallMs: () => number;
   /** Default: the real clock. */
@@ -24,13 +23,14 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #clock: Clock;
   readonly #batch: Batch;
-  #memory: CompileMemory = emptyMemory;
+  readonly #compiler: IncrementalCompiler;
   #compiledRevision = 0;
   #isOpen = false;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#compiler = new IncrementalCompiler(options.compileOptions);
     this.#batch = new Batch({ run: () => this.#compileIfChanged(), clock: this.#clock });
   }
 
@@ -55,9 +55,8 @@ export class Pipeline {
     if (snapshot.revision === this.#compiledRevision) return;
     this.#compiledRevision = snapshot.revision;
     const startedAtMs = this.#clock.nowMs();
-    const { compileOptions, wallMs, onResult } = this.#options;
-    const result = compile(snapshot, compileOptions, this.#memory, wallMs());
-    this.#memory = result.memory;
+    const { wallMs, onResult } = this.#options;
+    const result = this.#compiler.compile(snapshot, wallMs());
     onResult(result, this.#clock.nowMs() - startedAtMs);
   }
 }

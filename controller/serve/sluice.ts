@@ -9,8 +9,9 @@ import type { RoutingTable } from '#proxy/table/types.ts';
 import type { ListenerSettings, WorkerStart } from '#proxy/workers/messages.ts';
 import { type DrainReport, WorkerPool, type WorkerPoolEvents } from '#proxy/workers/pool.ts';
 import type { HealthServer } from '../admin/health-server.ts';
+import type { IncrementalResult } from '../compile/incremental.ts';
 import { pairFromPem } from '../compile/key-pair.ts';
-import type { CertificatePair, CompileResult } from '../compile/types.ts';
+import type { CertificatePair } from '../compile/types.ts';
 import type { ControllerMetrics } from '../metrics/controller-metrics.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { ObjectSource } from '../objects/snapshot.ts';
@@ -73,7 +74,7 @@ export class Sluice {
   readonly #diagnosticLog: DiagnosticLog;
   readonly #metrics: ControllerMetrics;
   #health: HealthServer | null = null;
-  #last: CompileResult | null = null;
+  #last: IncrementalResult | null = null;
   #isStopping = false;
 
   constructor({ options, log, source, writeAccessLog }: SluiceParts, fallbackCertificate: CertificatePair) {
@@ -159,18 +160,22 @@ export class Sluice {
     return this.#pool.workers.some(({ phase }) => phase === 'serving') ? null : 'no worker serves';
   }
 
-  #onResult(result: CompileResult, tookMs: number): void {
+  #onResult(result: IncrementalResult, tookMs: number): void {
+    const before = this.#last;
     this.#last = result;
-    this.#diagnosticLog.report(result.diagnostics);
-    this.#metrics.onDiagnostics(result.diagnostics);
-    this.#resolver.want(result.wantedNames);
+    // Lists that did not change are the same lists: most changes are endpoints, and diagnostics may be thousands.
+    if (result.diagnostics !== before?.diagnostics) {
+      this.#diagnosticLog.report(result.diagnostics);
+      this.#metrics.onDiagnostics(result.diagnostics);
+    }
+    if (result.wantedNames !== before?.wantedNames) this.#resolver.want(result.wantedNames);
     // A rejection is a bug (a table that cannot be encoded): the process must not go on pretending.
-    void this.#publisher.publish(result).then((outcome) => this.#onPublished(result.table, outcome, tookMs));
+    void this.#publisher.publish(result).then((outcome) => this.#onPublished(result, outcome, tookMs));
   }
 
-  #onPublished(table: RoutingTable, outcome: PublishOutcome, compileMs: number): void {
+  #onPublished(result: IncrementalResult, outcome: PublishOutcome, compileMs: number): void {
     if (outcome.kind !== 'published') return;
-    this.#metrics.onPublished(table, outcome);
+    this.#metrics.onPublished(result.table, outcome);
     const { revision, form, bytes, latencyMs, workers } = outcome;
     const fields = { revision, form, bytes, workers, compileMs: round(compileMs), publishMs: round(latencyMs) };
     // Endpoints come and go all day; a change of routes is what somebody wants to see afterwards.
