@@ -14,6 +14,8 @@ export interface Question {
   readonly body?: string;
   /** Default: a connection of its own. */
   readonly agent?: Agent;
+  /** SNI of an HTTPS question. Default: the host. */
+  readonly servername?: string;
 }
 
 export interface Answer {
@@ -28,7 +30,17 @@ export interface Answer {
 
 /** Asks and resolves with the complete answer. Rejects when the connection fails before the end of the body. */
 export function ask(question: Question): Promise<Answer> {
-  const { scheme = 'http', port, host, path = '/', method = 'GET', headers = {}, body, agent } = question;
+  const {
+    scheme = 'http',
+    port,
+    host,
+    path = '/',
+    method = 'GET',
+    headers = {},
+    body,
+    agent,
+    servername = host,
+  } = question;
   const options = {
     host: '127.0.0.1',
     port,
@@ -38,9 +50,7 @@ export function ask(question: Question): Promise<Answer> {
     headers: { host, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }), ...headers },
   };
   const request =
-    scheme === 'http'
-      ? httpRequest(options)
-      : httpsRequest({ ...options, servername: host, rejectUnauthorized: false });
+    scheme === 'http' ? httpRequest(options) : httpsRequest({ ...options, servername, rejectUnauthorized: false });
   return new Promise((resolve, reject) => {
     request.once('error', reject);
     request.once('response', (response) => readAnswer(response, scheme).then(resolve, reject));

@@ -61,6 +61,11 @@ export class FeatureSluice implements AsyncDisposable {
     return this.#log.records;
   }
 
+  /** Messages of level warn and above: a worker that died is among them. */
+  get complaints(): readonly string[] {
+    return this.records.filter(({ level }) => level >= 40).map(({ msg }) => msg);
+  }
+
   /** Asks over HTTP, or HTTPS when the question says so. */
   ask(question: Omit<Question, 'port'>): Promise<Answer> {
     return ask({ ...question, port: question.scheme === 'https' ? this.httpsPort : this.httpPort });

@@ -1,4 +1,4 @@
-// Origins that say who they are: `x-origin` names the one that answered, the body repeats the path.
+// Origins that say who they are: `x-origin` and `x-port` name the one that answered, the body repeats the path.
 
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -27,7 +27,12 @@ export function startNamedOrigin(name: string): Promise<Origin> {
   return startOrigin((request, response) => {
     request.resume().once('end', () => {
       const body = `${request.method} ${request.url}`;
-      response.writeHead(200, { 'x-origin': name, 'content-length': Buffer.byteLength(body) }).end(body);
+      const headers = {
+        'x-origin': name,
+        'x-port': request.socket.localPort,
+        'content-length': Buffer.byteLength(body),
+      };
+      response.writeHead(200, headers).end(body);
     });
   });
 }
