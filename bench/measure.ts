@@ -2,7 +2,9 @@
 
 import type { Arena, Instance } from './arena.ts';
 import { type Contender, ORIGIN_PORTS } from './contenders/contender.ts';
+import { coreBusyNs } from './core-usage.ts';
 import { type LoadResult, runLoad } from './load.ts';
+import { cpuNs, PROXY_CORE } from './pinned-process.ts';
 import type { Scenario } from './scenarios.ts';
 import { rotate, type Summary, summarize } from './summary.ts';
 
@@ -29,7 +31,7 @@ export async function measureScenario(
   const able = contenders.filter(
     (contender) => contender.flavours.includes(scenario.flavour) && (contender.hasTls || !scenario.isTls),
   );
-  const runs = new Map<Contender, LoadResult[]>();
+  const runs = new Map<Contender, Run[]>();
   const timed: Contender[] = [];
   for (const contender of able) {
     const instance = await arena.instance(contender, scenario.flavour);
@@ -46,20 +48,33 @@ export async function measureScenario(
   return able.map((contender) => summarize(contender.name, runs.get(contender) ?? []));
 }
 
+/** A run and what disturbed it. */
+export interface Run extends LoadResult {
+  /** Share of the time in which something other than the proxy had the proxy's core, 0 to 1. */
+  readonly foreignShare: number;
+}
+
 /** One run of the load generator against one instance. */
-export function runOnce(
+export async function runOnce(
   { process, ports }: Instance,
   scenario: Pick<Scenario, 'isTls' | 'load'>,
   { loadProgram, seconds, warmupSeconds }: MeasureOptions,
-): Promise<LoadResult> {
-  return runLoad({
+): Promise<Run> {
+  const pids = process.tree();
+  const startedAtMs = performance.now();
+  const foreignBefore = coreBusyNs(PROXY_CORE) - cpuNs(pids);
+  const result = await runLoad({
     program: loadProgram,
     port: scenario.isTls ? ports.https : ports.http,
     isTls: scenario.isTls,
     originPort: ORIGIN_PORTS[0],
-    pids: process.tree(),
+    pids,
     warmupSeconds,
     seconds,
     flags: scenario.load,
   });
+  process.assertRunning();
+  const foreignNs = coreBusyNs(PROXY_CORE) - cpuNs(pids) - foreignBefore;
+  const elapsedNs = (performance.now() - startedAtMs) * 1e6;
+  return { ...result, foreignShare: Math.max(0, foreignNs / elapsedNs) };
 }

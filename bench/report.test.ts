@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { parseBusyTicks } from './core-usage.ts';
 import { headerNames } from './fairness.ts';
 import { parsePss } from './pinned-process.ts';
 import { figure, renderScenario, renderTable } from './report.ts';
@@ -14,6 +15,7 @@ const SLUICE: Summary = {
   p999Ms: 3,
   bulkBytesPerSecond: 0,
   cpuUsRounds: [11, 9, 10],
+  foreignShare: 0.123,
   cipher: '',
   errors: 0,
   firstError: '',
@@ -28,7 +30,7 @@ describe('renderScenario', () => {
       .find((line) => line.includes('sluice'))
       ?.split('|')
       .map((cell) => cell.trim());
-    expect(cells).toEqual(['', 'sluice', '10', '9–11', '50000', '1', '2', '3', '0.80', '-', '']);
+    expect(cells).toEqual(['', 'sluice', '10', '9–11', '50000', '1', '2', '3', '0.80', '-', '12 %', '']);
   });
 
   test('a contender with a wrong response gets no figure', () => {
@@ -72,4 +74,10 @@ test('headerNames ignores order, case and connection handling', () => {
 test('parsePss takes the Pss line, not Pss_Dirty', () => {
   expect(parsePss('Rss:  10 kB\nPss_Dirty: 3 kB\nPss:                 7 kB\n')).toBe(7168);
   expect(() => parsePss('Rss: 10 kB\n')).toThrow('Pss');
+});
+
+test('parseBusyTicks adds what is not idle, iowait or guest time, of one core', () => {
+  const stat = 'cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 9 9 9 9 9 9 9 9 9 9\ncpu1 1 2 4 1000 1000 8 16 32 500 500\n';
+  expect(parseBusyTicks(stat, 1)).toBe(63);
+  expect(() => parseBusyTicks(stat, 2)).toThrow('core 2');
 });

@@ -37,7 +37,18 @@ export function renderReport(result: BenchResult): string {
 }
 
 export function renderScenario({ title, summaries }: ScenarioResult): string[] {
-  const head = ['contender', 'CPU µs/req', 'rounds', 'req/s', 'p50 ms', 'p99 ms', 'p99.9 ms', '/ nginx', '/ haproxy'];
+  const head = [
+    'contender',
+    'CPU µs/req',
+    'rounds',
+    'req/s',
+    'p50 ms',
+    'p99 ms',
+    'p99.9 ms',
+    '/ nginx',
+    '/ haproxy',
+    'disturbed',
+  ];
   const hasBulk = summaries.some(({ bulkBytesPerSecond }) => bulkBytesPerSecond > 0);
   if (hasBulk) head.push('10 MB downloads MB/s');
   const rows = summaries.map((summary) => {
@@ -52,6 +63,7 @@ export function renderScenario({ title, summaries }: ScenarioResult): string[] {
       figure(summary.p999Ms),
       ratio(cpuRatio(summary, summaries, 'nginx')),
       ratio(cpuRatio(summary, summaries, 'haproxy')),
+      summary.foreignShare === null ? '-' : `${Math.round(summary.foreignShare * 100)} %`,
     ];
     return hasBulk ? [...row, figure(summary.bulkBytesPerSecond / 1e6)] : row;
   });

@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { Arena } from './arena.ts';
 import { type BenchOptions, parseArguments, USAGE } from './arguments.ts';
 import { build } from './build.ts';
@@ -109,4 +110,10 @@ function hasErrors({ scenarios, memory, soak: soaked }: BenchResult): boolean {
   );
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  // Everything started has been ended by now. What failed is outside of this program: a peer, a port, a tool.
+  process.stderr.write(`bench: ${inspect(error)}\n`);
+  process.exitCode = 1;
+}

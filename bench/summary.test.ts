@@ -42,6 +42,12 @@ describe('summarize', () => {
   });
 });
 
+test('disturbance is the median of the rounds in which it was watched', () => {
+  const foreignShares = [0.5, 0.1, 0.2].map((foreignShare) => ({ ...RUN, foreignShare }));
+  expect(summarize('sluice', foreignShares).foreignShare).toBe(0.2);
+  expect(summarize('sluice', [RUN]).foreignShare).toBeNull();
+});
+
 describe('cpuRatio', () => {
   const ours = summarize('sluice', [RUN]);
   const theirs = summarize('nginx', [{ ...RUN, cpuNs: 20_000_000 }]);

@@ -15,6 +15,8 @@ export interface Summary {
   readonly bulkBytesPerSecond: number;
   /** Each round's `cpuUs`, in order: shows the noise. */
   readonly cpuUsRounds: readonly number[];
+  /** Median share of the time in which something else had the proxy's core; null when not known. */
+  readonly foreignShare: number | null;
   readonly cipher: string;
   /** Over all rounds. More than 0: the figures mean nothing. */
   readonly errors: number;
@@ -30,7 +32,11 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-export function summarize(contender: string, runs: readonly LoadResult[]): Summary {
+/** A run, and how much it was disturbed if that was watched. */
+export type WatchedRun = LoadResult & { readonly foreignShare?: number };
+
+export function summarize(contender: string, runs: readonly WatchedRun[]): Summary {
+  const foreignShares = runs.flatMap(({ foreignShare }) => (foreignShare === undefined ? [] : [foreignShare]));
   const medianOf = (figure: (run: LoadResult) => number): number => median(runs.map(figure));
   return {
     contender,
@@ -41,6 +47,7 @@ export function summarize(contender: string, runs: readonly LoadResult[]): Summa
     p999Ms: medianOf((run) => run.p999Us / 1000),
     bulkBytesPerSecond: medianOf((run) => run.bulkBytes / run.seconds),
     cpuUsRounds: runs.map(cpuUsOf),
+    foreignShare: foreignShares.length === 0 ? null : median(foreignShares),
     cipher: runs[0]?.cipher ?? '',
     errors: runs.reduce((sum, run) => sum + run.errors, 0),
     firstError: runs.find((run) => run.firstError !== '')?.firstError ?? '',
