@@ -21,7 +21,8 @@ describe('corpus', () => {
 });
 
 test('a short run finds no difference to node:http and undici', async () => {
-  const seed = Math.floor(Math.random() * 2 ** 31);
+  // Fixed: the suite tells whether a change broke something; `npm run fuzz` looks for new things.
+  const seed = 1;
   const requests = await runFor(2, seed, requestBytes(readCorpus('request').map(({ text }) => text)), checkRequest);
   const responses = await runFor(2, seed, responseBytes([]), (text) => checkResponse(text, undici));
   expect(requests).toBeGreaterThan(100);
