@@ -2,7 +2,18 @@
 // configuration (CVE-2021-25745 and later). Sluice generates none, so nothing could break out here; the check stays
 // because an object that carries such text is an attack or a mistake, and must behave as it does under ingress-nginx.
 
-import type { Ingress } from '../objects/types.ts';
+/**
+ * The part of an Ingress that is inspected. An `Ingress` is one; so is what the admission webhook reads from an object
+ * whose unusable parts the decoder would drop.
+ */
+export interface InspectedIngress {
+  readonly rules: readonly {
+    readonly index: number;
+    readonly host: string;
+    readonly paths: readonly { readonly index: number; readonly path: string }[] | null;
+  }[];
+  readonly tls: readonly { readonly index: number; readonly hosts: readonly string[]; readonly secretName: string }[];
+}
 
 /** One field of an Ingress that holds forbidden text. `what` completes "holds ...". */
 export interface InspectionHit {
@@ -14,7 +25,7 @@ export interface InspectionHit {
 const forbiddenPath = /\/etc\/(?:passwd|shadow|group|nginx|ingress-controller)|\/var\/run\/secrets/;
 
 /** Looks at hosts, paths, TLS hosts and Secret names; gives the first hit in field order, or null. */
-export function inspectIngress(ingress: Ingress): InspectionHit | null {
+export function inspectIngress(ingress: InspectedIngress): InspectionHit | null {
   for (const [field, value] of inspectedFields(ingress)) {
     const what = forbiddenIn(value);
     if (what !== null) return { field, value, what };
@@ -22,7 +33,7 @@ export function inspectIngress(ingress: Ingress): InspectionHit | null {
   return null;
 }
 
-function* inspectedFields(ingress: Ingress): Generator<readonly [field: string, value: string]> {
+function* inspectedFields(ingress: InspectedIngress): Generator<readonly [field: string, value: string]> {
   for (const rule of ingress.rules) {
     yield [`spec.rules[${rule.index}].host`, rule.host];
     for (const path of rule.paths ?? []) yield [`spec.rules[${rule.index}].http.paths[${path.index}].path`, path.path];

@@ -12,6 +12,7 @@ import type { Snapshot } from '../objects/snapshot.ts';
 import { changesBetween } from './incremental/changes.ts';
 import type { DiagnosticGroup } from './incremental/diagnostic-book.ts';
 import { type StageResults, Stages } from './incremental/stages.ts';
+import type { CompilerView } from './incremental/view.ts';
 import { emptyMemory } from './memory.ts';
 import type { SortedList } from './sorted-list.ts';
 import { materialOf, type TableVersion, tableOf } from './table-version.ts';
@@ -61,6 +62,11 @@ export class IncrementalCompiler {
   /** The memory after the last call. Linear in Ingresses and Secrets. */
   memory(): CompileMemory {
     return this.#stages?.memory() ?? this.#firstMemory;
+  }
+
+  /** For questions about Ingresses that are not in the cluster; null before the first compile. Holds until the next. */
+  view(): CompilerView | null {
+    return this.#stages === null || this.#snapshot === null ? null : this.#stages.view(this.#snapshot);
   }
 
   #resultOf({ version, diagnostics, wantedNames }: StageResults): IncrementalResult {

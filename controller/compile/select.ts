@@ -77,11 +77,32 @@ export function selectIngress(
   return { accepted: isCanary ? null : accepted, remembered: accepted?.ingress ?? null, diagnostics };
 }
 
+/** The options that decide which Ingresses are ours. */
+export type SelectionOptions = Pick<
+  CompileOptions,
+  | 'ingressClass'
+  | 'controllerClass'
+  | 'ingressClassByName'
+  | 'watchIngressWithoutClass'
+  | 'watchNamespace'
+  | 'disableCatchAll'
+  | 'deepInspect'
+>;
+
+/** True for an Ingress that Sluice serves or would serve were its annotations valid: its status is ours to write. */
+export function isForUs(
+  ingress: Ingress,
+  ingressClasses: Snapshot['ingressClasses'],
+  options: SelectionOptions,
+): boolean {
+  return whyIgnored(ingress, ingressClasses, options) === null;
+}
+
 /** Diagnostics when the Ingress is not for us (an empty list: it is somebody else's), null when it is. Order as in §1. */
 function whyIgnored(
   ingress: Ingress,
   ingressClasses: Snapshot['ingressClasses'],
-  options: CompileOptions,
+  options: SelectionOptions,
 ): Diagnostic[] | null {
   const { namespace } = ingress.meta;
   if (options.watchNamespace !== '' && namespace !== options.watchNamespace) return [];
@@ -101,10 +122,10 @@ function whyIgnored(
 const classAnnotation = 'kubernetes.io/ingress.class';
 
 /** As `whyIgnored`, for the class only. A set `ingressClassName` decides alone; the annotation is the older way. */
-function whyForeignClass(
+export function whyForeignClass(
   ingress: Ingress,
   ingressClasses: Snapshot['ingressClasses'],
-  options: CompileOptions,
+  options: SelectionOptions,
 ): Diagnostic[] | null {
   const className = ingress.ingressClassName;
   if (className !== null) return whyForeignClassName(ingress, className, ingressClasses, options);
@@ -119,7 +140,7 @@ function whyForeignClassName(
   ingress: Ingress,
   className: string,
   ingressClasses: Snapshot['ingressClasses'],
-  options: CompileOptions,
+  options: SelectionOptions,
 ): Diagnostic[] | null {
   const ingressClass = ingressClasses.get(className);
   if (ingressClass === undefined) {
@@ -168,6 +189,7 @@ function parse(ingress: Ingress, { options, global }: SelectionContext): ParsedA
   });
 }
 
-function acceptedWith(ingress: Ingress, parsed: ParsedAnnotations): AcceptedIngress {
+/** The Ingress as its own annotations have it. Makes sense unless their verdict is `rejectIngress`. */
+export function acceptedWith(ingress: Ingress, parsed: ParsedAnnotations): AcceptedIngress {
   return { ingress, values: parsed.values, isDenied: parsed.verdict.kind === 'denyRoutes' };
 }

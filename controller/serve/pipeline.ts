@@ -1,6 +1,7 @@
 // From changes to compile results: every change goes into the store, a burst of changes is compiled once, and each new
 // result is handed on. Publishing, logging and resolving names are the receiver's business.
 
+import type { CompilerView } from '../compile/incremental/view.ts';
 import { IncrementalCompiler, type IncrementalResult } from '../compile/incremental.ts';
 import type { CompileOptions } from '../compile/types.ts';
 import type { StoreChange } from '../objects/snapshot.ts';
@@ -43,6 +44,11 @@ export class Pipeline {
   open(): void {
     this.#isOpen = true;
     this.#compileIfChanged();
+  }
+
+  /** For questions about Ingresses that are not in the cluster; null before `open`. Holds until the next result. */
+  view(): CompilerView | null {
+    return this.#compiler.view();
   }
 
   /** Drops changes that are not compiled yet and ignores later ones. */

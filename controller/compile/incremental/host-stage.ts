@@ -38,6 +38,11 @@ export class HostStage {
     return plans;
   }
 
+  /** The claims on a host in conflict order. */
+  claimsOn(name: VirtualHostName): readonly HostClaim[] {
+    return this.#claims.get(name) ?? [];
+  }
+
   #collect(accepted: readonly AcceptedChange[]): Map<VirtualHostName, ClaimChanges> {
     const changes = new Map<VirtualHostName, ClaimChanges>();
     const changesOf = (name: VirtualHostName) => {

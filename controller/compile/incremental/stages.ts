@@ -4,6 +4,7 @@ import type { GlobalSettings } from '#proxy/table/types.ts';
 import type { Snapshot, SnapshotChanges } from '../../objects/snapshot.ts';
 import { readGlobalValues } from '../global.ts';
 import { globalSettings } from '../settings/global-settings.ts';
+import type { GlobalValues } from '../settings/record.ts';
 import type { SortedList } from '../sorted-list.ts';
 import type { TableVersion } from '../table-version.ts';
 import type { CompileMemory, CompileOptions } from '../types.ts';
@@ -13,6 +14,7 @@ import { HostStage } from './host-stage.ts';
 import { IngressStage } from './ingress-stage.ts';
 import { RouteStage } from './route-stage.ts';
 import { UpstreamStage } from './upstream-stage.ts';
+import { type CompilerView, viewOf } from './view.ts';
 
 /** What the stages have made, as values that later updates do not touch. */
 export interface StageResults {
@@ -28,6 +30,8 @@ export class Stages {
   readonly #certificates: CertificateStage;
   readonly #upstreams: UpstreamStage;
   readonly #routes: RouteStage;
+  readonly #options: CompileOptions;
+  readonly #values: GlobalValues;
   readonly #settings: Omit<GlobalSettings, 'defaultCertificate'>;
   #global: GlobalSettings | null = null;
 
@@ -36,6 +40,8 @@ export class Stages {
     // The ConfigMap first: it is the fallback of annotations and decides which of them are accepted.
     const { values: global, diagnostics } = readGlobalValues(snapshot, options);
     this.#book.set('configMap', diagnostics);
+    this.#options = options;
+    this.#values = global;
     this.#settings = globalSettings(global);
     this.#ingresses = new IngressStage({ options, global }, memory.acceptedIngresses, this.#book);
     this.#hosts = new HostStage(this.#book);
@@ -62,6 +68,17 @@ export class Stages {
       diagnostics: this.#book.finish(snapshot, changes.sources),
       wantedNames: this.#upstreams.wantedNames,
     };
+  }
+
+  /** What can be asked about Ingresses after `update` with this snapshot. */
+  view(snapshot: Snapshot): CompilerView {
+    return viewOf({
+      snapshot,
+      options: this.#options,
+      global: this.#values,
+      ingresses: this.#ingresses,
+      hosts: this.#hosts,
+    });
   }
 
   /** As `CompileResult.memory`. Linear in Ingresses and Secrets. */

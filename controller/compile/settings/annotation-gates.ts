@@ -19,6 +19,11 @@ export function fieldOf(prefix: string, name: string): string {
   return `metadata.annotations[${prefix}/${name}]`;
 }
 
+/** The full key of the annotation that a field made by `fieldOf` names; null for other fields. */
+export function annotationKeyOf(field: string): string | null {
+  return /^metadata\.annotations\[(.*)\]$/s.exec(field)?.[1] ?? null;
+}
+
 /** Rejects the Ingress when an annotation, canonical or alias, is riskier than `annotations-risk-level` allows. */
 export function checkRisk(own: PrefixedAnnotations, prefix: string, global: GlobalValues): Finding[] {
   const level = global.get(annotationsRiskLevel);

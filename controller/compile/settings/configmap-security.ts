@@ -34,6 +34,15 @@ export const annotationValueWordBlocklist: ConfigMapRecord<readonly string[]> = 
   doc: 'Text that no annotation value may contain; an Ingress with one is rejected.',
 });
 
+/** Whether the admission webhook refuses unusual paths. Objects that are already stored are served either way. */
+export const strictValidatePathType: ConfigMapRecord<boolean> = security({
+  key: 'strict-validate-path-type',
+  type: bool,
+  default: true,
+  support: 'full',
+  doc: 'The admission webhook refuses Exact and Prefix paths with other characters than letters, digits, `.`, `_`, `-`, `/`.',
+});
+
 /** All of this family, in the order of the reference. */
 export const securityKeys: readonly ConfigMapRecord<unknown>[] = [
   allowSnippetAnnotations,
@@ -46,14 +55,7 @@ export const securityKeys: readonly ConfigMapRecord<unknown>[] = [
     doc: 'Lets annotations name Secrets and ConfigMaps of other namespaces.',
     note: 'no annotation that names another object is carried out',
   }),
-  security({
-    key: 'strict-validate-path-type',
-    type: bool,
-    default: true,
-    inert: [false],
-    doc: 'The admission webhook refuses Exact and Prefix paths with other characters than letters, digits, `.`, `_`, `-`, `/`.',
-    note: 'there is no admission webhook; paths are taken as the API server takes them',
-  }),
+  strictValidatePathType,
   security({
     key: 'global-allowed-response-headers',
     type: headerNames,

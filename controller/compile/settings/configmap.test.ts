@@ -112,6 +112,7 @@ test('full and partial are what the first version builds', () => {
     'ssl-protocols',
     'ssl-redirect',
     'ssl-reject-handshake',
+    'strict-validate-path-type',
     'upstream-keepalive-connections',
     'upstream-keepalive-requests',
     'upstream-keepalive-time',

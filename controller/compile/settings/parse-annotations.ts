@@ -43,6 +43,8 @@ export type Verdict =
 export interface ParsedAnnotations {
   readonly values: AnnotationValues;
   readonly verdict: Verdict;
+  /** What the verdict and the diagnostics are made of, one for one with the latter. */
+  readonly findings: readonly Finding[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -72,7 +74,7 @@ export function parseAnnotations(ingress: Ingress, context: AnnotationContext): 
     ...judged.findings,
     ...globalDenials(values, global),
   ];
-  return { values, verdict: verdictOf(findings), diagnostics: diagnosticsOf(findings, ingress) };
+  return { values, verdict: verdictOf(findings), findings, diagnostics: diagnosticsOf(findings, ingress) };
 }
 
 function annotationsUnder(ingress: Ingress, prefix: string): PrefixedAnnotations {

@@ -1,0 +1,79 @@
+// What a running compiler can say about an Ingress that is not in the cluster, or not in this version. Reads only:
+// asking changes no result, and nothing of the answer goes into the table. For the admission webhook.
+
+import type { VirtualHostName } from '#proxy/table/types.ts';
+import type { Diagnostic } from '../../objects/diagnostic.ts';
+import type { Snapshot } from '../../objects/snapshot.ts';
+import { type Ingress, keyOf, type ObjectKey } from '../../objects/types.ts';
+import { catchAllHost, type HostPlan } from '../host-plan.ts';
+import { checkDefaultBackend, claimHosts, type HostClaim, planHost } from '../hosts.ts';
+import { compareIngresses } from '../order.ts';
+import type { AcceptedIngress } from '../select.ts';
+import type { GlobalValues } from '../settings/record.ts';
+import type { CompileOptions } from '../types.ts';
+import type { HostStage } from './host-stage.ts';
+import type { IngressStage } from './ingress-stage.ts';
+
+/** The state after the last compile. Holds until the next one: ask and let go. */
+export interface CompilerView {
+  readonly options: CompileOptions;
+  readonly global: GlobalValues;
+  readonly ingressClasses: Snapshot['ingressClasses'];
+  /** Ingresses in the snapshot, foreign ones included. */
+  readonly ingressCount: number;
+  /** The version of an Ingress that counts today; null when it is not ours, not there or was never accepted. */
+  acceptedVersion(key: ObjectKey): Ingress | null;
+  /** Accepted Ingresses with a rule for this host, canaries too, in conflict order. Linear in them and in all canaries. */
+  claimantsOf(host: VirtualHostName): readonly Ingress[];
+  /**
+   * What planning the hosts of `candidate` would say about it, were it there in place of its present version. `alone`
+   * leaves the other Ingresses out. Linear in the paths of its hosts.
+   */
+  planWith(candidate: AcceptedIngress, alone: boolean): readonly Diagnostic[];
+}
+
+export interface ViewParts {
+  readonly snapshot: Snapshot;
+  readonly options: CompileOptions;
+  readonly global: GlobalValues;
+  readonly ingresses: IngressStage;
+  readonly hosts: HostStage;
+}
+
+/** Makes the view of stages that are up to date with `snapshot`. Constant time. */
+export function viewOf({ snapshot, options, global, ingresses, hosts }: ViewParts): CompilerView {
+  return {
+    options,
+    global,
+    ingressClasses: snapshot.ingressClasses,
+    ingressCount: snapshot.ingresses.size,
+    acceptedVersion: (key) => ingresses.acceptedVersion(key),
+    claimantsOf(host) {
+      const claimants = hosts.claimsOn(host).map(({ accepted }) => accepted.ingress);
+      const canaries = [...ingresses.canaries()].filter((canary) => hasRuleFor(canary, host));
+      return canaries.length === 0 ? claimants : [...claimants, ...canaries].sort(compareIngresses);
+    },
+    planWith: (candidate, alone) => planWith(candidate, (name) => (alone ? [] : hosts.claimsOn(name))),
+  };
+}
+
+function hasRuleFor(ingress: Ingress, host: VirtualHostName): boolean {
+  return ingress.rules.some((rule) => (rule.host === '' ? catchAllHost : rule.host) === host);
+}
+
+function planWith(
+  candidate: AcceptedIngress,
+  claimsOn: (name: VirtualHostName) => readonly HostClaim[],
+): readonly Diagnostic[] {
+  const key = keyOf(candidate.ingress.meta);
+  const plans = new Map<VirtualHostName, HostPlan>();
+  const diagnostics: Diagnostic[] = [];
+  for (const [name, claim] of claimHosts(candidate)) {
+    const others = claimsOn(name).filter(({ accepted }) => keyOf(accepted.ingress.meta) !== key);
+    const claims = [...others, claim].sort((a, b) => compareIngresses(a.accepted.ingress, b.accepted.ingress));
+    const planned = planHost(name, claims);
+    plans.set(name, planned.plan);
+    diagnostics.push(...planned.diagnostics.filter(({ object }) => keyOf(object) === key));
+  }
+  return [...diagnostics, ...checkDefaultBackend(candidate, (name) => plans.get(name))];
+}
