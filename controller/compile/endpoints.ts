@@ -34,8 +34,11 @@ export function sliceEndpoints(
 
 /** Sorts by address, then port, and drops repetitions. */
 export function sortEndpoints(endpoints: readonly Endpoint[]): Endpoint[] {
-  const unique = new Map(endpoints.map((endpoint) => [`${endpoint.address} ${endpoint.port}`, endpoint]));
-  return [...unique.values()].sort((a, b) => compareText(a.address, b.address) || a.port - b.port);
+  const sorted = [...endpoints].sort((a, b) => compareText(a.address, b.address) || a.port - b.port);
+  return sorted.filter(({ address, port }, i) => {
+    const previous = sorted[i - 1];
+    return previous?.address !== address || previous.port !== port;
+  });
 }
 
 /**

@@ -204,7 +204,7 @@ export class ObjectStore {
   }
 }
 
-function putIfChanged<K, V>(map: SharedMap<K, V>, key: K, value: V): boolean {
+function putIfChanged<K, V extends object>(map: SharedMap<K, V>, key: K, value: V): boolean {
   const old = map.get(key);
   if (old !== undefined && isSameValue(old, value)) return false;
   map.set(key, value);
