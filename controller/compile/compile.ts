@@ -11,7 +11,7 @@ import { chooseCertificates } from './certificates.ts';
 import { readGlobalValues } from './global.ts';
 import { planHosts } from './hosts.ts';
 import { orderIngresses } from './order.ts';
-import { openPolicyBook } from './policies.ts';
+import { openPolicyBook, PolicyIds } from './policies.ts';
 import { finishDiagnostics } from './report.ts';
 import { assembleVirtualHosts } from './routes.ts';
 import { selectIngresses } from './select.ts';
@@ -40,7 +40,7 @@ export function compile(
   // Certificates before routes: whether a host has one decides its redirects.
   const certificates = chooseCertificates(hosts.plans.values(), snapshot, options, memory, nowMs);
   const upstreams = resolveUpstreams(hosts.plans.values(), ordered, snapshot, options);
-  const policies = openPolicyBook({ options, global: global.values });
+  const policies = openPolicyBook({ options, global: global.values, ids: new PolicyIds() });
   const virtualHosts = assembleVirtualHosts(hosts.plans.values(), certificates.byHost, {
     policies,
     idByBackend: upstreams.idByBackend,

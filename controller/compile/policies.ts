@@ -15,6 +15,7 @@ import type { CompileOptions } from './types.ts';
 export interface PolicyContext {
   readonly options: CompileOptions;
   readonly global: GlobalValues;
+  readonly ids: PolicyIds;
 }
 
 export interface NamedPolicy {
@@ -23,12 +24,25 @@ export interface NamedPolicy {
 }
 
 /** Makes the policy for routes of an Ingress; null is the controller's own default backend. */
-export function policyOf(owner: AcceptedIngress | null, { options, global }: PolicyContext): NamedPolicy {
+export function policyOf(owner: AcceptedIngress | null, { options, global, ids }: PolicyContext): NamedPolicy {
   const policy =
     owner === null
       ? { ...defaultPolicy(options, global), accessLog: global.get(enableAccessLogForDefaultBackend) }
       : routePolicy(owner.values, global);
-  return { id: contentId(canonicalJson(policy)), policy };
+  return { id: ids.idOf(policy), policy };
+}
+
+/** Ids of policies, each hashed once: thousands of Ingresses share a few policies. */
+export class PolicyIds {
+  readonly #byText = new Map<string, PolicyId>();
+
+  idOf(policy: RoutePolicy): PolicyId {
+    // Policies are all made by one function, so equal ones print alike. Were one not to, it would only be hashed again.
+    const text = JSON.stringify(policy);
+    const id = this.#byText.get(text) ?? contentId(canonicalJson(policy));
+    this.#byText.set(text, id);
+    return id;
+  }
 }
 
 /** Collects the policies of one compile run. */

@@ -3,6 +3,7 @@
 import type { GlobalSettings } from '#proxy/table/types.ts';
 import type { Snapshot, SnapshotChanges } from '../../objects/snapshot.ts';
 import { readGlobalValues } from '../global.ts';
+import { PolicyIds } from '../policies.ts';
 import { globalSettings } from '../settings/global-settings.ts';
 import type { GlobalValues } from '../settings/record.ts';
 import type { SortedList } from '../sorted-list.ts';
@@ -47,7 +48,7 @@ export class Stages {
     this.#hosts = new HostStage(this.#book);
     this.#certificates = new CertificateStage(options, memory.goodPairs, this.#book);
     this.#upstreams = new UpstreamStage(options, this.#book);
-    this.#routes = new RouteStage({ options, global });
+    this.#routes = new RouteStage({ options, global, ids: new PolicyIds() });
   }
 
   /** Brings everything up to `snapshot`. `changes` are its differences from the snapshot before. */
