@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** Time a request stays under way. */
-const WORK_MS = 5;
+const WORK_MS = 20;
 
 const server = createServer((request, response) => {
   request.resume().once('end', () => {

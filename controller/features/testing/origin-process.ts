@@ -43,9 +43,9 @@ export class OriginProcess implements AsyncDisposable {
     return new OriginProcess(child, await port.promise, deliveries, waiting);
   }
 
-  /** Waits for so many deliveries in all. */
-  async delivered(count: number): Promise<void> {
-    while (this.deliveries.length < count) {
+  /** Waits for so many deliveries in all, and then for one that begins with `start`: it is under way when this resolves. */
+  async delivered(count: number, start = ''): Promise<void> {
+    while (this.deliveries.length < count || !this.deliveries.at(-1)?.startsWith(start)) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiting.add(resolve);
       await promise;
