@@ -193,11 +193,16 @@ describe('mistakes', () => {
     ['--manifests m --log-format=xml', '--log-format "xml" is not one of auto, json, pretty'],
     ['--manifests m --output=json', '--output is not a flag of "sluice serve"'],
     ['annotations --http-port=1', '--http-port is not a flag of "sluice annotations"'],
-    ['', 'where do objects come from? Give --manifests DIR (a Kubernetes API server is not read yet)'],
+    ['translate', 'translate reads a folder: give --manifests DIR'],
     [
-      '--manifests m --watch-namespace=a --watch-namespace-selector=b',
-      '--watch-namespace-selector is not carried out yet. Ignoring it would serve Ingresses of namespaces you left out.',
+      '--watch-namespace=a --watch-namespace-selector=b',
+      '--watch-namespace and --watch-namespace-selector exclude each other',
     ],
+    [
+      '--manifests m --watch-namespace-selector=b',
+      '--watch-namespace-selector needs an API server: it has no meaning with --manifests',
+    ],
+    ['--certificate-authority=ca.crt', '--certificate-authority needs --apiserver-host'],
     [
       '--manifests m --publish-service=a/b --publish-status-address=10.0.0.1',
       '--publish-service and --publish-status-address exclude each other',
@@ -223,17 +228,17 @@ describe('mistakes', () => {
 
 describe('flags that are not carried out yet', () => {
   test('warn when they are given, without their value', () => {
-    expect(parse('--manifests m --maxmind-license-key=s3cret --publish-service=a/b')).toMatchObject({
+    expect(parse('--manifests m --maxmind-license-key=s3cret --maxmind-mirror=https://m.test')).toMatchObject({
       ok: true,
       warnings: [
         '--maxmind-license-key is not carried out yet. No GeoIP database is downloaded.',
-        '--publish-service is not carried out yet. The status of Ingresses is not written yet.',
+        '--maxmind-mirror is not carried out yet. No GeoIP database is downloaded.',
       ],
     });
   });
 
   test('stay silent when they repeat their default', () => {
-    expect(parse('--manifests m --enable-ssl-passthrough=false --publish-service=')).toMatchObject({
+    expect(parse('--manifests m --enable-ssl-passthrough=false --maxmind-mirror=')).toMatchObject({
       ok: true,
       warnings: [],
     });

@@ -43,13 +43,12 @@ export function parseOptions(argv: readonly string[], env: Environment): Options
   const { values } = read;
   const command = values.help ? 'help' : values.version ? 'version' : (outcome.arguments.command ?? 'serve');
   if (command !== 'help' && command !== 'version') {
-    const message =
-      misplacedFlag(command, given) ?? notCarriedOut('refuse', given, values)[0] ?? brokenRule(values, command);
+    const message = misplacedFlag(command, given) ?? brokenRule(values, command);
     if (message !== null) return { ok: false, message };
   }
   const logLevel = given.has('log-level') ? values.logLevel : levelOfVerbosity(values.v);
   const pod = { namespace: env.POD_NAMESPACE || 'default', name: env.POD_NAME ?? '' };
-  return { ok: true, command, options: { ...values, logLevel, pod }, warnings: notCarriedOut('warn', given, values) };
+  return { ok: true, command, options: { ...values, logLevel, pod }, warnings: notCarriedOut(given, values) };
 }
 
 type ValuesOutcome =
@@ -80,13 +79,9 @@ function misplacedFlag(command: CommandName, given: ReadonlyMap<FlagName, string
 }
 
 /** One sentence for each given flag of that kind. Values are left out of it: one of these flags is a license key. */
-function notCarriedOut(
-  whenGiven: 'warn' | 'refuse',
-  given: ReadonlyMap<FlagName, string>,
-  values: FlagValues,
-): readonly string[] {
+function notCarriedOut(given: ReadonlyMap<FlagName, string>, values: FlagValues): readonly string[] {
   return [...given.keys()]
-    .filter((name) => flags[name].whenGiven === whenGiven)
+    .filter((name) => flags[name].whenGiven === 'warn')
     .filter((name) => !isDefault(flags[name], values[propertyOf(name) as keyof FlagValues]))
     .map((name) => `--${name} is not carried out yet. ${flags[name].instead}`);
 }

@@ -159,8 +159,8 @@ describe('serving', () => {
   });
 
   test('warns about given flags that are not carried out yet', async () => {
-    await using sluice = serve('--publish-service=a/b');
-    await sluice.logged(({ msg }) => msg.startsWith('--publish-service is not carried out yet.'));
+    await using sluice = serve('--maxmind-mirror=https://m.test');
+    await sluice.logged(({ msg }) => msg.startsWith('--maxmind-mirror is not carried out yet.'));
   });
 
   test('prints a banner for people', async () => {

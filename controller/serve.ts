@@ -5,7 +5,7 @@ import type { Options } from './options.ts';
 import { hostLines, renderBanner } from './serve/banner.ts';
 import { createLogger, type LogFormat, type Logger, logFormatOf } from './serve/logger.ts';
 import { Shutdown, type StopSignal } from './serve/shutdown.ts';
-import { type Sluice, startSluice } from './serve/sluice.ts';
+import { type Sluice, type SluiceParts, startSluice } from './serve/sluice.ts';
 import { openManifestFolder } from './watch/manifests.ts';
 
 /** What main.ts lends: only it touches the process. */
@@ -40,13 +40,19 @@ export async function runServe(options: Options, warnings: readonly string[], ed
   });
   edge.onSignal((signal) => void shutdown.onSignal(signal));
 
-  sluice = await startSluice({
-    options,
-    log,
-    source: openManifestFolder(options.manifests, { log, maxFileBytes: options.maxManifestBytes }),
-    writeAccessLog: edge.print,
-  });
+  sluice = await startSluice({ options, log, ...(await openSource(options, log)), writeAccessLog: edge.print });
   announce(sluice, options, { format, log, print: edge.print });
+}
+
+/** The folder that was given, or else the API server. */
+async function openSource(options: Options, log: Logger): Promise<Pick<SluiceParts, 'source' | 'cluster'>> {
+  if (options.manifests !== '') {
+    return { source: openManifestFolder(options.manifests, { log, maxFileBytes: options.maxManifestBytes }) };
+  }
+  // Loaded only where it is needed: client-node is half of all code.
+  const { openCluster } = await import('./serve/cluster.ts');
+  const { source, link } = await openCluster(options, log);
+  return { source, cluster: link };
 }
 
 interface Announcement {
@@ -60,7 +66,7 @@ function announce(sluice: Sluice, options: Options, { format, log, print }: Anno
   const facts = {
     ...sluice.facts,
     version: VERSION,
-    manifests: options.manifests,
+    manifests: options.manifests || 'the Kubernetes API server',
     healthPath: options.healthCheckPath,
   };
   if (format === 'pretty') {

@@ -15,7 +15,7 @@ export interface FlagType<T> {
 
 /**
  * What Sluice does with the flag today. `full`: as documented. `noEffect`: accepted on purpose, does nothing here
- * (nginx internals, klog). `notYet`: planned; giving it is a warning, or a refusal where ignoring it would be unsafe.
+ * (nginx internals, klog). `notYet`: planned; giving it is a warning.
  */
 export type FlagSupport = 'full' | 'noEffect' | 'notYet';
 
@@ -27,7 +27,7 @@ export interface Flag<T> {
   readonly doc: string;
   readonly support: FlagSupport;
   /** What a value other than the default does while the flag is not carried out. */
-  readonly whenGiven: 'accept' | 'warn' | 'refuse';
+  readonly whenGiven: 'accept' | 'warn';
   /** For `notYet`: what happens instead, as a full sentence. '' otherwise. */
   readonly instead: string;
   /** Commands that take the flag; null is every command that reads objects (serve and translate). */
@@ -55,9 +55,4 @@ export function noEffect<T>(type: FlagType<T>, defaultValue: T, doc: string): Fl
 /** A planned flag. A value other than the default gives a start-up warning that ends with `instead`. */
 export function notYet<T>(type: FlagType<T>, defaultValue: T, doc: string, instead: string): Flag<T> {
   return { type, default: defaultValue, doc, support: 'notYet', whenGiven: 'warn', instead, commands: null };
-}
-
-/** A planned flag that must not be ignored, because traffic or access would differ from what the operator asked for. */
-export function notYetRefused<T>(type: FlagType<T>, defaultValue: T, doc: string, instead: string): Flag<T> {
-  return { type, default: defaultValue, doc, support: 'notYet', whenGiven: 'refuse', instead, commands: null };
 }

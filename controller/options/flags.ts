@@ -1,7 +1,7 @@
 // The one table of command line flags: Sluice's own, all 72 of ingress-nginx v1.15 and klog's. Parsing, --help, warnings
 // and the `Options` type come from it. Names are the flags as users write them; order is the order of --help.
 
-import { type Flag, full, noEffect, notYet, notYetRefused } from './flag.ts';
+import { type Flag, full, noEffect, notYet } from './flag.ts';
 import {
   bool,
   buckets,
@@ -18,27 +18,28 @@ import {
   workerCount,
 } from './value-types.ts';
 
-const NO_API = 'Sluice reads objects only from --manifests so far.';
-const NO_STATUS = 'The status of Ingresses is not written yet.';
 const NO_GEOIP = 'No GeoIP database is downloaded.';
 const NO_WEBHOOK = 'No admission webhook is served.';
 const HOST_LABEL = 'Request metrics carry the name of the virtual host.';
 const DEFAULT_BOUNDS = 'The histogram keeps its default bounds.';
 
 const source = {
-  manifests: full(path, '', 'Folder of Kubernetes manifests (.yaml, .yml, .json, recursive) to serve and to watch.'),
-  'max-manifest-bytes': full(count, 16 * 1024 * 1024, 'Largest manifest file that is read; a larger one is reported.'),
-  'apiserver-host': notYet(text, '', 'URL of the Kubernetes API server.', NO_API),
-  'certificate-authority': notYet(path, '', 'CA file for --apiserver-host.', NO_API),
-  kubeconfig: notYet(path, '', 'kubeconfig file of the cluster to read.', NO_API),
-  'watch-namespace': full(text, '', 'Read only this namespace. Default: all.'),
-  'watch-namespace-selector': notYetRefused(
-    text,
+  manifests: full(
+    path,
     '',
-    'Read only namespaces with these labels.',
-    'Ignoring it would serve Ingresses of namespaces you left out.',
+    'Folder of Kubernetes manifests (.yaml, .yml, .json, recursive) to serve and to watch. Default: the API server.',
   ),
-  'sync-period': noEffect(durationMs, 0, 'Resync period of informers.'),
+  'max-manifest-bytes': full(count, 16 * 1024 * 1024, 'Largest manifest file that is read; a larger one is reported.'),
+  'apiserver-host': full(text, '', 'URL of the Kubernetes API server. Default: the one of the pod or the kubeconfig.', [
+    'serve',
+  ]),
+  'certificate-authority': full(path, '', 'CA file for --apiserver-host.', ['serve']),
+  kubeconfig: full(path, '', 'kubeconfig file of the cluster to read. Default: the service account of the pod.', [
+    'serve',
+  ]),
+  'watch-namespace': full(text, '', 'Read only this namespace. Default: all.'),
+  'watch-namespace-selector': full(text, '', 'Read only Ingresses of namespaces with these labels.', ['serve']),
+  'sync-period': full(durationMs, 0, 'Read everything again this often; 0: only when a watch is lost.'),
   'sync-rate-limit': noEffect(decimal, 0.3, 'Syncs per second; Sluice applies changes as they come.'),
 } satisfies FlagGroup;
 
@@ -163,16 +164,16 @@ const metrics = {
 } satisfies FlagGroup;
 
 const cluster = {
-  'publish-service': notYet(text, '', 'Service whose addresses go to the Ingress status.', NO_STATUS),
-  'publish-status-address': notYet(list, [], 'Addresses that go to the Ingress status.', NO_STATUS),
-  'update-status': noEffect(bool, true, 'Write the status of Ingresses (not from a manifest folder).'),
-  'update-status-on-shutdown': noEffect(bool, true, 'Clear the status on exit.'),
-  'status-update-interval': noEffect(seconds, 60, 'Time between two status updates.'),
-  'report-node-internal-ip-address': notYet(bool, false, 'Publish internal node addresses.', NO_STATUS),
-  'election-id': noEffect(text, 'ingress-controller-leader', 'Name of the leader election Lease.'),
-  'election-ttl': noEffect(durationMs, 30_000, 'Duration of the leader election Lease.'),
-  'disable-leader-election': noEffect(bool, false, 'Never become leader.'),
-  'disable-sync-events': noEffect(bool, false, 'Write no Sync Events.'),
+  'publish-service': full(objectKey, '', 'Service whose addresses go to the Ingress status.'),
+  'publish-status-address': full(list, [], 'Addresses that go to the Ingress status.'),
+  'update-status': full(bool, true, 'Write the status of Ingresses (not from a manifest folder).'),
+  'update-status-on-shutdown': full(bool, true, 'Clear the status on exit, unless others serve on.'),
+  'status-update-interval': full(seconds, 60, 'Time between two status updates, at least 5.'),
+  'report-node-internal-ip-address': full(bool, false, 'Publish internal node addresses.'),
+  'election-id': full(text, 'ingress-controller-leader', 'Name of the leader election Lease.'),
+  'election-ttl': full(durationMs, 30_000, 'Duration of the leader election Lease.'),
+  'disable-leader-election': full(bool, false, 'Never become leader: no status and no Events are written.'),
+  'disable-sync-events': full(bool, false, 'Write no Sync Events.'),
   'validating-webhook': notYet(text, '', 'Address of the admission webhook.', NO_WEBHOOK),
   'validating-webhook-certificate': notYet(path, '', 'Certificate of the admission webhook.', NO_WEBHOOK),
   'validating-webhook-key': notYet(path, '', 'Key of the admission webhook.', NO_WEBHOOK),

@@ -35,8 +35,17 @@ const RULES: readonly Rule[] = [
     message: '--http-port, --https-port and --healthz-port must differ from each other',
   },
   {
-    isBroken: (values, command) => readsObjects(command) && values.manifests === '',
-    message: 'where do objects come from? Give --manifests DIR (a Kubernetes API server is not read yet)',
+    // The folder does not know selectors, and to ignore this one would serve Ingresses that were to be left out.
+    isBroken: (values) => values.manifests !== '' && values.watchNamespaceSelector !== '',
+    message: '--watch-namespace-selector needs an API server: it has no meaning with --manifests',
+  },
+  {
+    isBroken: (values) => values.certificateAuthority !== '' && values.apiserverHost === '',
+    message: '--certificate-authority needs --apiserver-host',
+  },
+  {
+    isBroken: (values, command) => command === 'translate' && values.manifests === '',
+    message: 'translate reads a folder: give --manifests DIR',
   },
 ];
 

@@ -20,6 +20,7 @@ import { compileOptionsOf } from '../options/compile-options.ts';
 import type { Options } from '../options.ts';
 import { Publisher, type PublishOutcome } from '../publish/publisher.ts';
 import { NameResolver } from '../watch/resolve-names.ts';
+import type { ClusterLink } from './cluster.ts';
 import { DiagnosticLog } from './diagnostic-log.ts';
 import { generateFallbackCertificate } from './fallback-certificate.ts';
 import type { Logger } from './logger.ts';
@@ -36,6 +37,8 @@ export interface SluiceParts {
   readonly options: Options;
   readonly log: Logger;
   readonly source: ObjectSource;
+  /** The cluster that the objects come from, if they come from one. */
+  readonly cluster?: ClusterLink;
   /** Gets complete lines of the access log, each ended by a line feed. */
   readonly writeAccessLog: (lines: string) => void;
 }
@@ -67,6 +70,7 @@ export class Sluice {
   readonly #options: Options;
   readonly #log: Logger;
   readonly #source: ObjectSource;
+  readonly #cluster: ClusterLink | null;
   readonly #pool: WorkerPool;
   readonly #publisher: Publisher;
   readonly #pipeline: Pipeline;
@@ -77,10 +81,11 @@ export class Sluice {
   #last: IncrementalResult | null = null;
   #isStopping = false;
 
-  constructor({ options, log, source, writeAccessLog }: SluiceParts, fallbackCertificate: CertificatePair) {
+  constructor({ options, log, source, cluster, writeAccessLog }: SluiceParts, fallbackCertificate: CertificatePair) {
     this.#options = options;
     this.#log = log;
     this.#source = source;
+    this.#cluster = cluster ?? null;
     this.#diagnosticLog = new DiagnosticLog(log);
     this.#pool = new WorkerPool({
       workerUrl: WORKER_URL,
@@ -116,6 +121,7 @@ export class Sluice {
     await startStep(this.#pool.start(), 1);
     this.#pipeline.open();
     await startStep(this.#pool.ready, 1);
+    this.#cluster?.onServing();
   }
 
   get facts(): ServingFacts {
@@ -142,7 +148,7 @@ export class Sluice {
     // Objects that change from here on would only disturb workers that are leaving.
     this.#pipeline.close();
     const deadlineMs = this.#last?.table.global.workerShutdownTimeoutMs ?? 0;
-    const report = await this.#pool.drain(deadlineMs);
+    const [report] = await Promise.all([this.#pool.drain(deadlineMs), this.#cluster?.close()]);
     if (report.cutConnections > 0) this.#log.warn({ ...report }, 'connections were cut at the drain deadline');
     return report;
   }
@@ -151,6 +157,7 @@ export class Sluice {
   async close(): Promise<void> {
     this.#pipeline.close();
     this.#resolver.close();
+    await this.#cluster?.close();
     await Promise.all([this.#source[Symbol.asyncDispose](), this.#pool.close(), this.#health?.close()]);
   }
 
@@ -167,6 +174,7 @@ export class Sluice {
     if (result.diagnostics !== before?.diagnostics) {
       this.#diagnosticLog.report(result.diagnostics);
       this.#metrics.onDiagnostics(result.diagnostics);
+      this.#cluster?.onDiagnostics(result.diagnostics);
     }
     if (result.wantedNames !== before?.wantedNames) this.#resolver.want(result.wantedNames);
     // A rejection is a bug (a table that cannot be encoded): the process must not go on pretending.
