@@ -202,7 +202,7 @@ class Decoder {
         continue;
       }
       const decoded = field === undefined ? member : this.decode(field, member, at);
-      if (decoded !== undefined && decoded !== null) result[key] = decoded;
+      if (decoded !== undefined && decoded !== null && !isOmitted(field, decoded)) result[key] = decoded;
     }
     return result;
   }
@@ -253,6 +253,12 @@ class Decoder {
     }
     return read.text;
   }
+}
+
+/** Go's omitempty: an empty list or map is written as if it were not there. */
+function isOmitted(schema: Schema | undefined, value: Json): boolean {
+  if (schema?.kind === 'list') return (value as readonly Json[]).length === 0;
+  return schema?.kind === 'map' && Object.keys(value as JsonObject).length === 0;
 }
 
 function emptyOf(schema: Schema): Json {
