@@ -16,6 +16,7 @@ const SLUICE: Summary = {
   bulkBytesPerSecond: 0,
   cpuUsRounds: [11, 9, 10],
   foreignShare: 0.123,
+  resumedShare: null,
   cipher: '',
   errors: 0,
   firstError: '',
@@ -31,6 +32,12 @@ describe('renderScenario', () => {
       ?.split('|')
       .map((cell) => cell.trim());
     expect(cells).toEqual(['', 'sluice', '10', '9–11', '50000', '1', '2', '3', '0.80', '-', '12 %', '']);
+  });
+
+  test('handshakes that were to be resumed and were not are shown', () => {
+    const lines = renderScenario({ name: 'x', title: 'x', summaries: [SLUICE, { ...nginx, resumedShare: 0.5 }] });
+    expect(lines.find((line) => line.includes('contender'))).toMatch(/resumed +\|$/);
+    expect(lines.at(-1)).toMatch(/50 % +\|$/);
   });
 
   test('a contender with a wrong response gets no figure', () => {

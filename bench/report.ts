@@ -51,6 +51,8 @@ export function renderScenario({ title, summaries }: ScenarioResult): string[] {
   ];
   const hasBulk = summaries.some(({ bulkBytesPerSecond }) => bulkBytesPerSecond > 0);
   if (hasBulk) head.push('10 MB downloads MB/s');
+  const hasResumptions = summaries.some(({ resumedShare }) => (resumedShare ?? 0) > 0);
+  if (hasResumptions) head.push('resumed');
   const rows = summaries.map((summary) => {
     if (summary.errors > 0) return [summary.contender, `WRONG: ${summary.errors} × ${summary.firstError}`];
     const row = [
@@ -63,9 +65,11 @@ export function renderScenario({ title, summaries }: ScenarioResult): string[] {
       figure(summary.p999Ms),
       ratio(cpuRatio(summary, summaries, 'nginx')),
       ratio(cpuRatio(summary, summaries, 'haproxy')),
-      summary.foreignShare === null ? '-' : `${Math.round(summary.foreignShare * 100)} %`,
+      percent(summary.foreignShare),
     ];
-    return hasBulk ? [...row, figure(summary.bulkBytesPerSecond / 1e6)] : row;
+    if (hasBulk) row.push(figure(summary.bulkBytesPerSecond / 1e6));
+    if (hasResumptions) row.push(percent(summary.resumedShare));
+    return row;
   });
   return [`**${title}**`, '', ...renderTable(head, rows)];
 }
@@ -105,4 +109,8 @@ export function figure(value: number): string {
 
 function ratio(value: number | null): string {
   return value === null ? '-' : value.toFixed(2);
+}
+
+function percent(share: number | null): string {
+  return share === null ? '-' : `${Math.round(share * 100)} %`;
 }

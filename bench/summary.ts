@@ -17,6 +17,8 @@ export interface Summary {
   readonly cpuUsRounds: readonly number[];
   /** Median share of the time in which something else had the proxy's core; null when not known. */
   readonly foreignShare: number | null;
+  /** Share of handshakes that resumed a session; null without TLS. */
+  readonly resumedShare: number | null;
   readonly cipher: string;
   /** Over all rounds. More than 0: the figures mean nothing. */
   readonly errors: number;
@@ -48,6 +50,7 @@ export function summarize(contender: string, runs: readonly WatchedRun[]): Summa
     bulkBytesPerSecond: medianOf((run) => run.bulkBytes / run.seconds),
     cpuUsRounds: runs.map(cpuUsOf),
     foreignShare: foreignShares.length === 0 ? null : median(foreignShares),
+    resumedShare: resumedShareOf(runs),
     cipher: runs[0]?.cipher ?? '',
     errors: runs.reduce((sum, run) => sum + run.errors, 0),
     firstError: runs.find((run) => run.firstError !== '')?.firstError ?? '',
@@ -69,4 +72,9 @@ export function rotate<T>(items: readonly T[], by: number): T[] {
 
 function cpuUsOf({ cpuNs, requests }: LoadResult): number {
   return cpuNs / 1000 / requests;
+}
+
+function resumedShareOf(runs: readonly LoadResult[]): number | null {
+  const handshakes = runs.reduce((sum, run) => sum + run.handshakes, 0);
+  return handshakes === 0 ? null : runs.reduce((sum, run) => sum + run.resumptions, 0) / handshakes;
 }
