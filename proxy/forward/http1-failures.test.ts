@@ -199,6 +199,21 @@ describe('retries', () => {
     expect(origin.connections).toBe(2);
   });
 
+  test('an empty chunked body is ended on the second attempt too', async () => {
+    await using dying = await startDyingOrigin();
+    await using origin = await startHttpOrigin((request, response) => {
+      request.resume().on('end', () => response.end('got it'));
+    });
+    await using proxy = await startProxy([{ endpoints: [dying.port, origin.port] }]);
+    using client = await connectRaw(proxy.port);
+    for (let i = 1; i <= 2; i++) {
+      client.send('PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
+      const responses = await client.responses(i);
+      expect(responses.at(-1)?.body).toBe('got it');
+    }
+    expect(dying.connections).toBeGreaterThan(0);
+  });
+
   test('attempts are limited', async () => {
     await using first = await startDyingOrigin();
     await using second = await startDyingOrigin();

@@ -106,7 +106,7 @@ export class UpstreamConnection implements SocketOwner, Timed {
     return this.#socket.localPort ?? 0;
   }
 
-  /** Begins a request: `text` is its head and, when `isComplete`, all of its body. */
+  /** Begins a request with the head `text`. `isComplete`: it has no body, or a chunked one without a byte. */
   begin(
     user: UpstreamUser,
     text: string,
@@ -124,6 +124,8 @@ export class UpstreamConnection implements SocketOwner, Timed {
     this.#parser.reset();
     this.requests++;
     this.writer.addText(text);
+    // Only on a retry: a chunked body that turned out empty has ended before this connection was chosen.
+    if (isComplete && isChunkedRequest) this.endBody();
   }
 
   /** Adds a part of the request body. False: wait for `onUpstreamDrain`. */
