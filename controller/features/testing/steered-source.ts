@@ -6,16 +6,18 @@ import { keyOf } from '../../objects/types.ts';
 import type { ClusterChange } from './random-cluster.ts';
 
 export class SteeredSource implements ObjectSource {
-  readonly #folder: ObjectSource;
+  #folder: ObjectSource | null = null;
   #apply: ((changes: readonly StoreChange[]) => void) | null = null;
 
-  constructor(folder: ObjectSource) {
+  /** Takes the changes of a folder along. Gives itself. */
+  beside(folder: ObjectSource): this {
     this.#folder = folder;
+    return this;
   }
 
   async start(apply: (changes: readonly StoreChange[]) => void): Promise<void> {
     this.#apply = apply;
-    await this.#folder.start(apply);
+    await this.#folder?.start(apply);
   }
 
   /** Applies changes as one step, beside what the folder says. */
@@ -25,7 +27,7 @@ export class SteeredSource implements ObjectSource {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#folder[Symbol.asyncDispose]();
+    await this.#folder?.[Symbol.asyncDispose]();
   }
 }
 
