@@ -175,7 +175,7 @@ export class LeaderElection {
     if (!this.#isLeader) return;
     this.#cancelLoss();
     this.#isLeader = false;
-    this.#options.log.warn({ why }, 'not leader any more');
+    this.#options.log[this.#closing.signal.aborted ? 'debug' : 'warn']({ why }, 'not leader any more');
     this.#options.onLost();
   }
 }
