@@ -78,7 +78,8 @@ export class UpstreamPool implements ConnectionHome {
     if (endpoint.draining || connection.requests >= global.upstreamKeepAliveRequests) return false;
     if (wheel.nowMs - connection.openedAtMs >= global.upstreamKeepAliveTimeMs) return false;
     if (global.upstreamKeepAliveConnections === 0) return false;
-    if (this.#idleCount >= global.upstreamKeepAliveConnections) this.#closeLongestIdle();
+    // More than one when the limit was lowered.
+    while (this.#idleCount >= global.upstreamKeepAliveConnections) this.#closeLongestIdle();
     this.#listOf(endpoint).push(connection);
     this.#idleCount++;
     connection.idleSinceMs = wheel.nowMs;

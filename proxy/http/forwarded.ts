@@ -92,7 +92,8 @@ function realAddress(peer: string, forwardedFor: string, peers: Peers): string {
 
 /** `1.2.3.4:5` and `[v6]:5` occur in X-Forwarded-For of some balancers. */
 function stripPort(entry: string): string {
-  if (entry.startsWith('[')) return entry.slice(1, entry.indexOf(']'));
+  const close = entry.indexOf(']');
+  if (close > 0 && entry.startsWith('[')) return entry.slice(1, close);
   const colon = entry.indexOf(':');
   return colon !== -1 && colon === entry.lastIndexOf(':') ? entry.slice(0, colon) : entry;
 }

@@ -37,7 +37,7 @@ export function renderLine(record: RequestRecord, nowMs: number): string {
   return (
     `${record.remoteAddress} - - [${localTime(nowMs)}] "${requestLine}" ${record.status} ${record.responseBodyBytes} ` +
     `"${referer}" "${userAgent}" ${record.requestBytes} ${(record.durationMs / 1000).toFixed(3)} ` +
-    `[${upstreamName(record)}] [] ${upstreamFields(record)} ${escapeText(record.requestId)}\n`
+    `[${upstreamName(record)}] [] ${upstreamFields(record)} ${quoted(record.requestId)}\n`
   );
 }
 
@@ -59,9 +59,10 @@ function upstreamFields(record: RequestRecord): string {
     if (attempt === undefined) break;
     const { address, port } = attempt.endpoint;
     addresses.push(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
-    lengths.push(attempt.status === 0 ? '0' : String(record.responseBodyBytes));
+    // Only the last attempt can have had a response that reached the client.
+    lengths.push(i === count - 1 ? String(record.responseBodyBytes) : '0');
     times.push((attempt.durationMs / 1000).toFixed(3));
-    statuses.push(attempt.status === 0 ? '502' : String(attempt.status));
+    statuses.push(attempt.status === 0 ? '-' : String(attempt.status));
   }
   return `${addresses.join(', ')} ${lengths.join(', ')} ${times.join(', ')} ${statuses.join(', ')}`;
 }

@@ -1,0 +1,87 @@
+import { expect, test } from '@jest/globals';
+import { defaultPolicy } from '../table/defaults.ts';
+import type { RoutePolicy } from '../table/types.ts';
+import { PROXY_ERRORS, type ProxyErrorCode, statusOfFault } from './errors.ts';
+import { mayRetry, type RetryFacts } from './retry.ts';
+
+const facts: RetryFacts = { method: 'GET', attempts: 1, elapsedMs: 0, hasSentBody: false };
+
+test.each<[string, ProxyErrorCode, Partial<RetryFacts>, Partial<RoutePolicy>, boolean]>([
+  ['a refused connection, GET', 'connectFailed', {}, {}, true],
+  ['a refused connection, POST: nothing was sent', 'connectFailed', { method: 'POST' }, {}, true],
+  ['a connect timeout, POST', 'connectTimeout', { method: 'POST' }, {}, true],
+  ['a connect timeout with `timeout` off', 'connectTimeout', {}, { retryOn: ['error'] }, false],
+  ['a refused connection with `error` off', 'connectFailed', {}, { retryOn: ['timeout'] }, false],
+  ['closed before a byte, GET', 'upstreamClosed', {}, {}, true],
+  ['closed before a byte, PUT', 'upstreamClosed', { method: 'PUT' }, {}, true],
+  ['closed before a byte, POST', 'upstreamClosed', { method: 'POST' }, {}, false],
+  ['closed before a byte, an unknown method', 'upstreamClosed', { method: 'BREW' }, {}, false],
+  [
+    'closed before a byte, POST, allowed',
+    'upstreamClosed',
+    { method: 'POST' },
+    { retryOn: ['error', 'nonIdempotent'] },
+    true,
+  ],
+  ['body bytes are gone', 'upstreamClosed', { method: 'PUT', hasSentBody: true }, {}, false],
+  [
+    'body bytes are gone, whatever is allowed',
+    'staleConnection',
+    { hasSentBody: true },
+    { retryOn: ['error', 'nonIdempotent'] },
+    false,
+  ],
+  ['a stale connection, GET', 'staleConnection', {}, {}, true],
+  ['a stale connection, POST', 'staleConnection', { method: 'POST' }, {}, false],
+  [
+    'a stale connection counts no attempt and needs no condition',
+    'staleConnection',
+    { attempts: 9 },
+    { maxAttempts: 1, retryOn: [] },
+    true,
+  ],
+  ['the last attempt', 'connectFailed', { attempts: 3 }, {}, false],
+  ['no limit of attempts', 'connectFailed', { attempts: 99 }, { maxAttempts: null }, true],
+  ['in time', 'connectFailed', { elapsedMs: 99 }, { retryTimeoutMs: 100 }, true],
+  ['too late', 'connectFailed', { elapsedMs: 100 }, { retryTimeoutMs: 100 }, false],
+  ['a response timeout, GET', 'upstreamTimeout', {}, {}, true],
+  ['a response timeout, POST', 'upstreamTimeout', { method: 'POST' }, {}, false],
+  ['a response that is none', 'upstreamFault', {}, {}, false],
+  ['a response cut short', 'upstreamTruncated', {}, {}, false],
+  ['the client is gone', 'clientGone', {}, {}, false],
+])('%s', (_name, code, changedFacts, changedPolicy, expected) => {
+  expect(mayRetry(code, { ...defaultPolicy, ...changedPolicy }, { ...facts, ...changedFacts })).toBe(expected);
+});
+
+test('statuses: refused and broken 502, timeouts 504, nobody there 503, the client to blame 4xx', () => {
+  const statuses = Object.entries(PROXY_ERRORS).map(([code, rule]) => [code, rule.status, rule.side]);
+  expect(statuses).toEqual([
+    ['noEndpoint', 503, 'proxy'],
+    ['overloaded', 503, 'proxy'],
+    ['connectFailed', 502, 'upstream'],
+    ['connectTimeout', 504, 'upstream'],
+    ['upstreamClosed', 502, 'upstream'],
+    ['staleConnection', 502, 'upstream'],
+    ['upstreamTimeout', 504, 'upstream'],
+    ['sendTimeout', 504, 'upstream'],
+    ['upstreamFault', 502, 'upstream'],
+    ['upstreamTruncated', 502, 'upstream'],
+    ['bodyTooLarge', 413, 'client'],
+    ['badBody', 400, 'client'],
+    ['bodyTimeout', 408, 'client'],
+    ['clientGone', 499, 'client'],
+  ]);
+});
+
+test.each([
+  ['requestLineTooLong', 414],
+  ['headersTooLarge', 431],
+  ['tooManyHeaders', 431],
+  ['badVersion', 505],
+  ['badExpect', 417],
+  ['methodNotAllowed', 405],
+  ['severalHosts', 400],
+  ['lengthAndTransferEncoding', 400],
+] as const)('%s is %d', (fault, status) => {
+  expect(statusOfFault(fault)).toBe(status);
+});

@@ -1,0 +1,88 @@
+// Which upstream connections are kept, how many, and for how long (ConfigMap upstream-keepalive-*).
+
+import { expect, test } from '@jest/globals';
+import type { GlobalSettings } from '../table/types.ts';
+import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
+import { type RawOrigin, startReplyingOrigin } from './testing/origin.ts';
+import { connectRaw } from './testing/raw-client.ts';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+/** Sends `count` requests one after the other over one client connection. */
+async function ask(proxy: DataPath, count: number, path = '/'): Promise<void> {
+  using client = await connectRaw(proxy.port);
+  for (let i = 1; i <= count; i++) {
+    client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    await client.responses(i);
+  }
+}
+
+async function start(global: Partial<GlobalSettings>): Promise<{ origin: RawOrigin; proxy: DataPath }> {
+  const origin = await startReplyingOrigin(OK);
+  return { origin, proxy: await startDataPath([{ endpoints: [origin.port] }], global) };
+}
+
+test.each<[string, Partial<GlobalSettings>, number, number]>([
+  ['one connection serves all by default', {}, 1, 1],
+  ['upstream-keepalive-requests', { upstreamKeepAliveRequests: 2 }, 3, 1],
+  ['upstream-keepalive-connections 0', { upstreamKeepAliveConnections: 0 }, 5, 0],
+  ['upstream-keepalive-time 0', { upstreamKeepAliveTimeMs: 0 }, 5, 0],
+])('%s: connections made for five requests, and idle ones left', async (_name, global, made, idle) => {
+  const { origin, proxy } = await start(global);
+  await using _proxy = proxy;
+  await using _origin = origin;
+  await ask(proxy, 5);
+  expect(origin.connections).toBe(made);
+  expect(proxy.leftovers().idleUpstreamConnections).toBe(idle);
+});
+
+test('an idle connection is closed after upstream-keepalive-timeout', async () => {
+  const { origin, proxy } = await start({ upstreamKeepAliveTimeoutMs: 10_000 });
+  await using _proxy = proxy;
+  await using _origin = origin;
+  await ask(proxy, 1);
+  proxy.pass(9_000);
+  expect(proxy.leftovers().idleUpstreamConnections).toBe(1);
+  proxy.pass(1_200);
+  expect(proxy.leftovers()).toMatchObject({ idleUpstreamConnections: 0, upstreamConnections: 0 });
+});
+
+test('over the limit the longest idle connection goes, of whatever endpoint', async () => {
+  await using first = await startReplyingOrigin(OK);
+  await using second = await startReplyingOrigin(OK);
+  await using proxy = await startDataPath(
+    [
+      { path: '/1', endpoints: [first.port] },
+      { path: '/2', endpoints: [second.port] },
+    ],
+    { upstreamKeepAliveConnections: 1 },
+  );
+  await ask(proxy, 1, '/1');
+  proxy.pass(100);
+  await ask(proxy, 1, '/2');
+  expect(proxy.leftovers().idleUpstreamConnections).toBe(1);
+  await ask(proxy, 1, '/2');
+  expect(second.connections).toBe(1);
+  await ask(proxy, 1, '/1');
+  expect(first.connections).toBe(2);
+});
+
+test('the idle connections of an endpoint that left are closed', async () => {
+  const { origin, proxy } = await start({});
+  await using _proxy = proxy;
+  await using _origin = origin;
+  await ask(proxy, 1);
+  proxy.context.endpoints.replaceUpstreams([{ id: 'u0', balancer: { kind: 'roundRobin' }, endpoints: [] }]);
+  expect(proxy.leftovers()).toMatchObject({ idleUpstreamConnections: 0, upstreamConnections: 0 });
+});
+
+test('bytes on an idle connection close it, and nobody sees them', async () => {
+  const { origin, proxy } = await start({});
+  await using _proxy = proxy;
+  await using _origin = origin;
+  await ask(proxy, 1);
+  origin.sockets[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
+  await eventually(() => proxy.leftovers().upstreamConnections === 0);
+  await ask(proxy, 1);
+  expect(origin.connections).toBe(2);
+});
