@@ -17,30 +17,37 @@ export interface InspectedIngress {
 
 /** One field of an Ingress that holds forbidden text. `what` completes "holds ...". */
 export interface InspectionHit {
+  readonly part: InspectedPart;
   readonly field: string;
   readonly value: string;
   readonly what: string;
 }
 
+export type InspectedPart = 'host' | 'path' | 'secretName' | 'tlsHost';
+
 const forbiddenPath = /\/etc\/(?:passwd|shadow|group|nginx|ingress-controller)|\/var\/run\/secrets/;
 
 /** Looks at hosts, paths, TLS hosts and Secret names; gives the first hit in field order, or null. */
 export function inspectIngress(ingress: InspectedIngress): InspectionHit | null {
-  for (const [field, value] of inspectedFields(ingress)) {
+  for (const { part, field, value } of inspectedFields(ingress)) {
     const what = forbiddenIn(value);
-    if (what !== null) return { field, value, what };
+    if (what !== null) return { part, field, value, what };
   }
   return null;
 }
 
-function* inspectedFields(ingress: InspectedIngress): Generator<readonly [field: string, value: string]> {
+function* inspectedFields(ingress: InspectedIngress): Generator<Omit<InspectionHit, 'what'>> {
   for (const rule of ingress.rules) {
-    yield [`spec.rules[${rule.index}].host`, rule.host];
-    for (const path of rule.paths ?? []) yield [`spec.rules[${rule.index}].http.paths[${path.index}].path`, path.path];
+    yield { part: 'host', field: `spec.rules[${rule.index}].host`, value: rule.host };
+    for (const { index, path } of rule.paths ?? []) {
+      yield { part: 'path', field: `spec.rules[${rule.index}].http.paths[${index}].path`, value: path };
+    }
   }
   for (const tls of ingress.tls) {
-    yield [`spec.tls[${tls.index}].secretName`, tls.secretName];
-    for (const [i, host] of tls.hosts.entries()) yield [`spec.tls[${tls.index}].hosts[${i}]`, host];
+    yield { part: 'secretName', field: `spec.tls[${tls.index}].secretName`, value: tls.secretName };
+    for (const [i, host] of tls.hosts.entries()) {
+      yield { part: 'tlsHost', field: `spec.tls[${tls.index}].hosts[${i}]`, value: host };
+    }
   }
 }
 

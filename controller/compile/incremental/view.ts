@@ -21,6 +21,8 @@ export interface CompilerView {
   readonly ingressClasses: Snapshot['ingressClasses'];
   /** Ingresses in the snapshot, foreign ones included. */
   readonly ingressCount: number;
+  /** Whether the snapshot holds it, in any version and of any class. */
+  hasIngress(key: ObjectKey): boolean;
   /** The version of an Ingress that counts today; null when it is not ours, not there or was never accepted. */
   acceptedVersion(key: ObjectKey): Ingress | null;
   /** Accepted Ingresses with a rule for this host, canaries too, in conflict order. Linear in them and in all canaries. */
@@ -47,6 +49,7 @@ export function viewOf({ snapshot, options, global, ingresses, hosts }: ViewPart
     global,
     ingressClasses: snapshot.ingressClasses,
     ingressCount: snapshot.ingresses.size,
+    hasIngress: (key) => snapshot.ingresses.has(key),
     acceptedVersion: (key) => ingresses.acceptedVersion(key),
     claimantsOf(host) {
       const claimants = hosts.claimsOn(host).map(({ accepted }) => accepted.ingress);
