@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, test } from '@jest/globals';
 import { requestBytes, responseBytes } from './arbitrary.ts';
 import { readCorpus } from './corpus.ts';
-import { checkRequest, checkResponse, runFor } from './properties.ts';
+import { checkRequest, checkResponse, runFuzz } from './properties.ts';
 import { UndiciReader } from './readings.ts';
 
 let undici: UndiciReader;
@@ -23,8 +23,6 @@ describe('corpus', () => {
 test('a short run finds no difference to node:http and undici', async () => {
   // Fixed: the suite tells whether a change broke something; `npm run fuzz` looks for new things.
   const seed = 1;
-  const requests = await runFor(2, seed, requestBytes(readCorpus('request').map(({ text }) => text)), checkRequest);
-  const responses = await runFor(2, seed, responseBytes([]), (text) => checkResponse(text, undici));
-  expect(requests).toBeGreaterThan(100);
-  expect(responses).toBeGreaterThan(50);
+  await runFuzz({ inputs: 2000 }, seed, requestBytes(readCorpus('request').map(({ text }) => text)), checkRequest);
+  await runFuzz({ inputs: 500 }, seed, responseBytes([]), (text) => checkResponse(text, undici));
 });

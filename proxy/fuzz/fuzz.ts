@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import { requestBytes, responseBytes } from './arbitrary.ts';
 import { readCorpus } from './corpus.ts';
-import { checkRequest, checkResponse, runFor } from './properties.ts';
+import { checkRequest, checkResponse, runFuzz } from './properties.ts';
 import { UndiciReader } from './readings.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } });
@@ -14,10 +14,10 @@ const seed = Number(values.seed ?? Date.now() % 2 ** 31);
 const seeds = (kind: 'request' | 'response'): string[] => readCorpus(kind).map(({ text }) => text);
 
 console.log(`fuzzing for ${seconds} s, seed ${seed}`);
-const requests = await runFor(seconds / 2, seed, requestBytes(seeds('request')), checkRequest);
+const requests = await runFuzz({ seconds: seconds / 2 }, seed, requestBytes(seeds('request')), checkRequest);
 console.log(`requests: ${requests} inputs, no difference to node:http`);
 await using undici = await UndiciReader.start();
-const responses = await runFor(seconds / 2, seed, responseBytes(seeds('response')), (text) =>
+const responses = await runFuzz({ seconds: seconds / 2 }, seed, responseBytes(seeds('response')), (text) =>
   checkResponse(text, undici),
 );
 console.log(`responses: ${responses} inputs, no difference to undici`);

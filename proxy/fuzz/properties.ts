@@ -82,9 +82,12 @@ export async function checkResponse(text: string, undici: UndiciReader): Promise
   }
 }
 
-/** Runs a property for `seconds`; gives how many inputs were tried, rejects with the smallest failing one. */
-export async function runFor(
-  seconds: number,
+/** How long a fuzz run goes on. */
+export type FuzzExtent = { readonly seconds: number } | { readonly inputs: number };
+
+/** Runs a property; gives how many inputs were tried, rejects with the smallest failing one. */
+export async function runFuzz(
+  extent: FuzzExtent,
   seed: number,
   input: fc.Arbitrary<string>,
   check: (text: string) => Promise<void>,
@@ -94,11 +97,14 @@ export async function runFor(
     tried++;
     await check(text);
   });
-  await fc.assert(property, {
-    seed,
-    numRuns: Number.MAX_SAFE_INTEGER,
-    interruptAfterTimeLimit: seconds * 1000,
-    markInterruptAsFailure: false,
-  });
+  const limits =
+    'inputs' in extent
+      ? { numRuns: extent.inputs }
+      : {
+          numRuns: Number.MAX_SAFE_INTEGER,
+          interruptAfterTimeLimit: extent.seconds * 1000,
+          markInterruptAsFailure: false,
+        };
+  await fc.assert(property, { seed, ...limits });
   return tried;
 }
