@@ -114,8 +114,9 @@ export class TestProxy {
 export async function startProxy(
   routes: readonly TestRoute[],
   global: Partial<GlobalSettings> = {},
+  staticReadBuffer = true,
 ): Promise<TestProxy> {
-  const proxy = new TestProxy();
+  const proxy = new TestProxy({ staticReadBuffer });
   proxy.publish(tableOf(routes, global));
   return proxy.listen();
 }
