@@ -70,13 +70,21 @@ export class EventRecorder {
   async #run(): Promise<void> {
     const { clock } = this.#options;
     for (const [id, note] of this.#queue) {
-      await sleep(this.#bucket.take(clock.nowMs()), clock, this.#closing.signal);
+      await this.#takeTurn();
       if (this.#closing.signal.aborted) break;
       this.#queue.delete(id);
       if (this.#entryOf(id).bucket.take(clock.nowMs()) === 0) await this.#writeOne(id, note);
     }
     this.#dropped = 0;
     this.#running = null;
+  }
+
+  async #takeTurn(): Promise<void> {
+    const { clock } = this.#options;
+    for (let waitMs = this.#bucket.take(clock.nowMs()); waitMs > 0; waitMs = this.#bucket.take(clock.nowMs())) {
+      await sleep(waitMs, clock, this.#closing.signal);
+      if (this.#closing.signal.aborted) return;
+    }
   }
 
   #entryOf(id: string): Written {
