@@ -6,6 +6,7 @@
 // `waiting`: no byte of the next request yet. `lingering`: the last response is out, the client still sends; closing at
 // once would reset the connection and could destroy that response on its way (RFC 9112 §9.6). Every state can go to
 // `closed`. Framing that could be read in two ways ends the connection: nothing behind it can be trusted.
+// Between requests a client that has not taken its responses is not read: no further request is served until `onDrain`.
 
 import type { Socket } from 'node:net';
 import type { ProxyContext } from '../forward/context.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { RequestParser } from '../http/request-parser.ts';
 import { emptyGlobal } from '../table/defaults.ts';
-import { AccessLog, renderLine } from './access-log.ts';
+import { AccessLog, renderLine, renderTime } from './access-log.ts';
 import { RequestRecord } from './observer.ts';
 
 const AT = Date.UTC(2026, 10, 21, 8, 41, 5);
@@ -28,7 +28,7 @@ test('renders the fields of ingress-nginx, with one entry per attempt', () => {
   record.endAttempt(502, 2);
   record.beginAttempt({ address: '2001:db8::1', port: 81 });
   record.endAttempt(200, 10);
-  expect(renderLine(record, AT)).toBe(
+  expect(renderLine(record, renderTime(AT))).toBe(
     '10.0.0.1 - - [21/Nov/2026:08:41:05 +0000] "GET /a?b HTTP/1.1" 200 5 "http://r" "curl/8" 80 0.012 [] [] ' +
       '10.1.1.1:80, [2001:db8::1]:81 0, 5 0.002, 0.010 502, 200 abc\n',
   );
@@ -41,13 +41,15 @@ test('a refused head leaves the request empty, an attempt that was given up has 
   record.status = 499;
   record.responseBodyBytes = 0;
   record.beginAttempt({ address: '10.1.1.1', port: 80 });
-  expect(renderLine(record, AT)).toMatch(/ "" 499 0 "-" "-" 80 0\.012 \[\] \[\] 10\.1\.1\.1:80 0 0\.000 - -\n$/);
+  expect(renderLine(record, renderTime(AT))).toMatch(
+    / "" 499 0 "-" "-" 80 0\.012 \[\] \[\] 10\.1\.1\.1:80 0 0\.000 - -\n$/,
+  );
 });
 
 test('no byte of a client can end its field or its line', () => {
   const record = recordOf('GET /\u00ff"\\ HTTP/1.1\r\nHost: a\r\nUser-Agent: a" 200 "b\\\t\u00e9\r\n\r\n');
   record.requestId = 'x" y\u0080';
-  const line = renderLine(record, AT);
+  const line = renderLine(record, renderTime(AT));
   expect(line).toContain('"GET /\\xFF\\x22\\x5C HTTP/1.1"');
   expect(line).toContain('"a\\x22 200 \\x22b\\x5C\\x09\\xE9"');
   expect(line).toMatch(/ x\\x22 y\\x80\n$/);

@@ -9,6 +9,9 @@ const BATCH_CHARS = 64 * 1024;
 
 export class AccessLog {
   #lines = '';
+  /** The time is rendered once per second. */
+  #second = -1;
+  #time = '';
   readonly #write: (lines: string) => void;
 
   constructor(write: (lines: string) => void) {
@@ -16,7 +19,12 @@ export class AccessLog {
   }
 
   add(record: RequestRecord, nowMs: number): void {
-    this.#lines += renderLine(record, nowMs);
+    const second = Math.floor(nowMs / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#time = renderTime(nowMs);
+    }
+    this.#lines += renderLine(record, this.#time);
     if (this.#lines.length >= BATCH_CHARS) this.flush();
   }
 
@@ -28,14 +36,14 @@ export class AccessLog {
   }
 }
 
-/** Renders one line with its line feed. */
-export function renderLine(record: RequestRecord, nowMs: number): string {
+/** Renders one line with its line feed; `time` is from `renderTime`. */
+export function renderLine(record: RequestRecord, time: string): string {
   const { head } = record;
   const requestLine = head === null ? '' : escapeText(head.text.slice(0, head.requestLineEnd));
   const referer = head === null ? '-' : quoted(head.valueOf(head.referer));
   const userAgent = head === null ? '-' : quoted(head.valueOf(head.userAgent));
   return (
-    `${record.remoteAddress} - - [${localTime(nowMs)}] "${requestLine}" ${record.status} ${record.responseBodyBytes} ` +
+    `${record.remoteAddress} - - [${time}] "${requestLine}" ${record.status} ${record.responseBodyBytes} ` +
     `"${referer}" "${userAgent}" ${record.requestBytes} ${(record.durationMs / 1000).toFixed(3)} ` +
     `[${upstreamName(record)}] [] ${upstreamFields(record)} ${quoted(record.requestId)}\n`
   );
@@ -84,17 +92,11 @@ function hexEscape(char: string): string {
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-let cachedSecond = -1;
-let cachedTime = '';
 
-/** `21/Nov/2026:08:41:05 +0000`; always UTC, as in the ingress-nginx image. Rendered once per second. */
-function localTime(nowMs: number): string {
-  const second = Math.floor(nowMs / 1000);
-  if (second === cachedSecond) return cachedTime;
+/** `21/Nov/2026:08:41:05 +0000`; always UTC, as in the ingress-nginx image. */
+export function renderTime(nowMs: number): string {
   const date = new Date(nowMs);
   const pad = (value: number): string => String(value).padStart(2, '0');
   const day = `${pad(date.getUTCDate())}/${MONTHS[date.getUTCMonth()]}/${date.getUTCFullYear()}`;
-  cachedSecond = second;
-  cachedTime = `${day}:${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())} +0000`;
-  return cachedTime;
+  return `${day}:${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())} +0000`;
 }
