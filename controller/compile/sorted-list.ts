@@ -15,16 +15,18 @@ type Chunk<T> = readonly T[];
 export class SortedList<T> {
   readonly #keyOf: (entry: T) => string;
   readonly #chunks: readonly Chunk<T>[];
+  readonly size: number;
   #array: readonly T[] | null = null;
 
-  private constructor(keyOf: (entry: T) => string, chunks: readonly Chunk<T>[]) {
+  private constructor(keyOf: (entry: T) => string, chunks: readonly Chunk<T>[], size: number) {
     this.#keyOf = keyOf;
     this.#chunks = chunks;
+    this.size = size;
   }
 
   /** Makes a list of entries in any order. Of entries with one key the last one counts. */
   static of<T>(keyOf: (entry: T) => string, entries: Iterable<T> = []): SortedList<T> {
-    return new SortedList<T>(keyOf, []).with(new Map([...entries].map((entry) => [keyOf(entry), entry])));
+    return new SortedList<T>(keyOf, [], 0).with(new Map([...entries].map((entry) => [keyOf(entry), entry])));
   }
 
   /** Gives a list with `changes` laid over this one, by key; null removes a key, also one that is not there. */
@@ -32,16 +34,20 @@ export class SortedList<T> {
     if (changes.size === 0) return this;
     const keys = [...changes.keys()].sort(compareText);
     const chunks: Chunk<T>[] = [];
-    let at = 0;
-    // An empty list still has one place to put things.
-    const before = this.#chunks.length === 0 ? [[]] : this.#chunks;
-    for (const [i, chunk] of before.entries()) {
-      const end = i + 1 < before.length ? this.#firstNotBelow(keys, before[i + 1], at) : keys.length;
-      if (end === at) chunks.push(chunk);
-      else chunks.push(...cut(this.#merge(chunk, keys.slice(at, end), changes)));
+    let { size } = this;
+    let done = 0;
+    for (let at = 0; at < keys.length; ) {
+      const i = this.#chunkFor(keys[at] as string);
+      const chunk = this.#chunks[i] ?? [];
+      const end = this.#endOfChunk(i, keys, at);
+      const merged = this.#merge(chunk, keys.slice(at, end), changes);
+      size += merged.length - chunk.length;
+      chunks.push(...this.#chunks.slice(done, i), ...cut(merged));
+      done = i + 1;
       at = end;
     }
-    return new SortedList(this.#keyOf, isThin(chunks) ? cut(chunks.flat()) : chunks);
+    chunks.push(...this.#chunks.slice(done));
+    return new SortedList(this.#keyOf, isThin(chunks.length, size) ? cut(chunks.flat()) : chunks, size);
   }
 
   /** All entries in order: the same array each time. Linear the first time. */
@@ -52,17 +58,39 @@ export class SortedList<T> {
 
   /** The entries of this list that may differ from those of `other`, in order: all that are in no shared chunk. */
   notSharedWith(other: SortedList<T>): T[] {
-    if (other.#chunks === this.#chunks) return [];
-    const shared = new Set(other.#chunks);
-    return this.#chunks.flatMap((chunk) => (shared.has(chunk) ? [] : chunk));
+    const [mine, theirs] = [this.#chunks, other.#chunks];
+    // After few changes both rows begin and end alike: what is between them is short.
+    let start = 0;
+    while (start < mine.length && mine[start] === theirs[start]) start++;
+    let tail = 0;
+    while (tail < mine.length - start && mine.at(-1 - tail) === theirs.at(-1 - tail)) tail++;
+    const shared = new Set(theirs.slice(start, theirs.length - tail));
+    return mine.slice(start, mine.length - tail).flatMap((chunk) => (shared.has(chunk) ? [] : chunk));
   }
 
-  /** Index of the first of `keys`, from `from` on, that belongs into `chunk` or behind it. */
-  #firstNotBelow(keys: readonly string[], chunk: Chunk<T> | undefined, from: number): number {
-    const [first] = chunk ?? [];
-    let at = from;
-    while (at < keys.length && first !== undefined && (keys[at] as string) < this.#keyOf(first)) at++;
-    return at;
+  /** Index of the chunk that a key belongs into: the last one that does not begin behind it, else the first. */
+  #chunkFor(key: string): number {
+    let [low, high] = [0, this.#chunks.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#firstKey(middle) <= key) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** Index of the first of the sorted `keys`, from `from` on, that belongs into a later chunk than `i`. */
+  #endOfChunk(i: number, keys: readonly string[], from: number): number {
+    if (i + 1 >= this.#chunks.length) return keys.length;
+    const next = this.#firstKey(i + 1);
+    let end = from;
+    while (end < keys.length && (keys[end] as string) < next) end++;
+    return end;
+  }
+
+  #firstKey(i: number): string {
+    // Chunks are never empty.
+    return this.#keyOf(this.#chunks[i]?.[0] as T);
   }
 
   #merge(chunk: Chunk<T>, keys: readonly string[], changes: ReadonlyMap<string, T | null>): T[] {
@@ -93,8 +121,6 @@ function cut<T>(entries: readonly T[]): Chunk<T>[] {
 }
 
 /** True when removals have left so many small chunks that the row of chunks costs more than they do. */
-function isThin(chunks: readonly Chunk<unknown>[]): boolean {
-  if (chunks.length < 16) return false;
-  const entries = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  return entries < (chunks.length * chunkSize) / 4;
+function isThin(chunks: number, entries: number): boolean {
+  return chunks >= 16 && entries < (chunks * chunkSize) / 4;
 }
