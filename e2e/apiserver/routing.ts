@@ -3,6 +3,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Answer } from './answer.ts';
 import { methodNotAllowed, unknownPath } from './api-error.ts';
+import { parseBody } from './decoding.ts';
 import { answerDiscovery } from './discovery.ts';
 import { authorize, type User } from './rbac.ts';
 import { getObject, listObjects } from './reading.ts';
@@ -36,7 +37,7 @@ export async function route(deps: RoutingDeps, incoming: IncomingRequest): Promi
     return answer;
   }
   if (!isForEverybody(info)) authorize(deps.storage, user, info);
-  const special = answerSpecial(deps, info, user, body);
+  const special = answerSpecial(deps, info, user, () => parseBody(body, headers['content-type'] ?? ''));
   if (special !== undefined) return special;
   const kind = findByResource(info.group, info.version, info.plural);
   if (kind === undefined || !hasSubresource(kind, info.subresource)) throw unknownPath();

@@ -2,8 +2,7 @@
 
 import type { Answer } from './answer.ts';
 import { notFound } from './api-error.ts';
-import { parseBody } from './decoding.ts';
-import { textAt, valueAt } from './objects.ts';
+import { type Json, textAt, valueAt } from './objects.ts';
 import { isAllowed, type User } from './rbac.ts';
 import type { RequestInfo, ResourceRequest } from './request-info.ts';
 import { serviceAccount } from './resources/cluster.ts';
@@ -21,12 +20,14 @@ export function answerSpecial(
   deps: SpecialDeps,
   request: ResourceRequest,
   user: User,
-  body: Buffer,
+  readBody: () => Json,
 ): Answer | undefined {
   const { verb, group, plural, subresource } = request;
   if (verb !== 'create') return undefined;
-  if (group === 'authorization.k8s.io' && plural === 'selfsubjectaccessreviews') return reviewAccess(deps, user, body);
-  if (group === '' && plural === 'serviceaccounts' && subresource === 'token') return createToken(deps, request, body);
+  if (group === 'authorization.k8s.io' && plural === 'selfsubjectaccessreviews')
+    return reviewAccess(deps, user, readBody());
+  if (group === '' && plural === 'serviceaccounts' && subresource === 'token')
+    return createToken(deps, request, readBody());
   return undefined;
 }
 
@@ -35,8 +36,7 @@ export function isForEverybody({ verb, group, plural }: ResourceRequest): boolea
   return verb === 'create' && group === 'authorization.k8s.io' && plural === 'selfsubjectaccessreviews';
 }
 
-function reviewAccess({ storage }: SpecialDeps, user: User, body: Buffer): Answer {
-  const review = parseBody(body, 'application/json');
+function reviewAccess({ storage }: SpecialDeps, user: User, review: Json): Answer {
   const spec = valueAt(review, 'spec');
   const allowed = isAllowed(storage, user, attributesOf(spec));
   return { code: 201, body: { ...(review as object), status: { allowed, reason: '' } } };
@@ -64,10 +64,9 @@ function attributesOf(spec: unknown): RequestInfo {
 function createToken(
   { storage, users, nowMs }: SpecialDeps,
   { namespace, name }: ResourceRequest,
-  body: Buffer,
+  request: Json,
 ): Answer {
   if (storage.get('serviceaccounts', `${namespace}/${name}`) === undefined) throw notFound(serviceAccount, name);
-  const request = body.length === 0 ? {} : parseBody(body, 'application/json');
   const seconds = Number(valueAt(request, 'spec', 'expirationSeconds') ?? 3600);
   const token = users.add({ name: `system:serviceaccount:${namespace}:${name}` });
   const status = {

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { isIP } from 'node:net';
 import { ApiError, badRequest, internalError } from './api-error.ts';
 import { type KubeObject, listAt, textAt, valueAt } from './objects.ts';
 import { shown } from './reading.ts';
@@ -174,7 +175,8 @@ function exchange(
     method: 'POST',
     host,
     port,
-    servername,
+    // Node refuses an address as server name; it then verifies the certificate by the host.
+    ...(isIP(servername) === 0 && { servername }),
     path: url.pathname + url.search,
     headers: { host: url.host, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
     signal: AbortSignal.timeout(timeoutMs),

@@ -38,7 +38,8 @@ export function applyServerSide({ schema, live, applied, manager, force }: Apply
   const remaining = others.map((owner) => ({ ...owner, fields: owner.fields.difference(lost) }));
   const merged = merge(schema, live === null ? undefined : asJson(live), asJson(applied));
   const dropped = unwanted(own?.fields ?? new Set(), wantedPaths, remaining);
-  const object = (removeFields(schema, merged, dropped) ?? {}) as unknown as KubeObject;
+  const kept = dropped.size === 0 ? merged : removeFields(schema, merged, dropped);
+  const object = (kept ?? {}) as unknown as KubeObject;
   return { object, owners: [...remaining, { ...manager, time: '', fields: wantedPaths }] };
 }
 
