@@ -51,14 +51,21 @@ test('planning any Ingress beside the others finds what planning them all finds 
 
 const canary = { 'nginx.ingress.kubernetes.io/canary': 'true' };
 const onHost = (name: string, annotations = {}, host = 'a.test') =>
-  ingressOf({ meta: { ...metaOf(name), annotations }, rules: [{ index: 0, host, paths: null }], ingressClassName: null });
+  ingressOf({
+    meta: { ...metaOf(name), annotations },
+    rules: [{ index: 0, host, paths: null }],
+    ingressClassName: null,
+  });
 
 test('claimants are the accepted ones and canaries, as they come and go', () => {
   const store = new ObjectStore();
   const compiler = new IncrementalCompiler(options);
   const claimants = (host: string) => {
     compiler.compile(store.snapshot(), nowMs);
-    return compiler.view()?.claimantsOf(host).map(({ meta }) => meta.name);
+    return compiler
+      .view()
+      ?.claimantsOf(host)
+      .map(({ meta }) => meta.name);
   };
   const put = (...ingresses: ReturnType<typeof onHost>[]) =>
     store.apply(ingresses.map((object) => ({ kind: 'upsert', object, source: null })));
