@@ -168,6 +168,48 @@ export const controllerMetrics = {
     labels: [],
     help: 'Worker threads that were started to replace one that crashed or was stuck.',
   },
+  leaderElectionStatus: {
+    name: `${nginxPrefix}leader_election_status`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: ['name'],
+    help: 'Whether this replica is the leader, which writes statuses and Events; `name` is that of the election.',
+  },
+  apiLastContact: {
+    name: 'sluice_api_last_contact_age_seconds',
+    kind: 'gauge',
+    source: 'controller',
+    labels: ['resource'],
+    help: 'Time since the API server last said anything about these objects; some 75 s are normal when nothing changes.',
+  },
+  apiObjects: {
+    name: 'sluice_api_objects',
+    kind: 'gauge',
+    source: 'controller',
+    labels: ['resource'],
+    help: 'Objects kept of those the API server has.',
+  },
+  apiRelists: {
+    name: 'sluice_api_relists_total',
+    kind: 'counter',
+    source: 'controller',
+    labels: ['resource'],
+    help: 'Complete reads after the first, because a watch could not go on where it was.',
+  },
+  apiWatchRestarts: {
+    name: 'sluice_api_watch_restarts_total',
+    kind: 'counter',
+    source: 'controller',
+    labels: ['resource'],
+    help: 'Watches begun after the first; one every 5 to 10 minutes is normal.',
+  },
+  apiFailures: {
+    name: 'sluice_api_failures_total',
+    kind: 'counter',
+    source: 'controller',
+    labels: ['resource'],
+    help: 'Lists and watches that failed.',
+  },
 } as const satisfies Readonly<Record<string, MetricRecord>>;
 
 /** Metrics the workers send, and those made from them. */

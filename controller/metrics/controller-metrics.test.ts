@@ -3,7 +3,7 @@ import { buildHost, buildTable, testGlobal } from '#proxy/table/testing/build.ts
 import type { CertificateInfo, RoutingTable } from '#proxy/table/types.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import { catalogue, workerMetrics } from './catalogue.ts';
-import { ControllerMetrics, type PublishedTable } from './controller-metrics.ts';
+import { type ClusterSample, ControllerMetrics, type PublishedTable } from './controller-metrics.ts';
 
 const constants = { controller_namespace: 'ns', controller_class: 'k8s.io/ingress-nginx', controller_pod: 'pod' };
 const K = 'controller_namespace="ns",controller_class="k8s.io/ingress-nginx",controller_pod="pod"';
@@ -29,7 +29,7 @@ const certificate: CertificateInfo = {
   publicKeyAlgorithm: 'ECDSA',
 };
 
-function start(defaultMetrics = false) {
+function start(defaultMetrics = false, cluster: (() => ClusterSample) | null = null) {
   const state = { revision: 0, wallMs: 1_700_000_000_500, workers: [{ phase: 'serving', restarts: 0 }] };
   const metrics = new ControllerMetrics({
     constants,
@@ -41,6 +41,7 @@ function start(defaultMetrics = false) {
     }),
     workers: () => state.workers,
     acknowledgedRevision: () => state.revision,
+    cluster,
     wallMs: () => state.wallMs,
     defaultMetrics,
   });
@@ -61,6 +62,19 @@ describe('ControllerMetrics', () => {
     expect(await read(nginx('success'))).toBeUndefined();
     expect(await read(nginx('config_last_reload_successful'))).toBeUndefined();
     expect(await metrics.render()).toContain('# TYPE nginx_ingress_controller_success counter');
+  });
+
+  test('a cluster: watches of one resource are added up, the oldest counts, and counters never go down', async () => {
+    const watch = { resource: 'secrets', ageSeconds: 3, objects: 5, relists: 1, watchRestarts: 2, failures: 3 };
+    const sample = { watches: [watch, { ...watch, ageSeconds: 61 }], election: { name: 'lead', isLeader: true } };
+    const { read } = start(false, () => sample);
+    expect(await read('sluice_api_last_contact_age_seconds{resource="secrets"}')).toBe(61);
+    expect(await read('sluice_api_objects{resource="secrets"}')).toBe(10);
+    expect(await read('sluice_api_failures_total{resource="secrets"}')).toBe(6);
+    expect(await read(nginx('leader_election_status', ',name="lead"'))).toBe(1);
+    sample.watches.pop();
+    expect(await read('sluice_api_objects{resource="secrets"}')).toBe(5);
+    expect(await read('sluice_api_failures_total{resource="secrets"}')).toBe(6);
   });
 
   test('a published table counts as a reload', async () => {

@@ -26,10 +26,28 @@ export interface ControllerMetricsOptions {
   readonly workers: () => readonly { readonly phase: string; readonly restarts: number }[];
   /** Revision all live workers serve, 0 before the first. */
   readonly acknowledgedRevision: () => number;
+  /** How the API server's objects are read, and who leads; null for a folder of manifests. */
+  readonly cluster: (() => ClusterSample) | null;
   /** Unix time in milliseconds. */
   readonly wallMs: () => number;
   /** Adds prom-client's `process_*` and `nodejs_*` metrics. */
   readonly defaultMetrics: boolean;
+}
+
+/** State of the connection to a cluster at a scrape. Counts go up for as long as a watch lives. */
+export interface ClusterSample {
+  readonly watches: readonly {
+    /** Plural, e.g. `services`. Several watches may read one resource: their numbers are added up, the oldest age counts. */
+    readonly resource: string;
+    /** null when the server was never heard. */
+    readonly ageSeconds: number | null;
+    readonly objects: number;
+    readonly relists: number;
+    readonly watchRestarts: number;
+    readonly failures: number;
+  }[];
+  /** null when this replica takes no part in the election. */
+  readonly election: { readonly name: string; readonly isLeader: boolean } | null;
 }
 
 /** What is counted of a table that all workers took over. */
@@ -49,6 +67,8 @@ export class ControllerMetrics {
   readonly #gauges = new Map<MetricRecord, Gauge>();
   readonly #counters = new Map<MetricRecord, Counter>();
   readonly #publishDuration: Histogram;
+  /** What counters of `#raiseCounter` show. */
+  readonly #raised = new Map<string, number>();
   #table: RoutingTable | null = null;
   /** The table that the metrics about tables show. */
   #readTableBefore: RoutingTable | null = null;
@@ -96,6 +116,7 @@ export class ControllerMetrics {
     const sample = toNginxMetrics(await this.#options.sampleWorkers(), this.#options.constants);
     this.#readWorkers();
     this.#readProcess();
+    this.#readCluster();
     this.#readTable();
     this.#set(controllerMetrics.tableRevision, this.#options.acknowledgedRevision());
     return `${await this.#registry.metrics()}\n${renderExposition(sample, workerMetrics)}`;
@@ -118,6 +139,47 @@ export class ControllerMetrics {
     this.#setCounter(controllerMetrics.processCpu, (user + system) / 1e6);
     this.#set(controllerMetrics.processMemory, process.memoryUsage.rss());
     this.#set(controllerMetrics.processStart, Math.round(performance.timeOrigin / 1000));
+  }
+
+  #readCluster(): void {
+    if (this.#options.cluster === null) return;
+    const { watches, election } = this.#options.cluster();
+    if (election !== null) {
+      this.#set(controllerMetrics.leaderElectionStatus, election.isLeader ? 1 : 0, { name: election.name });
+    }
+    for (const resource of new Set(watches.map((watch) => watch.resource))) {
+      this.#setWatches(
+        resource,
+        watches.filter((watch) => watch.resource === resource),
+      );
+    }
+  }
+
+  #setWatches(resource: string, watches: ClusterSample['watches']): void {
+    const sum = (numberOf: (watch: ClusterSample['watches'][number]) => number) =>
+      watches.reduce((total, watch) => total + numberOf(watch), 0);
+    const ages = watches.flatMap(({ ageSeconds }) => ageSeconds ?? []);
+    if (ages.length > 0) this.#set(controllerMetrics.apiLastContact, Math.max(...ages), { resource });
+    this.#set(
+      controllerMetrics.apiObjects,
+      sum(({ objects }) => objects),
+      { resource },
+    );
+    this.#raiseCounter(
+      controllerMetrics.apiRelists,
+      sum(({ relists }) => relists),
+      { resource },
+    );
+    this.#raiseCounter(
+      controllerMetrics.apiWatchRestarts,
+      sum(({ watchRestarts }) => watchRestarts),
+      { resource },
+    );
+    this.#raiseCounter(
+      controllerMetrics.apiFailures,
+      sum(({ failures }) => failures),
+      { resource },
+    );
   }
 
   /** Reads the table at the scrape, once per table, and not at each change: for 10,000 routes it takes some 50 ms. */
@@ -184,6 +246,14 @@ export class ControllerMetrics {
 
   #add(record: MetricRecord, value: number, labels: Labels = {}): void {
     (this.#counters.get(record) as Counter).inc(this.#labelsOf(record, labels), value);
+  }
+
+  /** For a counter with labels that somebody else counts. A watch that ended takes its count with it: never count down. */
+  #raiseCounter(record: MetricRecord, value: number, labels: Labels): void {
+    const key = `${record.name} ${JSON.stringify(labels)}`;
+    const before = this.#raised.get(key) ?? 0;
+    this.#add(record, Math.max(0, value - before), labels);
+    this.#raised.set(key, Math.max(before, value));
   }
 
   /** For a counter that somebody else counts. */

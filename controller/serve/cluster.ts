@@ -4,6 +4,7 @@
 import { hostname } from 'node:os';
 import { VERSION } from '../cli/version.ts';
 import { isForUs } from '../compile/select.ts';
+import type { ClusterSample } from '../metrics/controller-metrics.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { ObjectSource, StoreChange } from '../objects/snapshot.ts';
 import type { Options } from '../options.ts';
@@ -21,6 +22,8 @@ export interface ClusterLink {
   onServing(): void;
   /** Takes the complete diagnostics of each compile. */
   onDiagnostics(diagnostics: readonly Diagnostic[]): void;
+  /** For metrics. */
+  sample(): ClusterSample;
   /** Writes what has to be written at the end. May be called twice. */
   close(): Promise<void>;
 }
@@ -52,7 +55,7 @@ export async function openCluster(options: Options, log: Logger): Promise<Cluste
     syncPeriodMs: options.syncPeriod,
   });
   const writer = options.disableLeaderElection ? null : openWriter(options, log, api, transport);
-  return { source: followedBy(api, writer), api, writer, link: linkTo(writer) };
+  return { source: followedBy(api, writer), api, writer, link: linkTo(api, writer, options.electionId) };
 }
 
 function openWriter(options: Options, log: Logger, api: ApiServerSource, transport: ApiTransport): ClusterWriter {
@@ -87,16 +90,28 @@ function followedBy(source: ObjectSource, writer: ClusterWriter | null): ObjectS
   };
 }
 
-function linkTo(writer: ClusterWriter | null): ClusterLink {
+function linkTo(api: ApiServerSource, writer: ClusterWriter | null, electionId: string): ClusterLink {
   let closing: Promise<void> | null = null;
   return {
     onServing: () => writer?.start(),
     onDiagnostics: (diagnostics) => writer?.report(diagnostics),
+    sample: () => ({
+      watches: sampleWatches(api),
+      election: writer === null ? null : { name: electionId, isLeader: writer.isLeader },
+    }),
     close: () => {
       closing ??= writer?.close() ?? Promise.resolve();
       return closing;
     },
   };
+}
+
+function sampleWatches(api: ApiServerSource): ClusterSample['watches'] {
+  const nowMs = api.nowMs();
+  return api.watches.map(({ resource, lastContactAtMs, objects, relists, watchRestarts, failures }) => {
+    const ageSeconds = lastContactAtMs === null ? null : (nowMs - lastContactAtMs) / 1000;
+    return { resource, ageSeconds, objects, relists, watchRestarts, failures };
+  });
 }
 
 function given(...keys: readonly string[]): readonly string[] {

@@ -7,6 +7,7 @@ import { VERSION } from '../cli/version.ts';
 import { ControllerMetrics } from '../metrics/controller-metrics.ts';
 import type { Options } from '../options.ts';
 import type { Publisher } from '../publish/publisher.ts';
+import type { ClusterLink } from './cluster.ts';
 import type { Logger } from './logger.ts';
 import { StartError } from './start-error.ts';
 
@@ -14,7 +15,12 @@ import { StartError } from './start-error.ts';
 const SAMPLE_TIMEOUT_MS = 1000;
 
 /** Metrics of this process; the workers are asked at each scrape. */
-export function createMetrics(options: Options, pool: WorkerPool, publisher: Publisher): ControllerMetrics {
+export function createMetrics(
+  options: Options,
+  pool: WorkerPool,
+  publisher: Publisher,
+  cluster: ClusterLink | null,
+): ControllerMetrics {
   return new ControllerMetrics({
     constants: {
       controller_namespace: options.pod.namespace,
@@ -25,6 +31,7 @@ export function createMetrics(options: Options, pool: WorkerPool, publisher: Pub
     sampleWorkers: () => pool.sample(SAMPLE_TIMEOUT_MS),
     workers: () => pool.workers,
     acknowledgedRevision: () => publisher.acknowledgedRevision,
+    cluster: cluster === null ? null : () => cluster.sample(),
     wallMs: Date.now,
     defaultMetrics: true,
   });

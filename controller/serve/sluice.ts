@@ -103,7 +103,7 @@ export class Sluice {
       wallMs: Date.now,
     });
     this.#resolver = new NameResolver({ apply: (changes) => this.#pipeline.apply(changes), log });
-    this.#metrics = createMetrics(options, this.#pool, this.#publisher);
+    this.#metrics = createMetrics(options, this.#pool, this.#publisher, this.#cluster);
   }
 
   /** Reads, compiles, publishes and listens; resolves when all workers serve the first table. */

@@ -264,11 +264,18 @@ class ApiServer implements ApiServerSource {
       ...options,
       name,
     });
-    return this.#reflector({ name, path: pathOf(resource, this.#options.watchNamespace), sink, ...selector });
+    return this.#reflector({
+      name,
+      resource: resource.plural,
+      path: pathOf(resource, this.#options.watchNamespace),
+      sink,
+      ...selector,
+    });
   }
 
   #reflector(watch: {
     readonly name: string;
+    readonly resource: string;
     readonly path: string;
     readonly sink: ObjectSink;
     readonly fieldSelector?: string;

@@ -30,6 +30,7 @@ export interface NamedWatchesOptions {
   readonly openRest: () => WideWatch;
   readonly openOwn: (watch: {
     readonly name: string;
+    readonly resource: string;
     readonly path: string;
     readonly fieldSelector: string;
     readonly sink: ObjectSink;
@@ -125,6 +126,7 @@ export class NamedWatches {
     const path = pathOf(resource, namespace);
     const reflector = openOwn({
       name: `${resource.plural} ${key}`,
+      resource: resource.plural,
       path,
       fieldSelector: `metadata.name=${name}`,
       sink,

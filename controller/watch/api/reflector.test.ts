@@ -44,7 +44,14 @@ class Setup implements AsyncDisposable {
 
   constructor(options: { readonly relistMs?: number } = {}) {
     const { clock, transport, copy } = this;
-    const fixed = { name: 'configmaps', path: PATH, relistMs: 0, random: () => 0.5, log: silentLog };
+    const fixed = {
+      name: 'configmaps',
+      resource: 'configmaps',
+      path: PATH,
+      relistMs: 0,
+      random: () => 0.5,
+      log: silentLog,
+    };
     this.reflector = new Reflector({ ...fixed, ...options, clock, transport, sink: copy.sink });
     this.reflector.start();
   }

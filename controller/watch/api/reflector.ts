@@ -31,6 +31,8 @@ export interface ReflectorSink<T> {
 export interface ReflectorOptions<T> {
   /** For logs and metrics, e.g. `services`. */
   readonly name: string;
+  /** Plural of the resource, for metrics. */
+  readonly resource: string;
   readonly path: string;
   readonly fieldSelector?: string;
   readonly labelSelector?: string;
@@ -47,6 +49,8 @@ export interface ReflectorOptions<T> {
 /** What a collection's copy is worth, for metrics and the log. */
 export interface ReflectorState {
   readonly name: string;
+  /** Plural of the resource; several watches may read one. */
+  readonly resource: string;
   readonly isSynced: boolean;
   /** Time of `Clock` when the server last said something; null when it never did. */
   readonly lastContactAtMs: number | null;
@@ -111,6 +115,7 @@ export class Reflector<T> {
   get state(): ReflectorState {
     return {
       name: this.#options.name,
+      resource: this.#options.resource,
       isSynced: this.#isSynced,
       lastContactAtMs: this.#lastContactAtMs,
       objects: this.#known.size,
