@@ -35,7 +35,11 @@ test('each version holds what was laid over it, and older versions stay as they 
         model = apply(model, changesOf(step));
         versions.push([list, model]);
       }
-      for (const [version, want] of versions) expect(version.toArray()).toEqual(sorted(want));
+      for (const [version, want] of versions) {
+        expect(version.toArray()).toEqual(sorted(want));
+        expect(version.size).toBe(want.size);
+        for (const key of ['0', '17', '399', 'none']) expect(version.get(key)).toEqual(want.get(key));
+      }
     }),
   );
 });

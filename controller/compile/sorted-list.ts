@@ -50,6 +50,11 @@ export class SortedList<T> {
     return new SortedList(this.#keyOf, isThin(chunks.length, size) ? cut(chunks.flat()) : chunks, size);
   }
 
+  /** The entry of a key; undefined when there is none. Logarithmic in the list. */
+  get(key: string): T | undefined {
+    return this.#chunks[this.#chunkFor(key)]?.find((entry) => this.#keyOf(entry) === key);
+  }
+
   /** All entries in order: the same array each time. Linear the first time. */
   toArray(): readonly T[] {
     this.#array ??= this.#chunks.flat();

@@ -138,10 +138,19 @@ describe('form of the update', () => {
 test.each<[string, RoutingTable, boolean]>([
   ['endpoints only', moved, false],
   ['certificates only', { ...small, certificates: [certificate] }, false],
+  [
+    'a certificate of a host',
+    {
+      ...small,
+      certificates: [certificate],
+      virtualHosts: small.virtualHosts.map((host) => ({ ...host, certificate: 'c0' })),
+    },
+    false,
+  ],
   ['a route', buildTable([buildHost('a.test', [])]), true],
   ['a host gone', buildTable([]), true],
   ['a global setting', { ...small, global: { ...testGlobal, serverTokens: true } }, true],
 ])('changesConfiguration: %s', (_name, after, want) => {
   const update = diff(small, after);
-  expect(update !== null && changesConfiguration(update)).toBe(want);
+  expect(update !== null && changesConfiguration(update, { revision: 1, version: versionOf(small) })).toBe(want);
 });

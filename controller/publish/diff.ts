@@ -41,17 +41,22 @@ export function fullUpdateOf({ revision, version }: NumberedTable): FullUpdate {
 
 /**
  * Tells whether the update changes how requests are routed or answered. false: only endpoints or certificates, which
- * ingress-nginx applies without a reload and does not count as one.
+ * ingress-nginx applies without a reload and does not count as one. `previous` is what the update was made from.
  */
-export function changesConfiguration(update: TableUpdate): boolean {
-  if (update.kind === 'full') return true;
+export function changesConfiguration(update: TableUpdate, previous: NumberedTable | null): boolean {
+  if (update.kind === 'full' || previous === null) return true;
   return (
     update.global !== null ||
-    update.virtualHosts.length > 0 ||
+    update.virtualHosts.some((host) => !differsInCertificateOnly(host, previous.version)) ||
     update.removedVirtualHosts.length > 0 ||
     update.removedPolicies.length > 0 ||
     Object.keys(update.policies).length > 0
   );
+}
+
+function differsInCertificateOnly(host: VirtualHost, { virtualHosts }: TableVersion): boolean {
+  const before = virtualHosts.get(host.name);
+  return before !== undefined && equalJson({ ...before, certificate: host.certificate }, host);
 }
 
 function diffParts(previous: NumberedTable, next: NumberedTable): PartsUpdate {
@@ -102,7 +107,11 @@ function diffLists<T>(before: SortedList<T>, after: SortedList<T>, keyOf: (entry
 
 function isEmpty(parts: PartsUpdate): boolean {
   return (
-    !changesConfiguration(parts) &&
+    parts.global === null &&
+    parts.virtualHosts.length === 0 &&
+    parts.removedVirtualHosts.length === 0 &&
+    parts.removedPolicies.length === 0 &&
+    Object.keys(parts.policies).length === 0 &&
     parts.upstreams.length === 0 &&
     parts.removedUpstreams.length === 0 &&
     parts.certificates.length === 0 &&

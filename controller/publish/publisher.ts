@@ -138,7 +138,7 @@ export class Publisher {
       bytes: bytes.byteLength,
       latencyMs: this.#options.nowMs() - sinceMs,
       workers: report.workers,
-      changesConfiguration: changesConfiguration(update),
+      changesConfiguration: changesConfiguration(update, before),
       problems: report.problems,
     };
   }
