@@ -210,6 +210,62 @@ export const controllerMetrics = {
     labels: ['resource'],
     help: 'Lists and watches that failed.',
   },
+  checkSuccess: {
+    name: `${nginxPrefix}check_success`,
+    kind: 'counter',
+    source: 'controller',
+    labels: ['namespace', 'ingress'],
+    help: 'Ingresses that the admission webhook tested and admitted.',
+  },
+  checkErrors: {
+    name: `${nginxPrefix}check_errors`,
+    kind: 'counter',
+    source: 'controller',
+    labels: ['namespace', 'ingress'],
+    help: 'Ingresses refused by the admission webhook for an annotation or a path that is taken; the earlier gates do not count.',
+  },
+  admissionTestedIngresses: {
+    name: `${nginxPrefix}admission_tested_ingresses`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Ingresses in the last admitted state, 1 with `--disable-full-test`.',
+  },
+  admissionTestedDuration: {
+    name: `${nginxPrefix}admission_tested_duration`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Seconds the last admission took to decide.',
+  },
+  admissionRenderIngresses: {
+    name: `${nginxPrefix}admission_render_ingresses`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'The same as admission_tested_ingresses: nothing is rendered.',
+  },
+  admissionRenderDuration: {
+    name: `${nginxPrefix}admission_render_duration`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Always 0 after an admission: nothing is rendered.',
+  },
+  admissionConfigSize: {
+    name: `${nginxPrefix}admission_config_size`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Bytes of the last admitted review; there is no configuration file to measure.',
+  },
+  admissionRoundTrip: {
+    name: `${nginxPrefix}admission_roundtrip_duration`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: [],
+    help: 'Seconds from the complete request of the last admission to its answer.',
+  },
 } as const satisfies Readonly<Record<string, MetricRecord>>;
 
 /** Metrics the workers send, and those made from them. */

@@ -77,6 +77,19 @@ describe('ControllerMetrics', () => {
     expect(await read('sluice_api_failures_total{resource="secrets"}')).toBe(6);
   });
 
+  test('reviews of the admission webhook', async () => {
+    const { metrics, read } = start();
+    const object = { kind: 'Ingress', namespace: 'shop', name: 'web' };
+    metrics.onReview({ object, isAdmitted: false });
+    expect(await read(nginx('check_errors', ',namespace="shop",ingress="web"'))).toBe(1);
+    expect(await read(nginx('admission_tested_ingresses'))).toBeUndefined();
+    metrics.onReview({ object, isAdmitted: true, testedIngresses: 7, decideMs: 2, roundTripMs: 3, bodyBytes: 900 });
+    expect(await read(nginx('check_success', ',namespace="shop",ingress="web"'))).toBe(1);
+    const gauges = ['tested_ingresses', 'render_ingresses', 'tested_duration', 'render_duration', 'config_size'];
+    const values = await Promise.all([...gauges, 'roundtrip_duration'].map((name) => read(nginx(`admission_${name}`))));
+    expect(values).toEqual([7, 7, 0.002, 0, 900, 0.003]);
+  });
+
   test('a published table counts as a reload', async () => {
     const { metrics, state, read } = start();
     metrics.onPublished(table, published);

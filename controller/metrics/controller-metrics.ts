@@ -11,6 +11,7 @@ import { renderCanonical } from '#proxy/table/codec.ts';
 import type { RoutingTable } from '#proxy/table/types.ts';
 import type { WorkerSample } from '#proxy/workers/messages.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
+import type { ObjectRef } from '../objects/types.ts';
 import { constantLabels, controllerMetrics, type MetricRecord, nginxPrefix, workerMetrics } from './catalogue.ts';
 import { listCertificateSeries } from './certificate-series.ts';
 import { renderExposition } from './exposition.ts';
@@ -58,6 +59,18 @@ export interface PublishedTable {
   readonly changesConfiguration: boolean;
   readonly problems: readonly unknown[];
 }
+
+/** What is counted of one decision of the admission webhook. Times in milliseconds. */
+export type ReviewedIngress = { readonly object: ObjectRef } & (
+  | { readonly isAdmitted: false }
+  | {
+      readonly isAdmitted: true;
+      readonly testedIngresses: number;
+      readonly decideMs: number;
+      readonly roundTripMs: number;
+      readonly bodyBytes: number;
+    }
+);
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -109,6 +122,19 @@ export class ControllerMetrics {
     const gauge = this.#gauge(controllerMetrics.diagnostics);
     gauge.reset();
     for (const { severity, reason } of diagnostics) gauge.inc({ severity, reason });
+  }
+
+  /** Notes a tested Ingress. Refusals by a gate are not told: ingress-nginx does not count them. */
+  onReview(review: ReviewedIngress): void {
+    const labels = { namespace: review.object.namespace, ingress: review.object.name };
+    if (!review.isAdmitted) return this.#add(controllerMetrics.checkErrors, 1, labels);
+    this.#add(controllerMetrics.checkSuccess, 1, labels);
+    this.#set(controllerMetrics.admissionTestedIngresses, review.testedIngresses);
+    this.#set(controllerMetrics.admissionTestedDuration, review.decideMs / 1000);
+    this.#set(controllerMetrics.admissionRenderIngresses, review.testedIngresses);
+    this.#set(controllerMetrics.admissionRenderDuration, 0);
+    this.#set(controllerMetrics.admissionConfigSize, review.bodyBytes);
+    this.#set(controllerMetrics.admissionRoundTrip, review.roundTripMs / 1000);
   }
 
   /** Gives the text of /metrics. Rejects when a worker cannot be asked at all, which is a bug. */

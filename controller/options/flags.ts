@@ -9,6 +9,7 @@ import {
   decimal,
   durationMs,
   list,
+  listenAddress,
   objectKey,
   oneOf,
   path,
@@ -19,7 +20,6 @@ import {
 } from './value-types.ts';
 
 const NO_GEOIP = 'No GeoIP database is downloaded.';
-const NO_WEBHOOK = 'No admission webhook is served.';
 const HOST_LABEL = 'Request metrics carry the name of the virtual host.';
 const DEFAULT_BOUNDS = 'The histogram keeps its default bounds.';
 
@@ -174,10 +174,10 @@ const cluster = {
   'election-ttl': full(durationMs, 30_000, 'Duration of the leader election Lease.'),
   'disable-leader-election': full(bool, false, 'Never become leader: no status and no Events are written.'),
   'disable-sync-events': full(bool, false, 'Write no Sync Events.'),
-  'validating-webhook': notYet(text, '', 'Address of the admission webhook.', NO_WEBHOOK),
-  'validating-webhook-certificate': notYet(path, '', 'Certificate of the admission webhook.', NO_WEBHOOK),
-  'validating-webhook-key': notYet(path, '', 'Key of the admission webhook.', NO_WEBHOOK),
-  'disable-full-test': noEffect(bool, false, 'Webhook: check only the submitted object.'),
+  'validating-webhook': full(listenAddress, '', 'Address of the admission webhook, such as :8443. Default: none.'),
+  'validating-webhook-certificate': full(path, '', 'Certificate of the admission webhook; read again when it changes.'),
+  'validating-webhook-key': full(path, '', 'Key of the admission webhook.'),
+  'disable-full-test': full(bool, false, 'Webhook: look at other Ingresses for overlapping paths only.'),
   'dynamic-configuration-retries': noEffect(count, 15, 'Retries of the ingress-nginx Lua configuration.'),
   'maxmind-mirror': notYet(text, '', 'Mirror of GeoIP databases.', NO_GEOIP),
   'maxmind-license-key': notYet(text, '', 'License key for GeoIP databases.', NO_GEOIP),

@@ -3,6 +3,7 @@
 
 import type { CommandName } from './flag.ts';
 import { type FlagName, type FlagValues, flags } from './flags.ts';
+import { splitListenAddress } from './value-types.ts';
 
 interface Rule {
   readonly isBroken: (values: FlagValues, command: CommandName) => boolean;
@@ -33,6 +34,18 @@ const RULES: readonly Rule[] = [
   {
     isBroken: (values) => hasDoubles([values.httpPort, values.httpsPort, values.healthzPort]),
     message: '--http-port, --https-port and --healthz-port must differ from each other',
+  },
+  {
+    isBroken: (values) =>
+      values.validatingWebhook !== '' &&
+      (values.validatingWebhookCertificate === '' || values.validatingWebhookKey === ''),
+    message: '--validating-webhook needs --validating-webhook-certificate and --validating-webhook-key',
+  },
+  {
+    // The chart of ingress-nginx puts the webhook on 8443, which is the default of --https-port here.
+    isBroken: ({ httpPort, httpsPort, healthzPort, validatingWebhook }) =>
+      [httpPort, httpsPort, healthzPort].includes(splitListenAddress(validatingWebhook)?.port || -1),
+    message: '--validating-webhook must have another port than --http-port, --https-port and --healthz-port',
   },
   {
     // The folder does not know selectors, and to ignore this one would serve Ingresses that were to be left out.

@@ -27,6 +27,23 @@ export const objectKey: FlagType<string> = {
 /** A TCP port. 0 lets the system choose a free one. */
 export const port: FlagType<number> = numberType('PORT', 0, 65_535, 'is not a port (0 to 65535)');
 
+/** `:8443`, `127.0.0.1:8443`, `[::1]:8443` or `name:8443`; '' for none. */
+export const listenAddress: FlagType<string> = {
+  placeholder: 'HOST:PORT',
+  repeatable: false,
+  parse: (input) =>
+    input === '' || splitListenAddress(input) !== null
+      ? value(input)
+      : bad('is not an address to listen on (such as :8443 or [::1]:8443)'),
+};
+
+/** Reads a listen address. `host` is '' for every address; null when the text is none, or empty. */
+export function splitListenAddress(input: string): { readonly host: string; readonly port: number } | null {
+  const [, ipv6, name = '', digits = ''] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]]*)):(\d+)$/.exec(input) ?? [];
+  const parsed = port.parse(digits);
+  return parsed.ok ? { host: ipv6 ?? name, port: parsed.value } : null;
+}
+
 /** A whole number of seconds. */
 export const seconds: FlagType<number> = numberType('SECONDS', 0, 1e9, 'is not a whole number of seconds');
 

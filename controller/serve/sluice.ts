@@ -9,6 +9,7 @@ import type { RoutingTable } from '#proxy/table/types.ts';
 import type { ListenerSettings, WorkerStart } from '#proxy/workers/messages.ts';
 import { type DrainReport, WorkerPool, type WorkerPoolEvents } from '#proxy/workers/pool.ts';
 import type { HealthServer } from '../admin/health-server.ts';
+import type { WebhookServer } from '../admission/webhook-server.ts';
 import type { IncrementalResult } from '../compile/incremental.ts';
 import { pairFromPem } from '../compile/key-pair.ts';
 import type { CertificatePair } from '../compile/types.ts';
@@ -27,6 +28,7 @@ import type { Logger } from './logger.ts';
 import { createMetrics, startHealthServer } from './observe.ts';
 import { Pipeline } from './pipeline.ts';
 import { startStep } from './start-error.ts';
+import { startWebhook } from './webhook.ts';
 
 const WORKER_URL = new URL('../../proxy/workers/worker.ts', import.meta.url);
 
@@ -78,6 +80,7 @@ export class Sluice {
   readonly #diagnosticLog: DiagnosticLog;
   readonly #metrics: ControllerMetrics;
   #health: HealthServer | null = null;
+  #webhook: WebhookServer | null = null;
   #last: IncrementalResult | null = null;
   #isStopping = false;
 
@@ -121,6 +124,8 @@ export class Sluice {
     await startStep(this.#pool.start(), 1);
     this.#pipeline.open();
     await startStep(this.#pool.ready, 1);
+    const view = () => this.#pipeline.view();
+    this.#webhook = await startWebhook({ options: this.#options, log: this.#log, metrics: this.#metrics, view });
     this.#cluster?.onServing();
   }
 
@@ -148,7 +153,7 @@ export class Sluice {
     // Objects that change from here on would only disturb workers that are leaving.
     this.#pipeline.close();
     const deadlineMs = this.#last?.table.global.workerShutdownTimeoutMs ?? 0;
-    const [report] = await Promise.all([this.#pool.drain(deadlineMs), this.#cluster?.close()]);
+    const [report] = await Promise.all([this.#pool.drain(deadlineMs), this.#cluster?.close(), this.#webhook?.close()]);
     if (report.cutConnections > 0) this.#log.warn({ ...report }, 'connections were cut at the drain deadline');
     return report;
   }
@@ -157,7 +162,7 @@ export class Sluice {
   async close(): Promise<void> {
     this.#pipeline.close();
     this.#resolver.close();
-    await this.#cluster?.close();
+    await Promise.all([this.#cluster?.close(), this.#webhook?.close()]);
     await Promise.all([this.#source[Symbol.asyncDispose](), this.#pool.close(), this.#health?.close()]);
   }
 
