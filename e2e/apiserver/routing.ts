@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Answer } from './answer.ts';
 import { methodNotAllowed, unknownPath } from './api-error.ts';
 import { parseBody } from './decoding.ts';
+import { deleteCollection, deleteObject } from './deleting.ts';
 import { answerDiscovery } from './discovery.ts';
 import { authorize, type User } from './rbac.ts';
 import { getObject, listObjects } from './reading.ts';
@@ -13,7 +14,7 @@ import { findByResource } from './resources/kinds.ts';
 import { answerSpecial, isForEverybody, type SpecialDeps } from './special-resources.ts';
 import { parseForm } from './table.ts';
 import { startWatch, type WatchDeps } from './watching.ts';
-import { createObject, deleteCollection, deleteObject, patchObject, updateObject, type WriteDeps } from './writing.ts';
+import { createObject, patchObject, updateObject, type WriteDeps } from './writing.ts';
 
 export type RoutingDeps = WriteDeps & WatchDeps & SpecialDeps;
 

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ApiServer, startApiServer } from './server.ts';
 import { Client } from './testing/client.ts';
-import { configMap, ingress, lease, PATHS, secret, service } from './testing/manifests.ts';
+import { configMap, endpointSlice, ingress, lease, PATHS, secret, service } from './testing/manifests.ts';
 
 let server: ApiServer;
 let client: Client;
@@ -125,6 +125,19 @@ describe('an old resourceVersion', () => {
       (await client.put(`${PATHS.ingresses}/i`, ingress('i', { ingressClassName: 'x' }))).body.metadata.generation,
     ).toBe(2);
   });
+});
+
+test.each([
+  ['PUT of a Lease makes it where it is missing', PATHS.leases, lease('l', { holderIdentity: 'a' }), 201],
+  [
+    'PUT of a Lease with the uid of an old one does not',
+    PATHS.leases,
+    { ...lease('l', {}), metadata: { name: 'l', uid: 'old' } },
+    409,
+  ],
+  ['PUT of a missing Ingress is a 404', PATHS.ingresses, ingress('l'), 404],
+])('%s', async (_name, path, body, code) => {
+  expect((await client.put(`${path}/l`, body)).code).toBe(code);
 });
 
 test('concurrent patches without resourceVersion all get through', async () => {
@@ -361,9 +374,13 @@ describe('delete', () => {
   test('takes along what the object owns, but no slice without owner', async () => {
     const { body: owner } = await client.post(PATHS.services, service('s'));
     const ownerReferences = [{ apiVersion: 'v1', kind: 'Service', name: 's', uid: owner.metadata.uid }];
-    await server.apply([{ ...configMap('owned'), metadata: { name: 'owned', ownerReferences } }, configMap('free')]);
+    await server.apply([
+      { ...endpointSlice('owned'), metadata: { name: 'owned', ownerReferences } },
+      endpointSlice('free'),
+    ]);
     await client.delete(`${PATHS.services}/s`);
-    expect((await client.get(PATHS.configMaps)).body.items.map(({ metadata }) => metadata.name)).toEqual(['free']);
+    const { body } = await client.get(PATHS.endpointSlices);
+    expect(body.items.map(({ metadata }) => metadata.name)).toEqual(['free']);
   });
 
   test('of a Namespace takes along its content', async () => {

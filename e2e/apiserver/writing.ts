@@ -1,4 +1,4 @@
-// Create, update, patch and delete: read, change, check, admit, and write only if nothing else was written meanwhile.
+// Create, update and patch: read, change, check, admit, and write only if nothing else was written meanwhile.
 
 import { randomBytes } from 'node:crypto';
 import type { Answer } from './answer.ts';
@@ -21,11 +21,11 @@ import { applyServerSide } from './patch/server-side-apply.ts';
 import { applyStrategicMergePatch } from './patch/strategic-merge-patch.ts';
 import { checkIdentity, checkNamespace, prepareObject, timestamp } from './preparing.ts';
 import type { User } from './rbac.ts';
-import { findObject, keyOf, scaleOf, selectorOf, shown } from './reading.ts';
+import { findObject, keyOf, scaleOf, shown } from './reading.ts';
 import { isTrue, type ResourceRequest } from './request-info.ts';
 import { apiVersionOf, type Kind, resourceName } from './resources/kind.ts';
 import { any } from './schema.ts';
-import { COMPACTED, type Storage } from './storage.ts';
+import type { Storage } from './storage.ts';
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE';
 
@@ -71,7 +71,7 @@ interface Draft {
 }
 
 const APPLY_TYPE = 'application/apply-patch';
-/** A patch without resourceVersion is tried again when something else is written in between. */
+/** A write without resourceVersion is tried again when something else is written in between. */
 const MAX_TRIES = 5;
 
 export async function createObject(deps: WriteDeps, write: WriteRequest): Promise<Answer> {
@@ -97,24 +97,31 @@ function withName(kind: Kind, object: KubeObject, namespace: string): KubeObject
 
 export async function updateObject(deps: WriteDeps, write: WriteRequest): Promise<Answer> {
   const { kind, request } = write;
-  const live = deps.storage.get(resourceName(kind), keyOf(kind, request.namespace, request.name)) ?? null;
   const sent = parseBody(write.body, write.contentType);
   if (request.subresource === 'scale') return updateScale(deps, write, sent);
   const { object, warnings } = decode(write, sent);
-  if (live === null) {
-    if (kind.createOnUpdate !== true) throw notFound(kind, request.name);
-    return answer(
-      write,
-      await commit(deps, write, null, { object: withName(kind, object, request.namespace), warnings }),
-    );
-  }
-  if (kind.updateNeedsVersion === true && (object.metadata.resourceVersion ?? '') === '') {
-    throw invalid(kind, request.name, [
-      fieldError.invalid('metadata.resourceVersion', 0, 'must be specified for an update'),
-    ]);
-  }
-  checkIdentity(kind, live, object.metadata, request);
-  return answer(write, await commit(deps, write, live, { object: named(object, live), warnings }));
+  const isConditional = (object.metadata.resourceVersion ?? '') !== '';
+  return retrying(isConditional ? 1 : MAX_TRIES, async () => {
+    const live = findLive(deps, write);
+    if (live === null) return createByUpdate(deps, write, { object, warnings });
+    if (kind.updateNeedsVersion === true && !isConditional) {
+      const error = fieldError.invalid('metadata.resourceVersion', 0, 'must be specified for an update');
+      throw invalid(kind, request.name, [error]);
+    }
+    checkIdentity(kind, live, object.metadata, request);
+    return answer(write, await commit(deps, write, live, { object: named(object, live), warnings }));
+  });
+}
+
+async function createByUpdate(deps: WriteDeps, write: WriteRequest, { object, warnings }: Draft): Promise<Answer> {
+  const { kind, request } = write;
+  if (kind.createOnUpdate !== true) throw notFound(kind, request.name);
+  // Who sends a uid means an object that was there.
+  if ((object.metadata.uid ?? '') !== '') throw conflict(kind, request.name);
+  return answer(
+    write,
+    await commit(deps, write, null, { object: withName(kind, object, request.namespace), warnings }),
+  );
 }
 
 /** PATCH in all its forms. What is absent is 404, except for an apply, which creates it. */
@@ -122,15 +129,25 @@ export async function patchObject(deps: WriteDeps, write: WriteRequest): Promise
   const { kind, request, contentType } = write;
   const isApply = contentType.startsWith(APPLY_TYPE);
   if (isApply) checkApplyParameters(request.query);
-  for (let tries = 1; ; tries++) {
-    const live = deps.storage.get(resourceName(kind), keyOf(kind, request.namespace, request.name)) ?? null;
+  return retrying(MAX_TRIES, async () => {
+    const live = findLive(deps, write);
     if (live === null && (!isApply || request.subresource !== '')) throw notFound(kind, request.name);
     const draft = isApply || live === null ? applyDraft(write, live) : patchDraft(write, live);
-    try {
-      return answer(write, await commit(deps, write, live, draft));
-    } catch (error) {
-      if (!(error instanceof LostRace) || tries === MAX_TRIES) throw error;
-    }
+    return answer(write, await commit(deps, write, live, draft));
+  });
+}
+
+function findLive({ storage }: WriteDeps, { kind, request }: WriteRequest): KubeObject | null {
+  return storage.get(resourceName(kind), keyOf(kind, request.namespace, request.name)) ?? null;
+}
+
+/** Runs again what lost a race, `tries` times in all. */
+async function retrying<T>(tries: number, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof LostRace) || tries <= 1) throw error;
+    return retrying(tries - 1, run);
   }
 }
 
@@ -323,87 +340,4 @@ function checkPlace(storage: Storage, kind: Kind, name: string, namespace: strin
 function answer({ kind, request }: WriteRequest, { object, isNew, warnings }: Outcome): Answer {
   const body = request.subresource === 'scale' ? scaleOf(object) : shown(kind, object);
   return { code: isNew ? 201 : 200, body, warnings };
-}
-
-interface DeleteOptions {
-  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
-  readonly dryRun?: readonly string[];
-}
-
-function readDeleteOptions({ body, contentType }: WriteRequest): DeleteOptions {
-  if (body.length === 0) return {};
-  const value = parseBody(body, contentType);
-  return isJsonObject(value) ? (value as unknown as DeleteOptions) : {};
-}
-
-export async function deleteObject(deps: WriteDeps, write: WriteRequest): Promise<Answer> {
-  const { kind, request } = write;
-  const live = findObject(deps.storage, kind, request);
-  const options = readDeleteOptions(write);
-  const { uid, resourceVersion } = options.preconditions ?? {};
-  checkIdentity(
-    kind,
-    live,
-    {
-      name: request.name,
-      ...(uid !== undefined && { uid }),
-      ...(resourceVersion !== undefined && { resourceVersion }),
-    },
-    request,
-  );
-  const { object, warnings } = await remove(deps, write, live, options);
-  if (kind.deleteReturnsObject === true || (live.metadata.finalizers ?? []).length > 0) {
-    return { code: 200, body: shown(kind, object), warnings };
-  }
-  const details = {
-    name: request.name,
-    ...(kind.group !== '' && { group: kind.group }),
-    kind: kind.plural,
-    uid: live.metadata.uid,
-  };
-  return { code: 200, body: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }, warnings };
-}
-
-export async function deleteCollection(deps: WriteDeps, write: WriteRequest): Promise<Answer> {
-  const { kind, request } = write;
-  const selects = selectorOf(kind, request);
-  const all = deps.storage.list(resourceName(kind));
-  const matching = all === COMPACTED ? [] : all.map(([, object]) => object).filter(selects);
-  const items: KubeObject[] = [];
-  for (const object of matching) {
-    const { name, namespace = '' } = object.metadata;
-    items.push((await remove(deps, { ...write, request: { ...request, name, namespace } }, object, {})).object);
-  }
-  const metadata = { resourceVersion: String(deps.storage.revision) };
-  return { code: 200, body: { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind), metadata, items } };
-}
-
-async function remove(
-  deps: WriteDeps,
-  write: WriteRequest,
-  live: KubeObject,
-  options: DeleteOptions,
-): Promise<Outcome> {
-  const { storage } = deps;
-  const { kind, request, user } = write;
-  const dryRun = request.query.get('dryRun') === 'All' || (options.dryRun ?? []).includes('All');
-  const warnings = await deps.admit({
-    operation: 'DELETE',
-    kind,
-    request,
-    user,
-    object: null,
-    oldObject: live,
-    dryRun,
-  });
-  if (dryRun) return { object: live, isNew: false, warnings };
-  const { name, namespace = '', finalizers = [] } = live.metadata;
-  const key = keyOf(kind, namespace, name);
-  if (finalizers.length > 0) {
-    const deletionTimestamp = live.metadata.deletionTimestamp ?? timestamp(deps.nowMs());
-    const leaving = { ...live, metadata: { ...live.metadata, deletionTimestamp, deletionGracePeriodSeconds: 0 } };
-    const object = isSameObject(live, leaving) ? live : storage.put(resourceName(kind), key, leaving);
-    return { object, isNew: false, warnings };
-  }
-  return { object: storage.delete(resourceName(kind), key) ?? live, isNew: false, warnings };
 }
