@@ -118,6 +118,11 @@ metadata: { name: other }
 spec: { controller: example.test/other }
 ---
 apiVersion: v1
+kind: Pod
+metadata: { name: sluice-1, namespace: default, labels: { app: sluice } }
+spec: { nodeName: node-1, containers: [{ name: sluice, image: sluice }] }
+---
+apiVersion: v1
 kind: Service
 metadata: { name: web, namespace: default }
 spec: { ports: [{ name: http, port: 80 }] }
