@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Flag, FlagSupport } from './options/flag.ts';
 import { flagGroups, flags, propertyOf } from './options/flags.ts';
 import { renderHelp } from './options/help.ts';
+import { splitListenAddress } from './options/value-types.ts';
 import { type Options, type OptionsOutcome, parseOptions } from './options.ts';
 
 /** Every flag that ingress-nginx v1.15.1 registers (pkg/flags/flags.go), klog's aside. */
@@ -171,6 +172,25 @@ describe('commands', () => {
   });
 });
 
+function webhookAddress(text: string): string {
+  return `--validating-webhook "${text}" is not an address to listen on (such as :8443 or [::1]:8443)`;
+}
+
+describe('listen addresses', () => {
+  test.each([
+    [':8443', '', 8443],
+    ['0.0.0.0:8443', '0.0.0.0', 8443],
+    ['[::1]:0', '::1', 0],
+    ['localhost:443', 'localhost', 443],
+  ])('%s', (text, host, port) => {
+    expect(splitListenAddress(text)).toEqual({ host, port });
+  });
+
+  test('none', () => {
+    expect(splitListenAddress('')).toBeNull();
+  });
+});
+
 describe('mistakes', () => {
   test.each([
     ['--manifest m', 'unknown flag --manifest, did you mean --manifests?'],
@@ -214,6 +234,17 @@ describe('mistakes', () => {
     [
       '--manifests m --metrics-per-undefined-host --metrics-per-host=false',
       '--metrics-per-undefined-host needs --metrics-per-host=true',
+    ],
+    ['--manifests m --validating-webhook=8443', webhookAddress('8443')],
+    ['--manifests m --validating-webhook=::1:8443', webhookAddress('::1:8443')],
+    ['--manifests m --validating-webhook=[::1]:x', webhookAddress('[::1]:x')],
+    [
+      '--manifests m --validating-webhook=:9443 --validating-webhook-key=k',
+      '--validating-webhook needs --validating-webhook-certificate and --validating-webhook-key',
+    ],
+    [
+      '--manifests m --validating-webhook=:8443 --validating-webhook-certificate=c --validating-webhook-key=k',
+      '--validating-webhook must have another port than --http-port, --https-port and --healthz-port',
     ],
     ['--manifests m --health-check-path=ok', '--health-check-path must start with /'],
     ['--manifests m --http-port=8443', '--http-port, --https-port and --healthz-port must differ from each other'],

@@ -24,7 +24,7 @@ export async function startWebhook({ options, log, metrics, view }: WebhookParts
   const address = splitListenAddress(validatingWebhook);
   if (address === null) return null;
   try {
-    return await WebhookServer.start({
+    const server = await WebhookServer.start({
       ...address,
       certPath: validatingWebhookCertificate,
       keyPath: validatingWebhookKey,
@@ -36,6 +36,8 @@ export async function startWebhook({ options, log, metrics, view }: WebhookParts
       log,
       nowMs: () => performance.now(),
     });
+    log.info({ port: server.port }, 'the admission webhook listens');
+    return server;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code === 'EADDRINUSE' ? 'the port is in use by another process (EADDRINUSE)' : message;
