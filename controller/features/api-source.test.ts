@@ -131,6 +131,17 @@ describe('what is kept', () => {
   });
 });
 
+test('a server without streaming lists is read in pages', async () => {
+  const names = Array.from({ length: 1200 }, (_, i) => `shop-${i}`);
+  await using cluster = await ApiCluster.open({ manifests: names.map((name) => ingress(name)).join('') });
+  cluster.server.faults.fail({ code: 422, times: 1 }, { verb: 'watch', resource: 'ingresses.networking.k8s.io' });
+  await cluster.read();
+  expect(cluster.snapshot.ingresses.size).toBe(1200);
+  expect(cluster.server.log.count({ verb: 'list', resource: 'ingresses.networking.k8s.io' })).toBe(3);
+  await cluster.server.apply(ingress('more'));
+  await cluster.until(() => cluster.snapshot.ingresses.size === 1201);
+});
+
 describe('faults take nothing away', () => {
   test('a server that goes and comes back', async () => {
     await using cluster = await ApiCluster.start({ manifests: ingress('one') });

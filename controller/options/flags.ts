@@ -40,6 +40,11 @@ const source = {
   'watch-namespace': full(text, '', 'Read only this namespace. Default: all.'),
   'watch-namespace-selector': full(text, '', 'Read only Ingresses of namespaces with these labels.', ['serve']),
   'sync-period': full(durationMs, 0, 'Read everything again this often; 0: only when a watch is lost.'),
+  'force-namespace-isolation': noEffect(
+    bool,
+    false,
+    'Gone from ingress-nginx since 0.24: isolation is the rule, allow-cross-namespace-resources the exception.',
+  ),
   'sync-rate-limit': noEffect(decimal, 0.3, 'Syncs per second; Sluice applies changes as they come.'),
 } satisfies FlagGroup;
 

@@ -10,7 +10,7 @@ import type { ApiTransport } from '../watch/api/transport.ts';
 import type { Clock } from '../watch/clock.ts';
 import type { WatchLog } from '../watch/log.ts';
 import { EventRecorder } from './event-recorder.ts';
-import { noteOfDiagnostic, syncNote } from './events.ts';
+import { type EventNote, noteOfDiagnostic, syncNote } from './events.ts';
 import { type AddressSource, findAddresses, hasOtherReplicas } from './find-addresses.ts';
 import { LeaderElection } from './leader.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -48,6 +48,10 @@ export class ClusterWriter {
   readonly #options: ClusterWriterOptions;
   readonly #election: LeaderElection;
   readonly #ingresses = new Map<ObjectKey, Ingress>();
+  /** Answers of `isOurs`, which looks at every field of an Ingress; empty again when a class changes. */
+  #ours = new WeakMap<Ingress, boolean>();
+  /** Notes of diagnostics: compile gives the same objects again as long as nothing about them changes. */
+  readonly #notes = new WeakMap<Diagnostic, EventNote | null>();
   readonly #classes = new Map<ObjectKey, IngressClass>();
   #diagnostics: readonly Diagnostic[] = [];
   /** What only a leader has. */
@@ -106,11 +110,15 @@ export class ClusterWriter {
 
   #observeOne(change: StoreChange): void {
     if (change.kind === 'delete' && change.objectKind === 'Ingress') this.#ingresses.delete(change.key);
-    if (change.kind === 'delete' && change.objectKind === 'IngressClass') this.#classes.delete(change.key);
+    if (change.kind === 'delete' && change.objectKind === 'IngressClass') {
+      this.#classes.delete(change.key);
+      this.#ours = new WeakMap();
+    }
     if (change.kind !== 'upsert') return;
     const { object } = change;
     if (object.kind === 'IngressClass') {
       this.#classes.set(object.meta.name, object);
+      this.#ours = new WeakMap();
       this.#lead?.status.kick();
     } else if (object.kind === 'Ingress') {
       this.#observeIngress(object);
@@ -158,14 +166,23 @@ export class ClusterWriter {
   #sayNew(): void {
     const said = new Set<string>();
     for (const diagnostic of this.#diagnostics) {
-      const ingress = this.#ingresses.get(keyOf(diagnostic.object));
-      const note = ingress === undefined ? null : noteOfDiagnostic(diagnostic, ingress.meta.uid);
+      const note = this.#noteOf(diagnostic);
       if (note === null) continue;
       const id = `${note.object.namespace}/${note.name}`;
       if (!this.#said.has(id) && !said.has(id)) this.#lead?.events.record(note);
       said.add(id);
     }
     this.#said = said;
+  }
+
+  #noteOf(diagnostic: Diagnostic): EventNote | null {
+    const ingress = this.#ingresses.get(keyOf(diagnostic.object));
+    if (diagnostic.object.kind !== 'Ingress' || ingress === undefined) return null;
+    const known = this.#notes.get(diagnostic);
+    if (known !== undefined && known?.uid === ingress.meta.uid) return known;
+    const note = noteOfDiagnostic(diagnostic, ingress.meta.uid);
+    this.#notes.set(diagnostic, note);
+    return note;
   }
 
   /** routing-semantics §10: with several addresses, or another replica, somebody still answers there. */
@@ -195,7 +212,11 @@ export class ClusterWriter {
   }
 
   #isOurs(ingress: Ingress): boolean {
-    return this.#options.isOurs(ingress, this.#classes);
+    const known = this.#ours.get(ingress);
+    if (known !== undefined) return known;
+    const isOurs = this.#options.isOurs(ingress, this.#classes);
+    this.#ours.set(ingress, isOurs);
+    return isOurs;
   }
 }
 

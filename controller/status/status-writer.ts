@@ -124,7 +124,8 @@ export class StatusWriter {
 
   async #writeAll(addresses: readonly PublishedAddress[], caller: ApiCaller): Promise<StatusPass> {
     const text = JSON.stringify(addresses);
-    const due = [...this.#options.ingresses()].filter((key) => this.#isDue(key, addresses, text));
+    const isSame = sameAs(addresses);
+    const due = [...this.#options.ingresses()].filter((key) => this.#isDue(key, isSame, text));
     let written = 0;
     let failed = 0;
     const next = due.values();
@@ -141,9 +142,9 @@ export class StatusWriter {
     return { written, failed };
   }
 
-  #isDue(key: ObjectKey, addresses: readonly PublishedAddress[], text: string): boolean {
+  #isDue(key: ObjectKey, isSame: (published: readonly PublishedAddress[]) => boolean, text: string): boolean {
     const { published, clock } = this.#options;
-    const isPublished = isSameAddresses(published.get(key) ?? [], addresses);
+    const isPublished = isSame(published.get(key) ?? none);
     const write = this.#writtenAtMs.get(key);
     if (isPublished || write === undefined) return !isPublished;
     const isEchoDue = write.text === text && clock.nowMs() - write.atMs < echoMs;
@@ -215,6 +216,18 @@ export class StatusWriter {
     else log.warn({ why: error.message }, 'the status of Ingresses cannot be written; traffic is not affected');
     this.#isTold = true;
   }
+}
+
+const none: readonly PublishedAddress[] = [];
+
+/** Compares each list once: thousands of Ingresses share the same one. */
+function sameAs(addresses: readonly PublishedAddress[]): (published: readonly PublishedAddress[]) => boolean {
+  const known = new Map<readonly PublishedAddress[], boolean>();
+  return (published) => {
+    const answer = known.get(published) ?? isSameAddresses(published, addresses);
+    known.set(published, answer);
+    return answer;
+  };
 }
 
 function pathOf(key: ObjectKey): string {
