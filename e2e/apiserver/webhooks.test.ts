@@ -27,12 +27,17 @@ let port = 0;
 let reviews: Review[] = [];
 /** What the webhook answers, besides the uid. */
 let verdict: object = { allowed: true };
+/** Runs while the server waits for the first answer. */
+let meanwhile: (() => Promise<unknown>) | null = null;
 
 const listener: RequestListener = (request, response) => {
   request.toArray().then(
-    (parts) => {
+    async (parts) => {
       const review = JSON.parse(Buffer.concat(parts as Buffer[]).toString()) as Review;
       reviews.push(review);
+      const write = meanwhile;
+      meanwhile = null;
+      await write?.();
       const answer = {
         apiVersion: 'admission.k8s.io/v1',
         kind: 'AdmissionReview',
@@ -146,6 +151,25 @@ test('warnings come as headers', async () => {
   verdict = { allowed: true, warnings: ['no "effect"'] };
   const { code, headers } = await client.post(PATHS.ingresses, ingress('i'));
   expect([code, headers['warning']]).toEqual([201, '299 - "no \\"effect\\""']);
+});
+
+describe('what is written while a webhook is asked', () => {
+  beforeEach(async () => {
+    await register();
+    await client.post(PATHS.ingresses, ingress('i'));
+    meanwhile = () => client.patch(`${PATHS.ingresses}/i`, 'merge', { metadata: { labels: { theirs: '1' } } });
+  });
+
+  test('is kept by a patch, which is tried again', async () => {
+    const { code, body } = await client.patch(`${PATHS.ingresses}/i`, 'merge', { metadata: { labels: { mine: '1' } } });
+    expect([code, body.metadata.labels]).toEqual([200, { theirs: '1', mine: '1' }]);
+  });
+
+  test('conflicts with an update of the revision before', async () => {
+    const { body } = await client.get(`${PATHS.ingresses}/i`);
+    const update = { ...body, spec: { ...body.spec, ingressClassName: 'x' } };
+    expect((await client.put(`${PATHS.ingresses}/i`, update)).code).toBe(409);
+  });
 });
 
 test('a dry run is asked as one', async () => {

@@ -216,6 +216,20 @@ describe('server-side apply', () => {
     expect(left.body.spec.ports).toMatchObject([{ name: 'https', port: 443, protocol: 'TCP', targetPort: 443 }]);
   });
 
+  test('keeps what others put into an object that a manager owned empty', async () => {
+    await client.post(PATHS.ingresses, ingress('i'));
+    const status = (manager: string, content: object) =>
+      client.patch(`${PATHS.ingresses}/i/status?fieldManager=${manager}`, 'apply', {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'Ingress',
+        metadata: { name: 'i' },
+        ...content,
+      });
+    await status('a', { status: { loadBalancer: {} } });
+    await status('b', { status: ADDRESS });
+    expect((await status('a', {})).body.status).toEqual(ADDRESS);
+  });
+
   test('reads YAML', async () => {
     const text = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {x: "1"}\n';
     expect((await client.patch(`${PATHS.configMaps}/c?fieldManager=a`, 'apply', text)).body.data).toEqual({ x: '1' });
