@@ -27,8 +27,8 @@ class HttpTransport implements ApiTransport {
   }
 
   async send(request: ApiRequest): Promise<ApiResponse> {
-    await this.#renewal;
-    const signIn = await this.#signIn();
+    // An exec plugin may hang: that must not outlive the request it is for.
+    const signIn = await orAborted(this.#signIn(), request.signal);
     const message = await exchange(request, signIn, this.#userAgent);
     const isGzip = message.headers['content-encoding'] === 'gzip';
     return {
@@ -48,12 +48,22 @@ class HttpTransport implements ApiTransport {
 
   async #signIn(): Promise<SignIn> {
     try {
+      await this.#renewal;
       return await this.#credentials.signIn();
     } catch (error) {
       // Not its message: what an exec plugin prints may hold a token.
       throw new ApiError(noAnswer('network', `credentials: ${codeOf(error)}`), error);
     }
   }
+}
+
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const abort = () => reject(new ApiError(noAnswer('timeout', 'ABORT_ERR')));
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  return promise;
 }
 
 function exchange(
