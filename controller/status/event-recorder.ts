@@ -2,7 +2,7 @@
 // before is counted up by a patch.
 
 import { type ApiCaller, callApi } from '../watch/api/call.ts';
-import { sleep } from '../watch/api/reflector.ts';
+import { sleep } from '../watch/api/sleep.ts';
 import { ApiError, type ApiTransport } from '../watch/api/transport.ts';
 import type { Clock } from '../watch/clock.ts';
 import type { WatchLog } from '../watch/log.ts';

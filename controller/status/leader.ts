@@ -6,7 +6,7 @@
 // connection stops before another one may begin.
 
 import { type ApiCaller, callApi } from '../watch/api/call.ts';
-import { sleep } from '../watch/api/reflector.ts';
+import { sleep } from '../watch/api/sleep.ts';
 import { ApiError, type ApiTransport } from '../watch/api/transport.ts';
 import type { CancelTimer, Clock } from '../watch/clock.ts';
 import type { WatchLog } from '../watch/log.ts';

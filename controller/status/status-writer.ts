@@ -9,7 +9,7 @@ import type { ObjectKey } from '../objects/types.ts';
 import { backOffMs } from '../watch/api/back-off.ts';
 import { type ApiCaller, callApi } from '../watch/api/call.ts';
 import type { PublishedAddress } from '../watch/api/published-addresses.ts';
-import { sleep } from '../watch/api/reflector.ts';
+import { sleep } from '../watch/api/sleep.ts';
 import { ApiError, type ApiTransport } from '../watch/api/transport.ts';
 import type { Clock } from '../watch/clock.ts';
 import type { WatchLog } from '../watch/log.ts';

@@ -6,7 +6,7 @@ import type { CancelTimer, Clock } from '../clock.ts';
 /** Aborts `signal` when `limitMs` have passed since the last `touch`, or with `parent`. `end` it in any case. */
 export class Deadline {
   readonly #clock: Clock;
-  readonly #limitMs: number;
+  #limitMs: number;
   readonly #controller = new AbortController();
   readonly #parent: AbortSignal;
   #cancel: CancelTimer;
@@ -30,8 +30,9 @@ export class Deadline {
     return this.#hasExpired;
   }
 
-  /** Starts the limit anew. */
-  touch(): void {
+  /** Starts the limit anew, or another one from now on. */
+  touch(limitMs: number = this.#limitMs): void {
+    this.#limitMs = limitMs;
     this.#cancel();
     this.#cancel = this.#arm();
   }

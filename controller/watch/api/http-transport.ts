@@ -29,7 +29,7 @@ class HttpTransport implements ApiTransport {
   async send(request: ApiRequest): Promise<ApiResponse> {
     // An exec plugin may hang: that must not outlive the request it is for.
     const signIn = await orAborted(this.#signIn(), request.signal);
-    const message = await exchange(request, signIn, this.#userAgent);
+    const message = await this.#exchange(request, signIn);
     const isGzip = message.headers['content-encoding'] === 'gzip';
     return {
       status: message.statusCode ?? 0,
@@ -46,6 +46,16 @@ class HttpTransport implements ApiTransport {
     this.#credentials.close();
   }
 
+  async #exchange(request: ApiRequest, signIn: SignIn): Promise<IncomingMessage> {
+    try {
+      return await exchange(request, signIn, this.#userAgent);
+    } catch (error) {
+      // No answer in time: the machine behind it may be gone, and with it every other idle connection to it.
+      if (request.signal.aborted) dropIdle(signIn.agent);
+      throw error;
+    }
+  }
+
   async #signIn(): Promise<SignIn> {
     try {
       await this.#renewal;
@@ -54,6 +64,12 @@ class HttpTransport implements ApiTransport {
       // Not its message: what an exec plugin prints may hold a token.
       throw new ApiError(noAnswer('network', `credentials: ${codeOf(error)}`), error);
     }
+  }
+}
+
+function dropIdle(agent: SignIn['agent']): void {
+  for (const sockets of Object.values(agent?.freeSockets ?? {})) {
+    for (const socket of sockets ?? []) socket.destroy();
   }
 }
 

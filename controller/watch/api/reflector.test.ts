@@ -259,6 +259,19 @@ test('a watch that hangs without a word is ended, and everything read again: its
   expect((await setup.transport.take()).query['sendInitialEvents']).toBe('true');
 });
 
+test('a watch that is not answered at all is tried again from the same version', async () => {
+  await using setup = new Setup();
+  const first = await setup.synced(['one']);
+  setup.clock.advance(20_000);
+  first.end();
+  const unanswered = await setup.transport.take();
+  setup.clock.advance(30_000);
+  await settle();
+  expect(unanswered.isAborted).toBe(true);
+  setup.clock.advance(1000);
+  expect((await setup.transport.take()).query['resourceVersion']).toBe('10');
+});
+
 test('a watch that falls silent after it spoke goes on from where it was', async () => {
   await using setup = new Setup();
   const watch = await setup.synced(['one']);

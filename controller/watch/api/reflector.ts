@@ -13,6 +13,7 @@ import { backOffMs } from './back-off.ts';
 import { Deadline } from './deadline.ts';
 import { type ApiFailure, failureOf, failureOfEvent, noAnswer } from './failure.ts';
 import { listPages, readBody } from './list-pages.ts';
+import { sleep } from './sleep.ts';
 import { ApiError, type ApiTransport } from './transport.ts';
 import { parseWatchEvent, type RawObject, readLines, toRawObject, type WatchEvent } from './watch-stream.ts';
 
@@ -66,6 +67,8 @@ export interface ReflectorState {
 const pageSize = 500;
 /** Bookmarks come every 60 to 75 s: a watch that says nothing for longer than this is dead. */
 const silenceMs = 100_000;
+/** A server begins to answer a watch at once: without that, the connection is dead. */
+const watchAnswerMs = 30_000;
 /** Limit between two pieces of a list. */
 const listSilenceMs = 60_000;
 /** A watch shorter than this that brought nothing is a failure: without a wait it would be a busy loop. */
@@ -273,7 +276,7 @@ export class Reflector<T> {
   async #watch(query: Readonly<Record<string, string>>, reading: Reading<T> | null): Promise<void> {
     const { clock } = this.#options;
     const startedAtMs = clock.nowMs();
-    const deadline = new Deadline(clock, silenceMs, this.#closing.signal);
+    const deadline = new Deadline(clock, watchAnswerMs, this.#closing.signal);
     const progress = { events: 0 };
     this.#watches += 1;
     try {
@@ -307,6 +310,7 @@ export class Reflector<T> {
       const text = await readBody(response, () => {});
       throw new ApiError(failureOf(response.status, text, response.retryAfterSeconds));
     }
+    deadline.touch(silenceMs);
     this.#noteContact();
     let initial = reading;
     for await (const lines of readLines(response.body)) {
@@ -416,20 +420,5 @@ export class Reflector<T> {
       ...(fieldSelector === undefined ? {} : { fieldSelector }),
       ...(labelSelector === undefined ? {} : { labelSelector }),
     };
-  }
-}
-
-/** Waits; ends early, without a fault, when the signal is aborted. */
-export function sleep(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) return Promise.resolve();
-  const cancel = clock.after(ms, finish);
-  signal.addEventListener('abort', finish, { once: true });
-  return promise;
-
-  function finish(): void {
-    cancel();
-    signal.removeEventListener('abort', finish);
-    resolve();
   }
 }
