@@ -287,8 +287,12 @@ export class Exchange implements UpstreamUser, Timed {
     this.#endpoint = endpoint;
     this.#isReleased = false;
     endpoint.inFlight++;
-    this.#attemptStartedAtMs = this.#context.preciseNowMs();
     this.record.beginAttempt(endpoint);
+    // Only the access log shows when attempts began and ended; the first one begins with the request.
+    if (this.#context.current.global.accessLog) {
+      const isFirst = this.record.attemptCount === 1;
+      this.#attemptStartedAtMs = isFirst ? this.#startedAtMs : this.#context.preciseNowMs();
+    }
   }
 
   #connect(endpoint: LiveEndpoint): void {
@@ -351,7 +355,8 @@ export class Exchange implements UpstreamUser, Timed {
   }
 
   #noteAttempt(status: number): void {
-    this.record.endAttempt(status, this.#context.preciseNowMs() - this.#attemptStartedAtMs);
+    const { accessLog } = this.#context.current.global;
+    this.record.endAttempt(status, accessLog ? this.#context.preciseNowMs() - this.#attemptStartedAtMs : 0);
   }
 
   #renderRequest(head: RequestHead, current: CurrentTable): string {

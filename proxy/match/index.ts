@@ -27,6 +27,8 @@ export interface IndexedRoute {
   readonly policy: RoutePolicy;
   /** null when the route answers itself. */
   readonly upstreamId: UpstreamId | null;
+  /** What the data path hangs on the route while this index serves: its counters. null until it does. */
+  slot: unknown;
 }
 
 export interface RouteIndex {
@@ -153,7 +155,7 @@ function indexHost(host: VirtualHost, policies: Readonly<Record<PolicyId, RouteP
 function resolveRoute(route: Route, policies: Readonly<Record<PolicyId, RoutePolicy>>): IndexedRoute {
   const policy = policies[route.policy];
   if (policy === undefined) throw new Error(`route ${route.id} names policy ${route.policy}, which the table lacks`);
-  return { route, policy, upstreamId: route.target.kind === 'upstream' ? route.target.upstream : null };
+  return { route, policy, upstreamId: route.target.kind === 'upstream' ? route.target.upstream : null, slot: null };
 }
 
 function indexPaths(routes: readonly IndexedRoute[]): PathRoutes {

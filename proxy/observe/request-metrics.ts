@@ -3,6 +3,8 @@
 // In: finished requests. Out: a WorkerSample with ingress-nginx's metric names (metrics-and-logs.md §1). The `host` label
 // is the virtual host's name, never what a client sent, so the number of series is bounded by the table.
 
+import type { IndexedRoute } from '../match/index.ts';
+import type { Route, RouteId } from '../table/types.ts';
 import type { SampleHistogram, SampleValue } from '../workers/messages.ts';
 import type { RequestRecord } from './observer.ts';
 
@@ -13,6 +15,8 @@ const TIME_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 
 interface Series {
+  readonly method: string;
+  readonly status: number;
   readonly labels: Readonly<Record<string, string>>;
   count: number;
   requestBytes: number;
@@ -21,9 +25,32 @@ interface Series {
   readonly durationCounts: Float64Array;
 }
 
+/** The series of one route. They are few; the one that was counted last is tried first. */
+class RouteSeries {
+  readonly virtualHost: string;
+  readonly all: Series[] = [];
+  #last: Series | null = null;
+
+  constructor(virtualHost: string) {
+    this.virtualHost = virtualHost;
+  }
+
+  of(record: RequestRecord, route: Route, method: string): Series {
+    const last = this.#last;
+    if (last !== null && last.status === record.status && last.method === method) return last;
+    let series = this.all.find((each) => each.status === record.status && each.method === method);
+    if (series === undefined) {
+      series = newSeries(record, route, method);
+      this.all.push(series);
+    }
+    this.#last = series;
+    return series;
+  }
+}
+
 export class RequestMetrics {
-  /** By route id, then by method and status: two look-ups of short keys per request, no string built. */
-  readonly #byRoute = new Map<string, Map<string, Map<number, Series>>>();
+  /** By route id: counters outlive the index that a request was matched in. */
+  readonly #byRoute = new Map<RouteId, RouteSeries>();
   readonly #refused = new Map<string, number>();
 
   add(record: RequestRecord): void {
@@ -32,7 +59,8 @@ export class RequestMetrics {
       this.#refused.set(record.reason, (this.#refused.get(record.reason) ?? 0) + 1);
       return;
     }
-    const series = this.#seriesOf(record, METHODS.has(head.method) ? head.method : 'OTHER');
+    const method = METHODS.has(head.method) ? head.method : 'OTHER';
+    const series = this.#seriesOf(route, record.virtualHost).of(record, route.route, method);
     const seconds = record.durationMs / 1000;
     series.count++;
     series.requestBytes += record.requestBytes;
@@ -43,18 +71,16 @@ export class RequestMetrics {
     series.durationCounts[bucket] = (series.durationCounts[bucket] as number) + 1;
   }
 
-  /** Forgets the series of routes that are gone, so that memory follows the table. */
-  retain(isKnown: (routeId: string) => boolean): void {
-    for (const id of this.#byRoute.keys()) if (!isKnown(id)) this.#byRoute.delete(id);
+  /** Forgets the series of routes that are gone, so that memory follows the table. Ask before each sample. */
+  retain(isKnown: (virtualHost: string, id: RouteId) => boolean): void {
+    for (const [id, series] of this.#byRoute) if (!isKnown(series.virtualHost, id)) this.#byRoute.delete(id);
   }
 
   sample(): { counters: SampleValue[]; histograms: SampleHistogram[] } {
     const counters: SampleValue[] = [];
     const histograms: SampleHistogram[] = [];
-    for (const byMethod of this.#byRoute.values()) {
-      for (const byStatus of byMethod.values()) {
-        for (const series of byStatus.values()) addSeries(series, counters, histograms);
-      }
+    for (const { all } of this.#byRoute.values()) {
+      for (const series of all) addSeries(series, counters, histograms);
     }
     for (const [reason, value] of this.#refused) {
       counters.push({ name: 'sluice_refused_requests_total', labels: { reason }, value });
@@ -62,30 +88,24 @@ export class RequestMetrics {
     return { counters, histograms };
   }
 
-  #seriesOf(record: RequestRecord, method: string): Series {
-    const route = (record.route as NonNullable<RequestRecord['route']>).route;
-    let byMethod = this.#byRoute.get(route.id);
-    if (byMethod === undefined) {
-      byMethod = new Map();
-      this.#byRoute.set(route.id, byMethod);
-    }
-    let byStatus = byMethod.get(method);
-    if (byStatus === undefined) {
-      byStatus = new Map();
-      byMethod.set(method, byStatus);
-    }
-    let series = byStatus.get(record.status);
+  /** Hangs the counters on the indexed route, so that the next request finds them without a look-up. */
+  #seriesOf(route: IndexedRoute, virtualHost: string): RouteSeries {
+    if (route.slot instanceof RouteSeries) return route.slot;
+    const { id } = route.route;
+    let series = this.#byRoute.get(id);
     if (series === undefined) {
-      series = newSeries(record, method);
-      byStatus.set(record.status, series);
+      series = new RouteSeries(virtualHost);
+      this.#byRoute.set(id, series);
     }
+    route.slot = series;
     return series;
   }
 }
 
-function newSeries(record: RequestRecord, method: string): Series {
-  const { labels } = (record.route as NonNullable<RequestRecord['route']>).route;
+function newSeries(record: RequestRecord, { labels }: Route, method: string): Series {
   return {
+    method,
+    status: record.status,
     labels: {
       host: record.virtualHost,
       status: String(record.status),

@@ -11,13 +11,13 @@ import { UpstreamPool } from '../forward/upstream-pool.ts';
 import { Listeners } from '../listen/listeners.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
 import { SecureContexts } from '../listen/secure-contexts.ts';
-import { indexRoutes, updateIndex } from '../match/index.ts';
+import { findHost, indexRoutes, type RouteIndex, updateIndex } from '../match/index.ts';
 import { AccessLog } from '../observe/access-log.ts';
 import type { Observer, RequestRecord } from '../observe/observer.ts';
 import { requestIdSource } from '../observe/request-id.ts';
 import { RequestMetrics } from '../observe/request-metrics.ts';
 import { emptyGlobal } from '../table/defaults.ts';
-import type { GlobalSettings } from '../table/types.ts';
+import type { GlobalSettings, RouteId } from '../table/types.ts';
 import type { FullUpdate, PartsUpdate, TableUpdate } from '../table/update.ts';
 import type { ListenerSettings, WorkerSample } from './messages.ts';
 
@@ -103,6 +103,8 @@ export class ProxyWorker implements Observer {
   }
 
   sample(): WorkerSample {
+    const { index } = this.#context.current;
+    this.#metrics.retain((host, id) => hasRoute(index, host, id));
     const { counters, histograms } = this.#metrics.sample();
     const { pool } = this.#context;
     return {
@@ -213,6 +215,10 @@ export class ProxyWorker implements Observer {
       preciseNowMs: monotonicMs,
     };
   }
+}
+
+function hasRoute(index: RouteIndex, virtualHost: string, id: RouteId): boolean {
+  return findHost(index, virtualHost)?.source.routes.some((route) => route.id === id) ?? false;
 }
 
 /** IMF-fixdate (RFC 9110 §5.6.7), which is what `toUTCString` gives. */
