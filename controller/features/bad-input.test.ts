@@ -105,7 +105,7 @@ describe('a file that cannot be read as manifests', () => {
       const [problem] = await diagnose('huge.yaml', `# ${'x'.repeat(100 * MIB)}\n`);
       expect(problem).toMatchObject({ severity: 'error', reason: 'ManifestTooLarge' });
       expect(problem?.message).toMatch(
-        /the file has 104857603 bytes, more than the limit of 16777216; nothing of it is used until it is fixed$/,
+        /the file is larger than the limit of 16777216 bytes \(--max-manifest-bytes\); nothing of it is used until it is fixed$/,
       );
     });
   });

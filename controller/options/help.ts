@@ -8,7 +8,7 @@ const INTRODUCTION = `Sluice: an Ingress controller and HTTP proxy for Kubernete
 Usage: sluice [command] [flags]
 
 Commands
-  serve         Serve a folder of manifests and follow its changes (the default).
+  serve         Serve a folder of manifests or an API server, and follow its changes (the default).
   translate     Print the routing table and the diagnostics of a folder. Exit code 1 when an object has an error.
   annotations   List the Ingress annotations and what Sluice does with each.
   version       Print the version.

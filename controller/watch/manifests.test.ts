@@ -277,9 +277,20 @@ describe('a broken file', () => {
     expect(folder.snapshot.sourceDiagnostics.map(({ reason, message }) => [reason, message])).toEqual([
       [
         'ManifestTooLarge',
-        'a.yaml: the file has 100000000 bytes, more than the limit of 16777216; the last good objects of this file stay in use',
+        'a.yaml: the file is larger than the limit of 16777216 bytes (--max-manifest-bytes); the last good objects of this file stay in use',
       ],
     ]);
+  });
+
+  test('that is too large and grows stays one problem', async () => {
+    await using folder = await WatchedFolder.start({ 'a.yaml': configMapText('a') });
+    await truncate(folder.path('a.yaml'), 20_000_000);
+    await folder.until(() => folder.diagnostics.length > 0);
+    const before = folder.snapshot.sourceDiagnostics;
+    await truncate(folder.path('a.yaml'), 30_000_000);
+    await folder.write('b.yaml', configMapText('b'));
+    await folder.until(() => folder.configMaps['b'] === 'one');
+    expect(folder.snapshot.sourceDiagnostics).toEqual(before);
   });
 
   test.each<[string, (path: string) => Promise<unknown>]>([

@@ -15,7 +15,7 @@ export async function readManifestFile(path: string, maxBytes: number): Promise<
   try {
     await using file = await open(path, 'r');
     const stats = await file.stat({ bigint: true });
-    if (stats.size > maxBytes) return tooLarge(stats.size, maxBytes);
+    if (stats.size > maxBytes) return tooLarge(maxBytes);
     const buffer = Buffer.allocUnsafe(Number(stats.size));
     // A file that grows meanwhile has a new stamp at the next look; what was stat'ed is what is read.
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
@@ -29,8 +29,9 @@ export async function readManifestFile(path: string, maxBytes: number): Promise<
   }
 }
 
-function tooLarge(size: bigint, maxBytes: number): FileRead {
-  const what = `the file has ${size} bytes, more than the limit of ${maxBytes}`;
+/** Without the size: while a large file is being written each look finds another one, and each would be a new problem. */
+function tooLarge(maxBytes: number): FileRead {
+  const what = `the file is larger than the limit of ${maxBytes} bytes (--max-manifest-bytes)`;
   return { kind: 'refused', reason: 'ManifestTooLarge', what };
 }
 
