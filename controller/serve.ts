@@ -66,7 +66,7 @@ function announce(sluice: Sluice, options: Options, { format, log, print }: Anno
   const facts = {
     ...sluice.facts,
     version: VERSION,
-    manifests: options.manifests || 'the Kubernetes API server',
+    manifests: options.manifests || null,
     healthPath: options.healthCheckPath,
   };
   if (format === 'pretty') {

@@ -105,3 +105,12 @@ test('stays short with many hosts and problems', () => {
   expect(banner).toContain('and 490 more: sluice translate prints them all');
   expect(banner.split('\n').length).toBeLessThan(50);
 });
+
+test('of a cluster speaks of the cluster, not of files', () => {
+  const diagnostics = Array.from({ length: 11 }, (_, i) => problem(`i${i}`, 'error'));
+  const banner = renderBanner(factsOf({ manifests: null, diagnostics }));
+  expect(banner).toContain('Sluice 1.2.3 serves the Ingresses of the cluster with 2 workers');
+  expect(banner).toContain('and 1 more: see the log');
+  expect(banner).toContain('Changes in the cluster are live as they come. Ctrl-C stops.');
+  expect(banner).not.toMatch(/manifest|translate/);
+});

@@ -11,7 +11,8 @@ const MAX_DIAGNOSTICS = 10;
 
 export interface BannerFacts {
   readonly version: string;
-  readonly manifests: string;
+  /** The folder that objects come from; null: an API server. */
+  readonly manifests: string | null;
   readonly workers: number;
   /** Ports that were really taken, also when the flag said 0. */
   readonly httpPort: number;
@@ -36,14 +37,14 @@ export function renderBanner(facts: BannerFacts): string {
   const shown = lines.slice(0, MAX_HOSTS);
   const more = lines.length - shown.length;
   return `
-Sluice ${facts.version} serves ${facts.manifests} with ${count(facts.workers, 'worker')}
+Sluice ${facts.version} serves ${facts.manifests ?? 'the Ingresses of the cluster'} with ${count(facts.workers, 'worker')}
   http   :${httpPort}
   https  :${httpsPort}
   health http://localhost:${healthPort}${healthPath}   metrics http://localhost:${healthPort}/metrics
 
 ${count(lines.length, 'host')}, ${count(table.upstreams.length, 'upstream')}, ${countDiagnostics(facts.diagnostics)}
-${shown.map(renderHost).join('')}${more > 0 ? `  and ${count(more, 'more host')}\n` : ''}${resolveHint(lines, facts)}${renderDiagnostics(facts.diagnostics)}
-Edit a manifest: the change is live when it is saved. Ctrl-C stops.
+${shown.map(renderHost).join('')}${more > 0 ? `  and ${count(more, 'more host')}\n` : ''}${resolveHint(lines, facts)}${renderDiagnostics(facts)}
+${facts.manifests === null ? 'Changes in the cluster are live as they come' : 'Edit a manifest: the change is live when it is saved'}. Ctrl-C stops.
 `;
 }
 
@@ -110,12 +111,13 @@ function renderHost(line: HostLine): string {
   return head + rest.map((curl) => `  ${''.padEnd(24)} ${curl}\n`).join('');
 }
 
-function renderDiagnostics(diagnostics: readonly Diagnostic[]): string {
+function renderDiagnostics({ diagnostics, manifests }: BannerFacts): string {
   const problems = diagnostics.filter((diagnostic) => diagnostic.severity !== 'info');
   if (problems.length === 0) return '';
   const lines = problems.slice(0, MAX_DIAGNOSTICS).map((diagnostic) => `  ${renderDiagnostic(diagnostic)}\n`);
   const more = problems.length - lines.length;
-  return `\n${lines.join('')}${more > 0 ? `  and ${more} more: sluice translate prints them all\n` : ''}`;
+  const where = manifests === null ? 'see the log' : 'sluice translate prints them all';
+  return `\n${lines.join('')}${more > 0 ? `  and ${more} more: ${where}\n` : ''}`;
 }
 
 function count(number: number, noun: string): string {
