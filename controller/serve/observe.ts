@@ -49,7 +49,7 @@ export interface HealthParts {
 export async function startHealthServer({ options, log, metrics, findFault }: HealthParts): Promise<HealthServer> {
   const { healthzHost: host, healthzPort: port, healthCheckPath, healthCheckTimeout, enableMetrics } = options;
   try {
-    return await HealthServer.start({
+    const server = await HealthServer.start({
       host,
       port,
       healthPath: healthCheckPath,
@@ -62,6 +62,8 @@ export async function startHealthServer({ options, log, metrics, findFault }: He
       requestTimeoutMs: healthCheckTimeout * 1000,
       onError: (message, error) => log.error({ err: error }, message),
     });
+    log.debug({ port: server.port }, 'health server listens');
+    return server;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code === 'EADDRINUSE' ? 'the port is in use by another process (EADDRINUSE)' : message;

@@ -27,6 +27,7 @@ import { generateFallbackCertificate } from './fallback-certificate.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, startHealthServer } from './observe.ts';
 import { Pipeline } from './pipeline.ts';
+import { findFault } from './readiness.ts';
 import { startStep } from './start-error.ts';
 import { startWebhook } from './webhook.ts';
 
@@ -115,7 +116,7 @@ export class Sluice {
       options: this.#options,
       log: this.#log,
       metrics: this.#metrics,
-      findFault: () => this.#findFault(),
+      findFault: () => findFault({ isStopping: this.#isStopping, pool: this.#pool }),
     });
     await startStep(
       this.#source.start((changes) => this.#pipeline.apply(changes)),
@@ -164,12 +165,6 @@ export class Sluice {
     this.#resolver.close();
     await Promise.all([this.#cluster?.close(), this.#webhook?.close()]);
     await Promise.all([this.#source[Symbol.asyncDispose](), this.#pool.close(), this.#health?.close()]);
-  }
-
-  #findFault(): string | null {
-    if (this.#isStopping) return 'shutting down';
-    if (!this.#pool.isReady) return 'not every worker serves the first routing table yet';
-    return this.#pool.workers.some(({ phase }) => phase === 'serving') ? null : 'no worker serves';
   }
 
   #onResult(result: IncrementalResult, tookMs: number): void {
