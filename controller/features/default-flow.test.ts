@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import type { Origin } from '../../demo/origins/origin.ts';
 import { ORIGIN_PORTS, startOrigins } from '../../demo/origins/start-origins.ts';
+import { availableCpus } from '../options/available-cpus.ts';
 import { FeatureSluice } from './testing/feature-sluice.ts';
 import { TestFolder } from './testing/manifest-folder.ts';
 
@@ -152,4 +153,11 @@ test.each([
 
 test("an unknown host meets the demo's own default backend", async () => {
   expect((await sluice.ask({ host: 'unknown.localhost' })).body).toContain("the demo's own default backend");
+});
+
+test('without --workers there is one for each core that this container may use', async () => {
+  await using folder = await TestFolder.create({});
+  await using own = await FeatureSluice.start(folder.dir);
+  const live = own.records.find(({ msg }) => msg.endsWith(' is live'));
+  expect(live?.['workers']).toBe(process.platform === 'linux' ? availableCpus() : 1);
 });
