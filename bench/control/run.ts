@@ -1,0 +1,53 @@
+// Entry of `npm run bench:control`: how fast a change in the cluster reaches clients, at 100 and at 10,000 Ingresses, and
+// what the same costs nginx, which has to be reloaded. Linux only. The API server is the one of e2e/apiserver.
+
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { measureNginx } from './measure-nginx.ts';
+import { measureSluice } from './measure-sluice.ts';
+import { ownAddress, startOrigin, stopOrigin } from './origins.ts';
+import { type ControlResult, renderControlReport } from './report.ts';
+
+const USAGE = `Usage: npm run bench:control -- [flags]
+  --ingresses N   Size of the large cluster; Services as many, endpoints 5 times, TLS Secrets a fifth. (default 10000)
+  --changes N     Single changes of each kind. (default 100)
+  --seconds N     Length of the quiet and of the busy time. (default 10)
+  --json FILE     Write the result as JSON.
+  --help          Print this text.`;
+
+const SMALL = 100;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      ingresses: { type: 'string', default: '10000' },
+      changes: { type: 'string', default: '100' },
+      seconds: { type: 'string', default: '10' },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
+  const startedAt = new Date().toISOString();
+  const address = ownAddress();
+  const origins = [await startOrigin('first', address), await startOrigin('second', address)] as const;
+  const options = { changes: Number(values.changes), steadyMs: Number(values.seconds) * 1000, origins };
+  const ingresses = Number(values.ingresses);
+  if (!(ingresses >= SMALL && options.changes > 0 && options.steadyMs > 0)) throw new Error(USAGE);
+  const small = await measureSluice({ ...options, ingresses: SMALL });
+  console.error('small cluster', JSON.stringify(small));
+  const large = await measureSluice({ ...options, ingresses });
+  console.error('large cluster', JSON.stringify(large));
+  const nginx = await measureNginx(ingresses, origins[0]);
+  for (const origin of origins) stopOrigin(origin);
+  const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.version}`;
+  const result: ControlResult = { startedAt, machine, small, large, nginx };
+  console.log(renderControlReport(result));
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
+}
+
+await main();
