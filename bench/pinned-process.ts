@@ -94,7 +94,7 @@ export function cpuNs(pids: readonly number[]): number {
   return sum;
 }
 
-function processTree(pid: number): number[] {
+export function processTree(pid: number): number[] {
   const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
   );

@@ -7,11 +7,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pssBytes } from '../pinned-process.ts';
+import { processTree, pssBytes } from '../pinned-process.ts';
 import { ENDPOINTS_PER_SERVICE, generateKeyPair, hasCertificate, hostOf, LIVE, type PodAddress } from './cluster.ts';
 import { countCut, openWebSocket } from './origins.ts';
 import { askHttp, type Quantiles, quantilesOf, timeToSee } from './probe.ts';
-import { processTree } from './process-tree.ts';
 
 export interface NginxResult {
   readonly ingresses: number;
