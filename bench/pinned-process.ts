@@ -94,6 +94,7 @@ export function cpuNs(pids: readonly number[]): number {
   return sum;
 }
 
+/** The process and all its descendants, as of now (proc(5), `task/TID/children`). */
 export function processTree(pid: number): number[] {
   const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
