@@ -76,10 +76,6 @@ export class Exchange implements UpstreamUser, Timed {
     this.#client = client;
   }
 
-  get isTunnel(): boolean {
-    return this.#phase === 'tunnel';
-  }
-
   /** The client side may hand body bytes over. */
   get canTakeBody(): boolean {
     return this.#phase === 'sending' || this.#phase === 'responding';

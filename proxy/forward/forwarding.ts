@@ -39,9 +39,9 @@ export function believedValues(
   const { isTrusted, global } = current;
   if (isTrusted === null || !isTrusted(client.remoteAddress)) return null;
   const said = {
-    forwardedFor: head.valueOf(head.xForwardedFor),
-    proto: head.valueOf(head.xForwardedProto),
-    port: head.valueOf(head.xForwardedPort),
+    forwardedFor: head.textOf(head.xForwardedFor),
+    proto: head.textOf(head.xForwardedProto),
+    port: head.textOf(head.xForwardedPort),
   };
   return trustedValues(client, said, { isTrusted, isAddress }, global.computeFullForwardedFor);
 }
@@ -54,7 +54,7 @@ function isAddress(text: string): boolean {
 export function hostSentUpstream(head: RequestHead, client: ConnectionFacts, current: CurrentTable): string {
   const { isTrusted } = current;
   if (isTrusted !== null && head.xForwardedHost.start !== -1 && isTrusted(client.remoteAddress)) {
-    const first = head.valueOf(head.xForwardedHost).split(',')[0]?.trim() ?? '';
+    const first = head.textOf(head.xForwardedHost).split(',')[0]?.trim() ?? '';
     // It becomes a Host and part of a Location: what is no authority must not get there.
     if (first !== '' && parseAuthority(first) !== null) return first;
   }
@@ -65,13 +65,13 @@ export function hostSentUpstream(head: RequestHead, client: ConnectionFacts, cur
 /** The protocol an upgrade asks for, '' for none. `h2c` is not passed on: it would tunnel requests past every route. */
 export function upgradeToken(head: RequestHead): string {
   if (!head.connection.upgrade || head.upgrade.start === -1 || head.minorVersion === 0) return '';
-  const token = head.valueOf(head.upgrade);
+  const token = head.textOf(head.upgrade);
   return /(^|,)\s*h2c?\b/i.test(token) ? '' : token;
 }
 
 function requestId(head: RequestHead, current: CurrentTable, nextRequestId: () => string): string {
   // An empty one counts as none, as in ingress-nginx.
   const { start, end } = head.xRequestId;
-  if (end > start && start !== -1) return head.valueOf(head.xRequestId);
+  if (end > start && start !== -1) return head.textOf(head.xRequestId);
   return current.global.generateRequestId ? nextRequestId() : '';
 }

@@ -21,13 +21,11 @@ export interface RequestTextParts {
 /** Renders the head with its empty line. The upstream is spoken to in HTTP/1.1 whatever the client speaks. */
 export function renderRequest(head: RequestHead, parts: RequestTextParts): string {
   let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${parts.host}\r\n`;
-  for (let i = 0; i < head.runCount; i++) {
-    text += head.text.slice(head.runs[i * 2] as number, head.runs[i * 2 + 1] as number);
-  }
+  text += head.keptText();
   text += `X-Forwarded-Host: ${parts.host}\r\n${parts.forwardedLines}`;
   if (parts.requestId !== '') text += `X-Request-ID: ${parts.requestId}\r\n`;
-  if (hasValue(head.xForwardedFor)) text += `X-Original-Forwarded-For: ${head.valueOf(head.xForwardedFor)}\r\n`;
-  if (hasValue(head.xForwardedHost)) text += `X-Original-Forwarded-Host: ${head.valueOf(head.xForwardedHost)}\r\n`;
+  if (hasValue(head.xForwardedFor)) text += `X-Original-Forwarded-For: ${head.textOf(head.xForwardedFor)}\r\n`;
+  if (hasValue(head.xForwardedHost)) text += `X-Original-Forwarded-Host: ${head.textOf(head.xForwardedHost)}\r\n`;
   if (parts.isTrustedPeer && head.trustedRuns.length !== 0) text += trustedLines(head);
   if (head.contentLength > 0) text += `Content-Length: ${head.contentLength}\r\n`;
   else if (head.contentLength === -1) text += 'Transfer-Encoding: chunked\r\n';

@@ -29,9 +29,7 @@ export function framingOf(head: ResponseHead, hasBody: boolean, clientMinorVersi
 /** Renders the head with its empty line. */
 export function renderResponse(head: ResponseHead, parts: ResponseTextParts): string {
   let text = `HTTP/1.1${head.text.slice(head.statusLineStart, head.statusLineEnd)}\r\n`;
-  for (let i = 0; i < head.runCount; i++) {
-    text += head.text.slice(head.runs[i * 2] as number, head.runs[i * 2 + 1] as number);
-  }
+  text += head.keptText();
   if (parts.passServer && head.serverLineStart !== -1)
     text += head.text.slice(head.serverLineStart, head.serverLineEnd);
   if (parts.passHsts && head.hstsLineStart !== -1) text += head.text.slice(head.hstsLineStart, head.hstsLineEnd);
@@ -44,11 +42,7 @@ export function renderResponse(head: ResponseHead, parts: ResponseTextParts): st
 
 /** Renders a 1xx head, which has neither framing nor headers of ours. */
 export function renderInformational(head: ResponseHead): string {
-  let text = `HTTP/1.1${head.text.slice(head.statusLineStart, head.statusLineEnd)}\r\n`;
-  for (let i = 0; i < head.runCount; i++) {
-    text += head.text.slice(head.runs[i * 2] as number, head.runs[i * 2 + 1] as number);
-  }
-  return `${text}\r\n`;
+  return `HTTP/1.1${head.text.slice(head.statusLineStart, head.statusLineEnd)}\r\n${head.keptText()}\r\n`;
 }
 
 /**

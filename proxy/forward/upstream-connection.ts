@@ -101,11 +101,6 @@ export class UpstreamConnection implements SocketOwner, Timed {
     return this.#state === 'idle';
   }
 
-  /** `address:port` of our own end, for diagnosis. */
-  get localPort(): number {
-    return this.#socket.localPort ?? 0;
-  }
-
   /** Begins a request with the head `text`. `isComplete`: it has no body, or a chunked one without a byte. */
   begin(
     user: UpstreamUser,

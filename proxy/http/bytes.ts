@@ -37,7 +37,6 @@ export const PERCENT = 37;
 export const COMMA = 44;
 export const DOT = 46;
 export const SLASH = 47;
-export const ZERO = 48;
 export const ONE = 49;
 export const COLON = 58;
 export const SEMICOLON = 59;

@@ -6,6 +6,7 @@
 import type { HostName } from './authority.ts';
 import { ConnectionOptions } from './connection-options.ts';
 import type { RequestPath } from './request-path.ts';
+import { KeptLines } from './runs.ts';
 
 /** A value of a header as a range of `text`; start -1 when the header is absent. */
 export class TextRange {
@@ -18,9 +19,7 @@ export class TextRange {
   }
 }
 
-export class RequestHead {
-  /** The whole head, latin1, from the request line to the empty line. */
-  text = '';
+export class RequestHead extends KeptLines {
   method = '';
   /** The target as it is sent upstream: origin-form. For an absolute-form request without its scheme and authority. */
   target = '';
@@ -45,9 +44,6 @@ export class RequestHead {
   readonly xRequestId = new TextRange();
   readonly referer = new TextRange();
   readonly userAgent = new TextRange();
-  /** Pairs start, end: the header lines to forward. Only the first `runCount * 2` entries count. */
-  readonly runs: number[] = [];
-  runCount = 0;
   /** Ranges of whole lines forwarded only from trusted peers (`forwarded`, `x-forwarded-prefix`). Rare. */
   readonly trustedRuns: number[] = [];
   /** Request line bytes, for the access log. */
@@ -62,20 +58,8 @@ export class RequestHead {
   }
 
   /** The text of a range, '' when absent. */
-  valueOf(range: TextRange): string {
+  textOf(range: TextRange): string {
     return range.start === -1 ? '' : this.text.slice(range.start, range.end);
-  }
-
-  /** Adds a header line to what is forwarded. Neighbouring lines make one run. */
-  keep(lineStart: number, lineEnd: number): void {
-    const last = this.runCount * 2 - 1;
-    if (last > 0 && this.runs[last] === lineStart) {
-      this.runs[last] = lineEnd;
-      return;
-    }
-    this.runs[last + 1] = lineStart;
-    this.runs[last + 2] = lineEnd;
-    this.runCount++;
   }
 
   reset(): void {

@@ -39,8 +39,8 @@ function describeHead(parser: RequestParser): Record<string, unknown> {
     expectContinue: head.expectContinue,
     close: head.connection.close,
     keepAlive: head.connection.keepAlive,
-    upgrade: head.connection.upgrade ? head.valueOf(head.upgrade) : '',
-    forwardedFor: head.valueOf(head.xForwardedFor),
+    upgrade: head.connection.upgrade ? head.textOf(head.upgrade) : '',
+    forwardedFor: head.textOf(head.xForwardedFor),
     kept: Array.from({ length: head.runCount }, (_, i) => head.text.slice(head.runs[i * 2], head.runs[i * 2 + 1])).join(
       '',
     ),

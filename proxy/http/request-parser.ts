@@ -58,11 +58,6 @@ export class RequestParser {
     return this.#scanner.fault;
   }
 
-  /** True once a byte of the head was accepted as its beginning: tells an idle connection from a slow request. */
-  get hasStarted(): boolean {
-    return this.#phase !== 'start';
-  }
-
   /** Makes the parser ready for the next head. */
   reset(): void {
     this.head.reset();

@@ -22,17 +22,6 @@ export function normalizePath(raw: string): RequestPath | null {
   return bytes.toString('utf8') as RequestPath;
 }
 
-/** True when the path needs no work: the parser checks this while it scans and calls `normalizePath` only otherwise. */
-export function isPlainPath(raw: string): boolean {
-  let previous = 0;
-  for (let i = 0; i < raw.length; i++) {
-    const code = raw.charCodeAt(i);
-    if (code === PERCENT || code > 0x7e || (previous === SLASH && (code === SLASH || code === DOT))) return false;
-    previous = code;
-  }
-  return true;
-}
-
 function decodeEscapes(raw: string): { bytes: Uint8Array; length: number } | null {
   const bytes = new Uint8Array(raw.length);
   let out = 0;

@@ -1,14 +1,14 @@
 // One parsed response head, as positions into its own text. PURE, and reused like RequestHead.
 
 import { ConnectionOptions } from './connection-options.ts';
+import { KeptLines } from './runs.ts';
 
 /** Values of `ResponseHead.contentLength` besides a length. */
 export const CHUNKED = -1;
 /** The body ends where the connection does (RFC 9112 §6.3, last case). */
 export const UNTIL_CLOSE = -2;
 
-export class ResponseHead {
-  text = '';
+export class ResponseHead extends KeptLines {
   status = 0;
   minorVersion = 1;
   /** From behind the version, e.g. ` 200 OK`, up to the CRLF: forwarded as the upstream wrote it. */
@@ -25,20 +25,6 @@ export class ResponseHead {
   hstsLineEnd = -1;
   upgradeLineStart = -1;
   upgradeLineEnd = -1;
-  readonly runs: number[] = [];
-  runCount = 0;
-
-  /** Adds a header line to what is forwarded. Neighbouring lines make one run. */
-  keep(lineStart: number, lineEnd: number): void {
-    const last = this.runCount * 2 - 1;
-    if (last > 0 && this.runs[last] === lineStart) {
-      this.runs[last] = lineEnd;
-      return;
-    }
-    this.runs[last + 1] = lineStart;
-    this.runs[last + 2] = lineEnd;
-    this.runCount++;
-  }
 
   reset(): void {
     this.contentLength = UNTIL_CLOSE;

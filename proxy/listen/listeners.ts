@@ -41,10 +41,6 @@ export class Listeners implements ConnectionSet {
     this.#options = options;
   }
 
-  get connectionCount(): number {
-    return this.#connections.size;
-  }
-
   /** Opens one listener; gives the port it got. Rejects with the system's error. */
   async open(settings: ListenerSettings): Promise<number> {
     const server = settings.protocol === 'https' ? this.#createSecure() : this.#createPlain();

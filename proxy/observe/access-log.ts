@@ -40,8 +40,8 @@ export class AccessLog {
 export function renderLine(record: RequestRecord, time: string): string {
   const { head } = record;
   const requestLine = head === null ? '' : escapeText(head.text.slice(0, head.requestLineEnd));
-  const referer = head === null ? '-' : quoted(head.valueOf(head.referer));
-  const userAgent = head === null ? '-' : quoted(head.valueOf(head.userAgent));
+  const referer = head === null ? '-' : quoted(head.textOf(head.referer));
+  const userAgent = head === null ? '-' : quoted(head.textOf(head.userAgent));
   return (
     `${record.remoteAddress} - - [${time}] "${requestLine}" ${record.status} ${record.responseBodyBytes} ` +
     `"${referer}" "${userAgent}" ${record.requestBytes} ${(record.durationMs / 1000).toFixed(3)} ` +

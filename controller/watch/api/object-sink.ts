@@ -4,7 +4,7 @@
 import { decodeObject } from '../../objects/decode.ts';
 import type { Diagnostic } from '../../objects/diagnostic.ts';
 import type { StoreChange } from '../../objects/snapshot.ts';
-import { type KubernetesObject, keyOf, type ObjectKey } from '../../objects/types.ts';
+import type { KubernetesObject, ObjectKey } from '../../objects/types.ts';
 import type { WatchLog } from '../log.ts';
 import type { ApiFailure } from './failure.ts';
 import type { ReflectorSink } from './reflector.ts';
@@ -123,9 +123,4 @@ export class ObjectSink implements ReflectorSink<KubernetesObject> {
       source: null,
     };
   }
-}
-
-/** Key of a decoded object. */
-export function keyOfObject({ meta }: KubernetesObject): ObjectKey {
-  return keyOf(meta);
 }

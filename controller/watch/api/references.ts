@@ -19,8 +19,6 @@ export interface ObjectReferences {
   readonly configMaps: readonly ObjectKey[];
 }
 
-export const noReferences: ObjectReferences = { secrets: [], configMaps: [] };
-
 /** What an Ingress refers to. @param prefix `--annotations-prefix`. */
 export function referencesOfIngress({ meta, tls }: Ingress, prefix: string): ObjectReferences {
   const { namespace, annotations } = meta;
