@@ -6,7 +6,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { RoutingTable } from '#proxy/table/types.ts';
-import type { ListenerSettings, WorkerStart } from '#proxy/workers/messages.ts';
+import { type ListenerSettings, TICKET_KEY_BYTES, type WorkerStart } from '#proxy/workers/messages.ts';
 import { type DrainReport, WorkerPool, type WorkerPoolEvents } from '#proxy/workers/pool.ts';
 import type { HealthServer } from '../admin/health-server.ts';
 import type { WebhookServer } from '../admission/webhook-server.ts';
@@ -32,9 +32,6 @@ import { startStep } from './start-error.ts';
 import { startWebhook } from './webhook.ts';
 
 const WORKER_URL = new URL('../../proxy/workers/worker.ts', import.meta.url);
-
-/** RFC 5077 §4, as OpenSSL has it: key name, HMAC key and AES key, 16 bytes each. */
-const TICKET_KEY_BYTES = 48;
 
 export interface SluiceParts {
   readonly options: Options;

@@ -9,6 +9,7 @@ import { matchSni } from '../match/sni.ts';
 import type { ListenerSettings } from '../workers/messages.ts';
 import { type ConnectionSet, Http1Connection } from './http1-connection.ts';
 import type { SecureContexts } from './secure-contexts.ts';
+import { renewTickets } from './session-tickets.ts';
 import { adoptSocket, attachDataEvents, canAdopt } from './sockets.ts';
 
 /** A TLS handshake must be done by then; nginx has no limit of its own but `client_header_timeout`. */
@@ -63,7 +64,10 @@ export class Listeners implements ConnectionSet {
 
   /** Takes over the default certificate and versions of a new table; open connections keep what they have. */
   refreshDefaultContext(): void {
-    for (const server of this.#secureServers) server.setSecureContext(this.#defaultOptions());
+    for (const server of this.#secureServers) {
+      server.setSecureContext(this.#defaultOptions());
+      renewTickets(server, this.#options.ticketKeys);
+    }
   }
 
   closed(connection: Http1Connection): void {
@@ -114,6 +118,7 @@ export class Listeners implements ConnectionSet {
       allowHalfOpen: true,
       noDelay: true,
     });
+    renewTickets(server, this.#options.ticketKeys);
     server.on('secureConnection', (socket) => {
       const connection = this.#admit(socket, true);
       if (connection === null) return;

@@ -1,7 +1,8 @@
 // Makes sockets that read into our buffers instead of allocating one per read.
 //
 // `onread` is an option of `new net.Socket` and `net.connect`, but not of a server: for accepted connections this file
-// takes the handle out of Node's socket and wraps it again. That is the one private touch of the proxy. Where it is not
+// takes the handle out of Node's socket and wraps it again. That is a private touch (the other one is
+// in session-tickets.ts). Where it is not
 // possible (another Node, TLS), `attachDataEvents` gives the same calls from `data` events; both are tested.
 
 import net from 'node:net';

@@ -12,10 +12,13 @@ export interface ListenerSettings {
   readonly port: number;
 }
 
+/** Bytes of the session ticket key, as Node has it: key name, HMAC key and AES key (RFC 5077 §4), 16 bytes each. */
+export const TICKET_KEY_BYTES = 48;
+
 /** `workerData` of a worker. */
 export interface WorkerStart {
   readonly id: number;
-  /** 48 random bytes shared by all workers, so that a TLS session resumes on any of them. */
+  /** `TICKET_KEY_BYTES` random bytes shared by all workers, so that a TLS session resumes on any of them. */
   readonly ticketKeys: Uint8Array;
   readonly listeners: readonly ListenerSettings[];
   /** Worker-wide limits that are process options. */
