@@ -25,6 +25,8 @@ async function run(): Promise<number> {
       const { renderAnnotations } = await import('./cli/annotations.ts');
       return print(renderAnnotations(outcome.options.json ? 'json' : 'text'));
     }
+    case 'rbac':
+      return print((await import('./cli/rbac.ts')).renderRbac(outcome.options));
     case 'translate':
       return await translate(outcome.options);
     case 'serve':

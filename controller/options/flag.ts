@@ -19,7 +19,7 @@ export interface FlagType<T> {
  */
 export type FlagSupport = 'full' | 'noEffect' | 'notYet';
 
-export type CommandName = 'serve' | 'translate' | 'annotations' | 'version' | 'help';
+export type CommandName = 'serve' | 'translate' | 'annotations' | 'rbac' | 'version' | 'help';
 
 export interface Flag<T> {
   readonly type: FlagType<T>;

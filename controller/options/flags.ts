@@ -194,8 +194,8 @@ const cluster = {
 const commands = {
   output: full(oneOf('yaml', 'json'), 'yaml', 'translate: form of the printed table.', ['translate']),
   json: full(bool, false, 'annotations: print JSON instead of a table.', ['annotations']),
-  help: full(bool, false, 'Print this text.', ['serve', 'translate', 'annotations', 'version', 'help']),
-  version: full(bool, false, 'Print the version.', ['serve', 'translate', 'annotations', 'version', 'help']),
+  help: full(bool, false, 'Print this text.', ['serve', 'translate', 'annotations', 'rbac', 'version', 'help']),
+  version: full(bool, false, 'Print the version.', ['serve', 'translate', 'annotations', 'rbac', 'version', 'help']),
 } satisfies FlagGroup;
 
 type FlagGroup = Readonly<Record<string, Flag<unknown>>>;

@@ -11,6 +11,7 @@ Commands
   serve         Serve a folder of manifests or an API server, and follow its changes (the default).
   translate     Print the routing table and the diagnostics of a folder. Exit code 1 when an object has an error.
   annotations   List the Ingress annotations and what Sluice does with each.
+  rbac          Print the ClusterRole, Roles and bindings that "serve" with the same flags needs (POD_NAMESPACE is read).
   version       Print the version.
   help          Print this text.
 

@@ -70,11 +70,13 @@ export function brokenRule(values: FlagValues, command: CommandName): string | n
 /** True when the command takes the flag; `null` in the table means every command that reads objects. */
 export function commandTakes(command: CommandName, name: FlagName): boolean {
   const { commands } = flags[name];
-  return commands === null ? readsObjects(command) : commands.includes(command);
+  if (commands === null) return readsObjects(command);
+  return commands.includes(command) || (command === 'rbac' && commands.includes('serve'));
 }
 
 function readsObjects(command: CommandName): boolean {
-  return command === 'serve' || command === 'translate';
+  // `rbac` prints what a `serve` with the same flags needs.
+  return command === 'serve' || command === 'translate' || command === 'rbac';
 }
 
 /** Port 0 is a free port of the system's choice, so it never collides. */
