@@ -1,6 +1,7 @@
 // Where one backend leads: Service, EndpointSlices and resolved names -> endpoints, or why there are none
 // (routing-semantics §7).
 
+import { plainEndpoint } from '#proxy/table/defaults.ts';
 import type { Endpoint } from '#proxy/table/types.ts';
 import { quoteShort } from '../objects/host-name.ts';
 import { parseIpAddress } from '../objects/ip-address.ts';
@@ -71,7 +72,7 @@ export function resolveBackend(
 function clusterIpEndpoint(service: Service, use: BackendUse): Endpoint | null {
   const port = clusterIpPort(service, use);
   const isAddress = parseIpAddress(service.clusterIP) !== null;
-  return port !== null && isAddress ? { address: service.clusterIP, port } : null;
+  return port !== null && isAddress ? plainEndpoint(service.clusterIP, port) : null;
 }
 
 function resolveExternalName(

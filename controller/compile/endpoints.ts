@@ -3,6 +3,7 @@
 // In: the slices, the ServicePort, and the zone when topology hints count. Out: the endpoints new requests may go to,
 // sorted and without duplicates.
 
+import { plainEndpoint } from '#proxy/table/defaults.ts';
 import type { Endpoint } from '#proxy/table/types.ts';
 import { compareText } from '../objects/diagnostic.ts';
 import type { EndpointSlice, Service, ServicePort, SliceConditions, SliceEndpoint } from '../objects/types.ts';
@@ -32,9 +33,19 @@ export function sliceEndpoints(
   return ready.length > 0 ? ready : collect(usable, port, isServingWhileTerminating, null);
 }
 
-/** Sorts by address, then port, and drops repetitions. */
+/**
+ * Sorts by address, then port, and drops repetitions: of two slices that name one endpoint, as while it moves from one to
+ * the other, the one that says `ready` counts.
+ */
 export function sortEndpoints(endpoints: readonly Endpoint[]): Endpoint[] {
-  const sorted = [...endpoints].sort((a, b) => compareText(a.address, b.address) || a.port - b.port);
+  const sorted = [...endpoints].sort(
+    (a, b) =>
+      compareText(a.address, b.address) ||
+      a.port - b.port ||
+      compareText(a.state, b.state) ||
+      // Only so that the order of slices does not matter.
+      compareText(a.zones.join(), b.zones.join()),
+  );
   return sorted.filter(({ address, port }, i) => {
     const previous = sorted[i - 1];
     return previous?.address !== address || previous.port !== port;
@@ -71,10 +82,17 @@ function collect(
     const ports = slicePorts(slice, port);
     for (const endpoint of hinted(slice.endpoints, hints)) {
       if (!isWanted(endpoint.conditions)) continue;
-      for (const address of endpoint.addresses) found.push(...ports.map((number) => ({ address, port: number })));
+      for (const address of endpoint.addresses) {
+        for (const number of ports) found.push(endpointOf(address, number, endpoint));
+      }
     }
   }
   return sortEndpoints(found);
+}
+
+function endpointOf(address: string, port: number, { conditions, hintZones }: SliceEndpoint): Endpoint {
+  const zones = hintZones.length < 2 ? hintZones : [...new Set(hintZones)].sort(compareText);
+  return { ...plainEndpoint(address, port), zones, state: conditions.ready ? 'ready' : 'terminating' };
 }
 
 /** Hints count per slice, and only when every endpoint of it has some (Kubernetes docs, Topology Aware Routing, "Safeguards"). */

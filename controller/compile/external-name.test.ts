@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { plainEndpoint } from '#proxy/table/defaults.ts';
 import { externalTarget } from './external-name.ts';
 
 const known = new Map([['api.example.com', ['192.0.2.9', '192.0.2.1', '192.0.2.9']]]);
@@ -30,7 +31,7 @@ test.each(['', '.', 'bad name', 'a..b', '-a.test', 'http://a.test', '[::1]', '12
 
 test('an address is its own endpoint', () => {
   expect(externalTarget('2001:db8::1', 443, known)).toEqual({
-    endpoints: [{ address: '2001:db8::1', port: 443 }],
+    endpoints: [plainEndpoint('2001:db8::1', 443)],
     wantedName: null,
     problem: null,
   });
@@ -38,10 +39,7 @@ test('an address is its own endpoint', () => {
 
 test('a name gives all its addresses once, sorted, whatever its case and trailing dot', () => {
   expect(externalTarget('API.Example.com.', 8443, known)).toEqual({
-    endpoints: [
-      { address: '192.0.2.1', port: 8443 },
-      { address: '192.0.2.9', port: 8443 },
-    ],
+    endpoints: [plainEndpoint('192.0.2.1', 8443), plainEndpoint('192.0.2.9', 8443)],
     wantedName: 'api.example.com',
     problem: null,
   });

@@ -1,5 +1,6 @@
 // Services of type ExternalName: from the name to addresses, without asking DNS here (routing-semantics §7).
 
+import { plainEndpoint } from '#proxy/table/defaults.ts';
 import type { Endpoint } from '#proxy/table/types.ts';
 import { quoteShort, whyNotDnsName } from '../objects/host-name.ts';
 import { isLoopback, isUnspecified, parseIpAddress } from '../objects/ip-address.ts';
@@ -25,14 +26,14 @@ export function externalTarget(
   const ip = parseIpAddress(externalName);
   if (ip !== null) {
     if (isLoopback(ip) || isUnspecified(ip)) return refused(`names the loopback address ${externalName}`);
-    return { endpoints: [{ address: externalName, port }], wantedName: null, problem: null };
+    return { endpoints: [plainEndpoint(externalName, port)], wantedName: null, problem: null };
   }
   const name = externalName.replace(/\.$/, '').toLowerCase();
   if (name === 'localhost' || name.endsWith('.localhost')) return refused(`names ${quoteShort(externalName)}`);
   const whyNot = whyNotDnsName(name);
   if (whyNot !== null) return refused(`has the external name ${quoteShort(externalName)}, which ${whyNot}`);
   const addresses = resolvedNames.get(name) ?? [];
-  const endpoints = sortEndpoints(addresses.map((address) => ({ address, port })));
+  const endpoints = sortEndpoints(addresses.map((address) => plainEndpoint(address, port)));
   const problem = endpoints.length > 0 ? null : `has the external name "${name}", which has no known address yet`;
   return { endpoints, wantedName: name, problem };
 }

@@ -10,6 +10,7 @@ function routeOf(match: PathMatch): Route {
     policy: '',
     filters: [],
     target: { kind: 'answer', status: 404, reason: 'noBackend' },
+    mirror: null,
     labels: { namespace: '', ingress: '', service: '', servicePort: '', path: '' },
   };
 }

@@ -1,6 +1,7 @@
 // Pass: host plans -> virtual hosts of the table. Looks up what earlier passes decided (policy, upstream, certificate),
 // adds the filters, and puts the routes in matching order.
 
+import { plainTarget } from '#proxy/table/defaults.ts';
 import type {
   CertificateId,
   Filter,
@@ -69,6 +70,7 @@ function assembleRoute(host: VirtualHostName, route: PlannedRoute, hasCertificat
     policy: parts.policies.idFor(owner),
     filters: filtersOf(route, hasCertificate, parts),
     target: targetOf(route, parts),
+    mirror: null,
     labels: { namespace, ingress: name, service: backend?.service ?? '', servicePort: backend?.port ?? '', path },
   };
 }
@@ -89,7 +91,7 @@ function targetOf({ owner, backend, origin }: PlannedRoute, parts: RouteParts): 
       : parts.idByBackend.get(backendKey(owner.ingress.meta.namespace, backend));
   return upstream === null || upstream === undefined
     ? { kind: 'answer', status: 404, reason: 'noBackend' }
-    : { kind: 'upstream', upstream };
+    : plainTarget(upstream);
 }
 
 function filtersOf({ owner, origin, path }: PlannedRoute, hasCertificate: boolean, parts: RouteParts): Filter[] {

@@ -4,6 +4,7 @@
 // Ingresses and hosts, and the names somebody must resolve. A backend that cannot be found stays as an upstream without
 // endpoints: its route keeps its place and answers 503, rather than falling to a wider route of somebody else.
 
+import { plainUpstream } from '#proxy/table/defaults.ts';
 import type { Endpoint, Upstream, UpstreamId } from '#proxy/table/types.ts';
 import { compareText, type Diagnostic } from '../objects/diagnostic.ts';
 import type { Snapshot } from '../objects/snapshot.ts';
@@ -165,5 +166,5 @@ export function resolveDefaultBackend(snapshot: BackendObjects, options: Compile
 }
 
 export function upstreamWith(id: UpstreamId, endpoints: readonly Endpoint[]): Upstream {
-  return { id, balancer: { kind: 'roundRobin' }, endpoints };
+  return plainUpstream(id, endpoints);
 }

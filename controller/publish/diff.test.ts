@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { applyUpdate } from '#proxy/table/apply.ts';
 import { decodeUpdate, encodeTable, encodeUpdate } from '#proxy/table/codec.ts';
+import { plainEndpoint } from '#proxy/table/defaults.ts';
 import { arbitraryTable, arbitraryTablePair } from '#proxy/table/testing/arbitrary.ts';
 import { buildHost, buildTable, deepFreeze, testGlobal } from '#proxy/table/testing/build.ts';
 import type { CertificateInfo, RoutingTable } from '#proxy/table/types.ts';
@@ -71,7 +72,7 @@ describe('properties', () => {
 const small = buildTable([buildHost('a.test', [{ kind: 'prefix', path: '' }])]);
 const moved: RoutingTable = {
   ...small,
-  upstreams: small.upstreams.map((upstream) => ({ ...upstream, endpoints: [{ address: '10.0.0.9', port: 8080 }] })),
+  upstreams: small.upstreams.map((upstream) => ({ ...upstream, endpoints: [plainEndpoint('10.0.0.9', 8080)] })),
 };
 const certificate: CertificateInfo = {
   id: 'c0',

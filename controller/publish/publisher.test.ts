@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { applyUpdate, canApply } from '#proxy/table/apply.ts';
 import { decodeUpdate } from '#proxy/table/codec.ts';
+import { plainEndpoint, plainUpstream } from '#proxy/table/defaults.ts';
 import { arbitraryTable } from '#proxy/table/testing/arbitrary.ts';
 import { buildHost, buildTable, testGlobal } from '#proxy/table/testing/build.ts';
 import type { RoutingTable } from '#proxy/table/types.ts';
@@ -39,9 +40,7 @@ const input = (table: RoutingTable) => ({ version: versionOf(table) });
 const withPath = (path: string) => buildTable([buildHost('a.test', [{ kind: 'prefix', path }])]);
 const movedEndpoint: RoutingTable = {
   ...withPath(''),
-  upstreams: [
-    { id: 'default-web-80', balancer: { kind: 'roundRobin' }, endpoints: [{ address: '10.0.0.2', port: 80 }] },
-  ],
+  upstreams: [plainUpstream('default-web-80', [plainEndpoint('10.0.0.2', 80)])],
 };
 
 describe('publish', () => {

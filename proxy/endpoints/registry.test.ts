@@ -1,12 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { plainEndpoint, plainUpstream } from '../table/defaults.ts';
 import type { Upstream } from '../table/types.ts';
 import { EndpointRegistry, type EndpointState, endpointKey } from './registry.ts';
 
 type Slot = { readonly idle: string[] };
 
 function upstream(id: string, addresses: readonly string[]): Upstream {
-  return { id, balancer: { kind: 'roundRobin' }, endpoints: addresses.map((address) => ({ address, port: 80 })) };
+  return plainUpstream(
+    id,
+    addresses.map((address) => plainEndpoint(address, 80)),
+  );
 }
 
 function startRegistry() {

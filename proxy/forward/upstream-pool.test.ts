@@ -1,6 +1,7 @@
 // Which upstream connections are kept, how many, and for how long (ConfigMap upstream-keepalive-*).
 
 import { expect, test } from '@jest/globals';
+import { plainUpstream } from '../table/defaults.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
 import { type RawOrigin, startReplyingOrigin } from './testing/origin.ts';
@@ -72,7 +73,7 @@ test('the idle connections of an endpoint that left are closed', async () => {
   await using _proxy = proxy;
   await using _origin = origin;
   await ask(proxy, 1);
-  proxy.context.endpoints.replaceUpstreams([{ id: 'u0', balancer: { kind: 'roundRobin' }, endpoints: [] }]);
+  proxy.context.endpoints.replaceUpstreams([plainUpstream('u0', [])]);
   expect(proxy.leftovers()).toMatchObject({ idleUpstreamConnections: 0, upstreamConnections: 0 });
 });
 

@@ -2,11 +2,11 @@
 
 import type { RequestHead } from '../http/request-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
-import type { Endpoint } from '../table/types.ts';
+import type { EndpointAddress } from '../table/types.ts';
 
 /** One try at one endpoint. */
 export interface UpstreamAttempt {
-  endpoint: Endpoint;
+  endpoint: EndpointAddress;
   /** Status the endpoint answered, or the 502 or 504 its failure counts as; 0 when it was given up before either. */
   status: number;
   /** From picking the endpoint to its response head or failure. */
@@ -38,7 +38,7 @@ export class RequestRecord {
   readonly attempts: UpstreamAttempt[] = [];
   attemptCount = 0;
 
-  beginAttempt(endpoint: Endpoint): void {
+  beginAttempt(endpoint: EndpointAddress): void {
     const reused = this.attempts[this.attemptCount];
     if (reused === undefined) this.attempts.push({ endpoint, status: 0, durationMs: 0 });
     else {

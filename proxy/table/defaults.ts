@@ -1,7 +1,9 @@
-// Settings of a worker before its first table, and a base for tests. The compiler writes every field of a real table.
+// Settings of a worker before its first table, the parts of a table that ask for nothing special, and a base for tests.
+// The compiler writes every field of a real table.
 // PURE. Values are ingress-nginx's defaults (configmap-and-flags.md).
 
-import type { GlobalSettings, RoutePolicy } from './types.ts';
+import type { Endpoint, GlobalSettings, RoutePolicy, Upstream, UpstreamId, UpstreamTarget } from './types.ts';
+import type { OutlierSettings, UpstreamHealth } from './upstream-settings.ts';
 
 export const emptyGlobal: GlobalSettings = {
   defaultCertificate: null,
@@ -43,5 +45,43 @@ export const defaultPolicy: RoutePolicy = {
   maxAttempts: 3,
   retryTimeoutMs: null,
   retryOn: ['error', 'timeout'],
+  perTryTimeoutMs: null,
+  retryBudget: null,
+  bufferRequestBytes: 8 * 1024,
+  hedge: null,
+  bandwidth: null,
   accessLog: true,
 };
+
+/** Health of an upstream without settings of its own. */
+export const defaultHealth: UpstreamHealth = { passive: 'default', active: null, slowStartMs: 0 };
+
+/**
+ * What `passive: 'default'` means. ingress-nginx ejects nothing, so this is cautious: errors in a row only, since latency
+ * and error rates differ too much between applications, and never more than half of the endpoints.
+ */
+export const defaultOutliers: OutlierSettings = {
+  consecutiveErrors: 5,
+  errorRatePercent: null,
+  latencyFactor: null,
+  windowMs: 10_000,
+  minRequests: 20,
+  ejectionMs: 5_000,
+  maxEjectionMs: 60_000,
+  maxEjectedPercent: 50,
+};
+
+/** A ready endpoint of weight 1 without zones. */
+export function plainEndpoint(address: string, port: number): Endpoint {
+  return { address, port, weight: 1, zones: [], state: 'ready' };
+}
+
+/** An upstream without settings of its own. `endpoints` must be sorted, see `Upstream`. */
+export function plainUpstream(id: UpstreamId, endpoints: readonly Endpoint[]): Upstream {
+  return { id, balancer: { kind: 'roundRobin' }, endpoints, health: defaultHealth, limits: null, zone: null };
+}
+
+/** A target without canaries and affinity. */
+export function plainTarget(upstream: UpstreamId): UpstreamTarget {
+  return { kind: 'upstream', upstream, canaries: [], affinity: null };
+}

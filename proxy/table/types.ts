@@ -6,6 +6,18 @@
 // virtual host stand in matching order; all other lists are sorted by their id in code-unit order. No key material is
 // in the table: certificates are named by id, the pairs travel beside it (`CertificateMaterial`).
 
+import type {
+  AffinitySettings,
+  BandwidthLimit,
+  CanaryMatch,
+  ConnectionLimitFilter,
+  HedgeSettings,
+  MirrorSettings,
+  RateLimitFilter,
+  RetryBudget,
+} from './route-settings.ts';
+import type { BalancerSettings, UpstreamHealth, UpstreamLimits, ZonePreference } from './upstream-settings.ts';
+
 /** `*` or a host name: lower case A-labels, no port, no trailing dot; `*.rest` for a wildcard; `_` for the catch-all. */
 export type VirtualHostName = string;
 /** `<namespace>-<service>-<port>`, as ingress-nginx names upstreams; `upstream-default-backend` for the global default. */
@@ -111,6 +123,8 @@ export interface Route {
   /** In execution order. Empty for most routes, which then cost nothing. */
   readonly filters: readonly Filter[];
   readonly target: RouteTarget;
+  /** Copies of its requests; null for most routes. */
+  readonly mirror: MirrorSettings | null;
   readonly labels: RouteLabels;
 }
 
@@ -125,9 +139,28 @@ export interface RouteLabels {
 }
 
 export type RouteTarget =
-  | { readonly kind: 'upstream'; readonly upstream: UpstreamId }
+  | UpstreamTarget
   /** The proxy answers itself: `reason` is a stable word for logs and metrics. */
   | { readonly kind: 'answer'; readonly status: number; readonly reason: AnswerReason };
+
+/** Requests go to an upstream, or to that of a canary which takes them. */
+export interface UpstreamTarget {
+  readonly kind: 'upstream';
+  readonly upstream: UpstreamId;
+  /** Asked in this order, oldest Ingress first, while `upstream` has endpoints; empty for most routes. */
+  readonly canaries: readonly Canary[];
+  readonly affinity: AffinitySettings | null;
+}
+
+/** Other endpoints for part of the requests of a route. A canary without endpoints takes none. */
+export interface Canary {
+  readonly match: CanaryMatch;
+  readonly upstream: UpstreamId;
+  /** `sticky`: with affinity, a client stays on the side that took it first. `legacy`: it is asked anew each time. */
+  readonly affinityBehavior: 'sticky' | 'legacy';
+  /** Of the canary's Ingress. */
+  readonly labels: RouteLabels;
+}
 
 /**
  * Why the proxy answers itself: `noBackend` (built-in 404), `denied` (a bad annotation closed the path, 503), `healthz`
@@ -136,7 +169,7 @@ export type RouteTarget =
 export type AnswerReason = 'noBackend' | 'denied' | 'healthz';
 
 /** One request or response step of a route. Each kind is one file in `proxy/filters/`. */
-export type Filter = HttpsRedirectFilter;
+export type Filter = HttpsRedirectFilter | RateLimitFilter | ConnectionLimitFilter;
 
 /** Redirects plain HTTP to HTTPS (ingress-nginx `ssl-redirect`, `force-ssl-redirect`). */
 export interface HttpsRedirectFilter {
@@ -164,13 +197,36 @@ export interface RoutePolicy {
   readonly maxAttempts: number | null;
   /** `proxy-next-upstream-timeout`: time in which attempts may start; null is no limit. */
   readonly retryTimeoutMs: number | null;
-  /** Conditions of `proxy-next-upstream` that are carried out so far. */
+  /** Conditions of `proxy-next-upstream`; those that the data path does not know yet do nothing. */
   readonly retryOn: readonly RetryCondition[];
+  /** Time from the start of an attempt to the head of its response; null: only the limits above hold. */
+  readonly perTryTimeoutMs: number | null;
+  /** null: no limit beside `maxAttempts`. */
+  readonly retryBudget: RetryBudget | null;
+  /**
+   * Part of a request body that is kept for another attempt (`client-body-buffer-size`); 0: none is
+   * (`proxy-request-buffering: off`).
+   */
+  readonly bufferRequestBytes: number;
+  readonly hedge: HedgeSettings | null;
+  /** `limit-rate`; null: responses are as fast as both sides allow. */
+  readonly bandwidth: BandwidthLimit | null;
   readonly accessLog: boolean;
 }
 
-/** A subset of `proxy-next-upstream`'s words; `nonIdempotent` lets POST, LOCK and PATCH be sent again. */
-export type RetryCondition = 'error' | 'timeout' | 'nonIdempotent';
+/** The words of `proxy-next-upstream`; `nonIdempotent` lets POST, LOCK and PATCH be sent again. */
+export type RetryCondition =
+  | 'error'
+  | 'timeout'
+  | 'invalidHeader'
+  | 'http500'
+  | 'http502'
+  | 'http503'
+  | 'http504'
+  | 'http403'
+  | 'http404'
+  | 'http429'
+  | 'nonIdempotent';
 
 /** A named, load-balanced set of endpoints. */
 export interface Upstream {
@@ -178,14 +234,27 @@ export interface Upstream {
   readonly balancer: BalancerSettings;
   /** Sorted by address, then port; no duplicates. Empty: requests are answered 503. */
   readonly endpoints: readonly Endpoint[];
+  readonly health: UpstreamHealth;
+  /** null: no circuit breaking. */
+  readonly limits: UpstreamLimits | null;
+  /** null: zones do not matter. */
+  readonly zone: ZonePreference | null;
 }
 
-export type BalancerSettings = { readonly kind: 'roundRobin' };
-
-export interface Endpoint {
+/** Where a connection goes. */
+export interface EndpointAddress {
   /** IPv4 or IPv6 address, no brackets, never a name. */
   readonly address: string;
   readonly port: number;
+}
+
+export interface Endpoint extends EndpointAddress {
+  /** Share of the requests relative to the other endpoints; a whole number from 1. */
+  readonly weight: number;
+  /** Zones that the EndpointSlice recommends it for (`hints.forZones`), sorted; empty when it has no hints. */
+  readonly zones: readonly string[];
+  /** `terminating`: its Pod is going but still serves; used only while no other endpoint can be picked. */
+  readonly state: 'ready' | 'terminating';
 }
 
 /** What may be shown of a certificate. */

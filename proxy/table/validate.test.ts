@@ -1,8 +1,11 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { plainEndpoint, plainTarget, plainUpstream } from './defaults.ts';
+import type { RateLimitFilter } from './route-settings.ts';
+import type { TemplatePart } from './template.ts';
 import { arbitraryTable } from './testing/arbitrary.ts';
 import { buildHost, buildRoute, buildTable, testGlobal } from './testing/build.ts';
-import type { RoutingTable, VirtualHost } from './types.ts';
+import type { Canary, Route, RoutingTable, UpstreamTarget, VirtualHost } from './types.ts';
 import { validateTable } from './validate.ts';
 
 test('generated tables keep all promises', () => {
@@ -21,6 +24,28 @@ function withHost(host: Partial<VirtualHost>): RoutingTable {
 }
 
 const route = (match: Parameters<typeof buildRoute>[1]) => buildRoute('a.test', match);
+const prefix = route({ kind: 'prefix', path: '' });
+
+function withTarget(changes: Partial<UpstreamTarget>): Route {
+  return { ...prefix, target: { ...plainTarget('default-web-80'), ...changes } };
+}
+
+function canary({ upstream = 'default-web-80', weightTotal = 100 }): Canary {
+  const match = { header: null, cookie: null, weight: 0, weightTotal };
+  return { match, upstream, affinityBehavior: 'sticky', labels: prefix.labels };
+}
+
+const text: TemplatePart = { kind: 'text', text: 'x' };
+const limit: RateLimitFilter = {
+  kind: 'rateLimit',
+  zone: 'ns/web',
+  key: [text],
+  requests: 1,
+  per: 'second',
+  burst: 0,
+  allowCidrs: [],
+  status: 503,
+};
 
 test.each<[string, RoutingTable, string]>([
   ['no catch-all', { ...good, virtualHosts: good.virtualHosts.slice(1) }, 'virtual host _ is missing'],
@@ -65,15 +90,38 @@ test.each<[string, RoutingTable, string]>([
     'route id a.test|exact|/a occurs twice',
   ],
   [
+    'an unknown upstream of a canary',
+    withHost({ routes: [withTarget({ canaries: [canary({ upstream: 'nowhere' })] })] }),
+    'names unknown upstream nowhere',
+  ],
+  [
+    'a canary that is out of less than 100',
+    withHost({ routes: [withTarget({ canaries: [canary({ weightTotal: 50 })] })] }),
+    'has a canary of weight 0 out of 50',
+  ],
+  [
+    'a limit of nothing',
+    withHost({ routes: [{ ...prefix, filters: [{ ...limit, requests: 0 }] }] }),
+    'has a limit of 0',
+  ],
+  ['an empty template', withHost({ routes: [{ ...prefix, filters: [{ ...limit, key: [] }] }] }), 'empty template'],
+  [
+    'a template with two texts side by side',
+    withHost({ routes: [{ ...prefix, mirror: { target: [text, text], host: 'm', sendBody: true } }] }),
+    'two texts side by side',
+  ],
+  [
+    'a weight of nothing',
+    { ...good, upstreams: [plainUpstream('default-web-80', [{ ...plainEndpoint('10.0.0.1', 80), weight: 0 }])] },
+    'endpoint 10.0.0.1 has weight 0',
+  ],
+  [
     'endpoints out of order',
     {
       ...good,
       upstreams: good.upstreams.map((upstream) => ({
         ...upstream,
-        endpoints: [
-          { address: '10.0.0.2', port: 80 },
-          { address: '10.0.0.1', port: 80 },
-        ],
+        endpoints: [plainEndpoint('10.0.0.2', 80), plainEndpoint('10.0.0.1', 80)],
       })),
     },
     'endpoint 10.0.0.1 80 stands after',

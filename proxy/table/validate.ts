@@ -3,7 +3,8 @@
 //
 // For tests of the compiler and for debugging. A table that fails is a bug in the compiler, never a user's fault.
 
-import type { PathMatch, Route, RoutingTable, Upstream, VirtualHost } from './types.ts';
+import type { Template } from './template.ts';
+import type { Filter, PathMatch, Route, RoutingTable, Upstream, VirtualHost } from './types.ts';
 
 /** Lists what is wrong with `table`, one sentence each; empty when it keeps all promises. Never throws. */
 export function validateTable(table: RoutingTable): string[] {
@@ -26,7 +27,7 @@ export function validateTable(table: RoutingTable): string[] {
       table.certificates.map((info) => info.id),
     ),
     ...table.virtualHosts.flatMap((host) => checkVirtualHost(host, known)),
-    ...table.upstreams.flatMap(checkEndpoints),
+    ...table.upstreams.flatMap((upstream) => [...checkEndpoints(upstream), ...checkBalancer(upstream)]),
     ...checkRouteIds(table.virtualHosts),
   ];
   if (!table.virtualHosts.some((host) => host.name === '_')) problems.push('virtual host _ is missing');
@@ -72,12 +73,47 @@ function checkRoute(where: string, host: VirtualHost, route: Route, known: Known
   const problems: string[] = [];
   if (!known.policies.has(route.policy))
     problems.push(`${where}: route ${route.id} names unknown policy ${route.policy}`);
-  if (route.target.kind === 'upstream' && !known.upstreams.has(route.target.upstream)) {
-    problems.push(`${where}: route ${route.id} names unknown upstream ${route.target.upstream}`);
+  for (const id of upstreamsOf(route)) {
+    if (!known.upstreams.has(id)) problems.push(`${where}: route ${route.id} names unknown upstream ${id}`);
   }
-  const flaw = findMatchFlaw(route.match, host.mode);
-  if (flaw !== null) problems.push(`${where}: route ${route.id} ${flaw}`);
+  const flaws = [findMatchFlaw(route.match, host.mode), ...findSettingFlaws(route)];
+  for (const flaw of flaws) if (flaw !== null) problems.push(`${where}: route ${route.id} ${flaw}`);
   return problems;
+}
+
+function upstreamsOf({ target }: Route): readonly string[] {
+  return target.kind === 'upstream' ? [target.upstream, ...target.canaries.map(({ upstream }) => upstream)] : [];
+}
+
+function findSettingFlaws({ filters, target, mirror }: Route): (string | null)[] {
+  const canaries = target.kind === 'upstream' ? target.canaries : [];
+  return [
+    ...filters.map(findFilterFlaw),
+    ...canaries.map(({ match: { weight, weightTotal } }) =>
+      weight >= 0 && weightTotal >= 100 ? null : `has a canary of weight ${weight} out of ${weightTotal}`,
+    ),
+    mirror === null ? null : findTemplateFlaw('mirror', mirror.target),
+  ];
+}
+
+function findFilterFlaw(filter: Filter): string | null {
+  switch (filter.kind) {
+    case 'httpsRedirect':
+      return null;
+    case 'rateLimit':
+      if (filter.requests < 1 || filter.burst < 0) return `has a limit of ${filter.requests} and burst ${filter.burst}`;
+      return findTemplateFlaw('limit', filter.key);
+    case 'connectionLimit':
+      return filter.max < 1 ? `has a limit of ${filter.max}` : findTemplateFlaw('limit', filter.key);
+    default:
+      return filter satisfies never;
+  }
+}
+
+function findTemplateFlaw(what: string, template: Template): string | null {
+  if (template.length === 0) return `has a ${what} with an empty template`;
+  const isSplit = template.some((part, i) => part.kind === 'text' && template[i - 1]?.kind === 'text');
+  return isSplit ? `has a ${what} whose template has two texts side by side` : null;
 }
 
 function findMatchFlaw(match: PathMatch, mode: VirtualHost['mode']): string | null {
@@ -117,6 +153,15 @@ function checkEndpoints(upstream: Upstream): string[] {
       problems.push(`upstream ${upstream.id}: endpoint ${b.address} ${b.port} stands after ${a.address} ${a.port}`);
     }
   }
+  return problems;
+}
+
+function checkBalancer({ id, balancer, endpoints }: Upstream): string[] {
+  const problems = endpoints
+    .filter(({ weight }) => !Number.isInteger(weight) || weight < 1)
+    .map(({ address, weight }) => `upstream ${id}: endpoint ${address} has weight ${weight}`);
+  const flaw = balancer.kind === 'consistentHash' ? findTemplateFlaw('key', balancer.key) : null;
+  if (flaw !== null) problems.push(`upstream ${id} ${flaw}`);
   return problems;
 }
 

@@ -25,21 +25,32 @@ export type NextUpstreamWord = (typeof NEXT_UPSTREAM_WORDS)[number];
 export const nextUpstreamWords = wordList(NEXT_UPSTREAM_WORDS);
 
 /** `off` has no condition of its own: it switches all others off. */
-const CONDITIONS: Readonly<Partial<Record<NextUpstreamWord, RetryCondition>>> = {
+const CONDITIONS: Readonly<Record<Exclude<NextUpstreamWord, 'off'>, RetryCondition>> = {
   error: 'error',
   timeout: 'timeout',
+  invalid_header: 'invalidHeader',
+  http_500: 'http500',
+  http_502: 'http502',
+  http_503: 'http503',
+  http_504: 'http504',
+  http_403: 'http403',
+  http_404: 'http404',
+  http_429: 'http429',
   non_idempotent: 'nonIdempotent',
 };
+
+/** What the data path does today. A word leaves the diagnostics when it is added here. */
+const CARRIED_OUT: ReadonlySet<NextUpstreamWord> = new Set(['error', 'timeout', 'non_idempotent', 'off']);
 
 /** Conditions of the routing table for these words, in the table's order. `off` anywhere means none, as in nginx. */
 export function retryConditions(words: readonly NextUpstreamWord[]): readonly RetryCondition[] {
   if (words.includes('off')) return [];
-  return words.flatMap((word) => CONDITIONS[word] ?? []);
+  return words.flatMap((word) => (word === 'off' ? [] : CONDITIONS[word]));
 }
 
 /** What of these words is not carried out; null when nothing is missing. */
 export function retryShortfall(words: readonly NextUpstreamWord[]): string | null {
   if (words.includes('off')) return null;
-  const missing = words.filter((word) => CONDITIONS[word] === undefined);
+  const missing = words.filter((word) => !CARRIED_OUT.has(word));
   return missing.length === 0 ? null : `responses of ${missing.join(', ')} go to the client without another attempt`;
 }

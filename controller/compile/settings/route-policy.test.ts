@@ -19,6 +19,11 @@ test('the defaults of ingress-nginx', () => {
     maxAttempts: 3,
     retryTimeoutMs: null,
     retryOn: ['error', 'timeout'],
+    perTryTimeoutMs: null,
+    retryBudget: null,
+    bufferRequestBytes: 8192,
+    hedge: null,
+    bandwidth: null,
     accessLog: true,
   });
 });
@@ -36,12 +41,20 @@ describe('annotations', () => {
     ['proxy-body-size', '1b', { maxBodyBytes: 1_048_576 }],
     ['proxy-next-upstream', 'off', { retryOn: [] }],
     ['proxy-next-upstream', 'error off', { retryOn: [] }],
-    ['proxy-next-upstream', 'http_503', { retryOn: [] }],
+    ['proxy-next-upstream', 'http_503 invalid_header', { retryOn: ['invalidHeader', 'http503'] }],
+    [
+      'proxy-next-upstream',
+      'http_429 http_404 http_403 http_504 http_502 http_500',
+      { retryOn: ['http500', 'http502', 'http504', 'http403', 'http404', 'http429'] },
+    ],
     ['proxy-next-upstream', 'non_idempotent timeout', { retryOn: ['timeout', 'nonIdempotent'] }],
     ['proxy-next-upstream-tries', '5', { maxAttempts: 5 }],
     ['proxy-next-upstream-tries', '0', { maxAttempts: null }],
     ['proxy-next-upstream-tries', '-1', { maxAttempts: 3 }],
     ['proxy-next-upstream-timeout', '10', { retryTimeoutMs: 10_000 }],
+    ['proxy-request-buffering', 'off', { bufferRequestBytes: 0 }],
+    ['client-body-buffer-size', '1m', { bufferRequestBytes: 1_048_576 }],
+    ['client-body-buffer-size', '1b', { bufferRequestBytes: 8192 }],
     ['enable-access-log', 'false', { accessLog: false }],
   ];
 
@@ -59,6 +72,8 @@ describe('ConfigMap', () => {
     ['proxy-next-upstream', 'timeout', { retryOn: ['timeout'] }],
     ['proxy-next-upstream-tries', '1', { maxAttempts: 1 }],
     ['proxy-next-upstream-timeout', '3', { retryTimeoutMs: 3000 }],
+    ['proxy-request-buffering', 'off', { bufferRequestBytes: 0 }],
+    ['client-body-buffer-size', '16k', { bufferRequestBytes: 16_384 }],
     ['retry-non-idempotent', 'true', { retryOn: ['error', 'timeout', 'nonIdempotent'] }],
     // Logs that the ConfigMap turns off are off for all of Sluice, not for one route.
     ['disable-access-log', 'true', {}],

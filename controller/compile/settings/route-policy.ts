@@ -5,12 +5,14 @@ import { retryNonIdempotent } from './configmap-proxying.ts';
 import { timerMs } from './durations.ts';
 import { enableAccessLog } from './observability.ts';
 import {
+  clientBodyBufferSize,
   proxyBodySize,
   proxyConnectTimeout,
   proxyNextUpstream,
   proxyNextUpstreamTimeout,
   proxyNextUpstreamTries,
   proxyReadTimeout,
+  proxyRequestBuffering,
   proxySendTimeout,
 } from './proxying.ts';
 import type { AnnotationRecord, AnnotationValues, GlobalValues } from './record.ts';
@@ -28,6 +30,11 @@ export function routePolicy(values: AnnotationValues, global: GlobalValues): Rou
     maxAttempts: nullIfZero(required(proxyNextUpstreamTries, values)),
     retryTimeoutMs: retryTimeout === 0 ? null : timerMs(retryTimeout),
     retryOn: retryConditions(retryWords(values, global)),
+    perTryTimeoutMs: null,
+    retryBudget: null,
+    bufferRequestBytes: required(proxyRequestBuffering, values) === 'on' ? required(clientBodyBufferSize, values) : 0,
+    hedge: null,
+    bandwidth: null,
     accessLog: required(enableAccessLog, values),
   };
 }

@@ -7,6 +7,8 @@ import { normalizePath } from '#proxy/http/request-path.ts';
 import type { RouteIndex } from '#proxy/match/index.ts';
 import { matchHost, matchRoute } from '#proxy/match/match-route.ts';
 import { matchSni } from '#proxy/match/sni.ts';
+import type { ConnectionLimitFilter, RateLimitFilter } from '#proxy/table/route-settings.ts';
+import type { Template } from '#proxy/table/template.ts';
 import type { CertificateId, Filter, PathMatch, Route, RoutingTable, VirtualHost } from '#proxy/table/types.ts';
 import { defaultPolicy } from '../policies.ts';
 import { globalSettings } from '../settings/global-settings.ts';
@@ -114,9 +116,35 @@ function renderMatch(match: PathMatch): string {
   return `${match.kind} ${match.path === '' ? '/' : match.path}`;
 }
 
-function renderFilter({ kind, status, port, preserveTrailingSlash }: Filter): string {
-  const details = [port === null ? '' : ` port ${port}`, preserveTrailingSlash ? ' preserveTrailingSlash' : ''];
-  return `${kind} ${status}${details.join('')}`;
+function renderFilter(filter: Filter): string {
+  switch (filter.kind) {
+    case 'httpsRedirect': {
+      const { kind, status, port, preserveTrailingSlash } = filter;
+      const details = [port === null ? '' : ` port ${port}`, preserveTrailingSlash ? ' preserveTrailingSlash' : ''];
+      return `${kind} ${status}${details.join('')}`;
+    }
+    case 'rateLimit': {
+      const { kind, zone, requests, per, burst, status } = filter;
+      return `${kind} ${requests} per ${per} burst ${burst} zone ${zone} ${renderLimited(filter)} ${status}`;
+    }
+    case 'connectionLimit':
+      return `${filter.kind} ${filter.max} zone ${filter.zone} ${renderLimited(filter)} ${filter.status}`;
+    default:
+      return filter satisfies never;
+  }
+}
+
+function renderLimited({ key, allowCidrs }: RateLimitFilter | ConnectionLimitFilter): string {
+  const allowed = allowCidrs.length === 0 ? '' : ` except ${allowCidrs.join(' ')}`;
+  return `by ${renderTemplate(key)}${allowed}`;
+}
+
+function renderTemplate(template: Template): string {
+  return template
+    .map((part) =>
+      part.kind === 'text' ? part.text : part.kind === 'variable' ? `<${part.name}>` : `<${part.kind} ${part.name}>`,
+    )
+    .join('');
 }
 
 /** The properties of `value` that differ from `usual`. */

@@ -1,5 +1,6 @@
 // Small routing tables for the tests of this folder.
 
+import { plainTarget } from '#proxy/table/defaults.ts';
 import type { CertificateInfo, Route, RoutingTable, VirtualHost } from '#proxy/table/types.ts';
 
 /** A table with these hosts; settings are left out, because nothing in this folder reads them. */
@@ -21,7 +22,8 @@ function routeOf(host: string, path: string): Route {
     match: { kind: 'prefix', path },
     policy: 'p',
     filters: [],
-    target: { kind: 'upstream', upstream: 'demo-web-80' },
+    target: plainTarget('demo-web-80'),
+    mirror: null,
     labels: { namespace: 'demo', ingress: 'test', service: 'web', servicePort: '80', path },
   };
 }

@@ -1,7 +1,7 @@
 // Runs a ProxyWorker in this process on loopback with a table made from a few routes.
 
 import { randomBytes } from 'node:crypto';
-import { defaultPolicy, emptyGlobal } from '../../table/defaults.ts';
+import { defaultPolicy, emptyGlobal, plainEndpoint, plainTarget, plainUpstream } from '../../table/defaults.ts';
 import type {
   CertificateMaterial,
   Filter,
@@ -40,7 +40,8 @@ export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSett
       match: { kind: 'prefix', path: route.path ?? '' },
       policy: `p${index}`,
       filters: route.filters ?? [],
-      target: route.target ?? { kind: 'upstream', upstream: `u${index}` },
+      target: route.target ?? plainTarget(`u${index}`),
+      mirror: null,
       labels: { namespace: 'test', ingress: `r${index}`, service: 's', servicePort: '80', path: route.path ?? '/' },
     } as const;
     const certificate = route.certificate ?? before?.certificate ?? null;
@@ -51,11 +52,12 @@ export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSett
     global: { ...emptyGlobal, ...global },
     policies,
     virtualHosts: [...hosts.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
-    upstreams: routes.map((route, index) => ({
-      id: `u${index}`,
-      balancer: { kind: 'roundRobin' as const },
-      endpoints: (route.endpoints ?? []).map((port) => ({ address: '127.0.0.1', port })),
-    })),
+    upstreams: routes.map((route, index) =>
+      plainUpstream(
+        `u${index}`,
+        (route.endpoints ?? []).map((port) => plainEndpoint('127.0.0.1', port)),
+      ),
+    ),
     certificates: [],
   };
 }

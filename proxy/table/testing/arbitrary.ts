@@ -13,10 +13,17 @@ import type {
   Upstream,
   VirtualHost,
 } from '../types.ts';
+import {
+  arbitraryAffinity,
+  arbitraryCanary,
+  arbitraryFilter,
+  arbitraryMirror,
+  arbitraryUpstreamSettings,
+  upstreamIds,
+} from './arbitrary-settings.ts';
 import { testGlobal, testPolicy } from './build.ts';
 
 const policyIds = ['p0', 'p1', 'p2'] as const;
-const upstreamIds = ['a-one-80', 'a-two-http', 'upstream-default-backend'] as const;
 const certificateIds = ['c0', 'c1', 'c2'] as const;
 
 const label = fc.constantFrom('a', 'b', 'a-b', 'x_1', 'é');
@@ -57,7 +64,12 @@ const arbitraryPattern = fc
   .map(([path, tail]): PathMatch => ({ kind: 'regex', pattern: path.replaceAll('.', '\\.') + tail }));
 
 const arbitraryTarget: fc.Arbitrary<Route['target']> = fc.oneof(
-  fc.constantFrom(...upstreamIds).map((upstream) => ({ kind: 'upstream', upstream }) as const),
+  fc.record({
+    kind: fc.constant('upstream' as const),
+    upstream: fc.constantFrom(...upstreamIds),
+    canaries: fc.array(arbitraryCanary, { maxLength: 2 }),
+    affinity: fc.option(arbitraryAffinity),
+  }),
   fc.constantFrom(
     { kind: 'answer', status: 404, reason: 'noBackend' } as const,
     { kind: 'answer', status: 503, reason: 'denied' } as const,
@@ -66,20 +78,18 @@ const arbitraryTarget: fc.Arbitrary<Route['target']> = fc.oneof(
 
 const arbitraryFilters: fc.Arbitrary<Route['filters']> = fc.oneof(
   fc.constant([]),
-  fc
-    .record({
-      kind: fc.constant('httpsRedirect' as const),
-      status: fc.constantFrom(301, 308),
-      port: fc.constantFrom(null, 8443),
-      preserveTrailingSlash: fc.boolean(),
-    })
-    .map((filter) => [filter]),
+  fc.array(arbitraryFilter, { maxLength: 3 }),
 );
 
 function arbitraryRoute(host: string, match: PathMatch): fc.Arbitrary<Route> {
   const path = match.kind === 'regex' ? match.pattern : match.path;
   return fc
-    .record({ policy: fc.constantFrom(...policyIds), filters: arbitraryFilters, target: arbitraryTarget })
+    .record({
+      policy: fc.constantFrom(...policyIds),
+      filters: arbitraryFilters,
+      target: arbitraryTarget,
+      mirror: fc.option(arbitraryMirror, { freq: 2 }),
+    })
     .map((rest) => ({
       ...rest,
       id: `ns/web|${host}|${match.kind}|${path}`,
@@ -110,12 +120,16 @@ function arbitraryUpstream(id: string): fc.Arbitrary<Upstream> {
       fc.record({
         address: fc.constantFrom('10.0.0.1', '10.0.0.2', '10.0.0.10', 'fd00::1'),
         port: fc.constantFrom(80, 8080),
+        weight: fc.constantFrom(1, 1, 7),
+        zones: fc.subarray(['zone-a', 'zone-b']),
+        state: fc.constantFrom('ready' as const, 'ready' as const, 'terminating' as const),
       }),
       { selector: (endpoint) => `${endpoint.address} ${endpoint.port}`, maxLength: 5 },
     )
-    .map((endpoints) => ({
+    .chain((endpoints) => arbitraryUpstreamSettings.map((settings) => ({ endpoints, settings })))
+    .map(({ endpoints, settings }) => ({
       id,
-      balancer: { kind: 'roundRobin' },
+      ...settings,
       endpoints: endpoints.sort((a, b) => (a.address === b.address ? a.port - b.port : a.address < b.address ? -1 : 1)),
     }));
 }

@@ -1,6 +1,12 @@
 // Small builders of valid tables, for tests of everything that reads one.
 
-import { emptyGlobal as testGlobal, defaultPolicy as testPolicy } from '../defaults.ts';
+import {
+  plainEndpoint,
+  plainTarget,
+  plainUpstream,
+  emptyGlobal as testGlobal,
+  defaultPolicy as testPolicy,
+} from '../defaults.ts';
 import type { PathMatch, Route, RoutingTable, Upstream, VirtualHost } from '../types.ts';
 
 export { defaultPolicy as testPolicy, emptyGlobal as testGlobal } from '../defaults.ts';
@@ -13,7 +19,8 @@ export function buildRoute(host: string, match: PathMatch, upstream = 'default-w
     match,
     policy: 'p',
     filters: [],
-    target: { kind: 'upstream', upstream },
+    target: plainTarget(upstream),
+    mirror: null,
     labels: { namespace: 'default', ingress: 'web', service: 'web', servicePort: '80', path: path === '' ? '/' : path },
   };
 }
@@ -27,11 +34,7 @@ export function buildHost(name: string, matches: readonly PathMatch[]): VirtualH
 /** A valid table of the given hosts and upstreams; adds `_` and `default-web-80` when they are missing. */
 export function buildTable(hosts: readonly VirtualHost[], upstreams: readonly Upstream[] = []): RoutingTable {
   const virtualHosts = hosts.some((host) => host.name === '_') ? [...hosts] : [...hosts, buildHost('_', [])];
-  const web: Upstream = {
-    id: 'default-web-80',
-    balancer: { kind: 'roundRobin' },
-    endpoints: [{ address: '10.0.0.1', port: 8080 }],
-  };
+  const web = plainUpstream('default-web-80', [plainEndpoint('10.0.0.1', 8080)]);
   const all = upstreams.some((upstream) => upstream.id === web.id) ? [...upstreams] : [...upstreams, web];
   return {
     format: 1,
