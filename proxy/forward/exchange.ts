@@ -14,53 +14,28 @@ import type { IndexedRoute } from '../match/index.ts';
 import { matchHost, matchRoute } from '../match/match-route.ts';
 import { RequestRecord } from '../observe/observer.ts';
 import { applyRequestFilters } from './apply-filters.ts';
+import { Attempts } from './attempts.ts';
+import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
-import { type ForwardingClient, forwardingParts, upgradeToken } from './forwarding.ts';
+import { forwardingParts, upgradeToken } from './forwarding.ts';
 import { renderRequest } from './request-text.ts';
-import { mayRetry } from './retry.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
-import type { LiveEndpoint, LiveUpstream, UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
+import type { LiveEndpoint } from './upstream-connection.ts';
+import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
 
-/** What the forwarding core asks of a client stream, whatever protocol it speaks. */
-export interface ClientStream extends ForwardingClient {
-  readonly head: RequestHead;
-  /** The request body may be read now; asks for `100 Continue` to be sent where the client waits for it. */
-  takeBody(): void;
-  sendInformational(head: ResponseHead): void;
-  sendHead(head: ResponseHead, hasBody: boolean): void;
-  /** See `UpstreamUser.onResponseBody`. */
-  sendBody(buf: Buffer, start: number, end: number): boolean;
-  sendEnd(trailers: string): void;
-  sendAnswer(answer: Answer): void;
-  /** The response cannot be completed: the client must notice. */
-  abortResponse(): void;
-  /** From here on bytes go through `Exchange.onTunnelBytes`. */
-  beginTunnel(head: ResponseHead): void;
-  sendTunnelBytes(buf: Buffer, start: number, end: number, isOwned: boolean): boolean;
-  endTunnel(): void;
-  flush(): void;
-  /** The exchange is over; the stream may start the next one. */
-  finished(): void;
-}
-
-type Phase = 'idle' | 'connecting' | 'sending' | 'responding' | 'tunnel';
+export type Phase = 'idle' | 'connecting' | 'sending' | 'responding' | 'tunnel';
 
 export class Exchange implements UpstreamUser, Timed {
   readonly record = new RequestRecord();
   readonly #context: ProxyContext;
   readonly #client: ClientStream;
+  readonly #attempts: Attempts;
   readonly #deadline = new Deadline(this);
   #phase: Phase = 'idle';
   #route: IndexedRoute | null = null;
-  #upstream: LiveUpstream | null = null;
-  #connection: UpstreamConnection | null = null;
-  #endpoint: LiveEndpoint | null = null;
-  #isReleased = true;
-  #tried: LiveEndpoint[] | null = null;
-  #attempts = 0;
+  #connection: UpstreamStream | null = null;
   #startedAtMs = 0;
-  #attemptStartedAtMs = 0;
   #requestText = '';
   #bodyBytes = 0;
   #isBodyDone = false;
@@ -74,6 +49,11 @@ export class Exchange implements UpstreamUser, Timed {
   constructor(context: ProxyContext, client: ClientStream) {
     this.#context = context;
     this.#client = client;
+    this.#attempts = new Attempts(context, this.record);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
   }
 
   /** The client side may hand body bytes over. */
@@ -100,10 +80,11 @@ export class Exchange implements UpstreamUser, Timed {
     if (target.kind === 'answer') return this.#answer(answerOf(target.status, target.reason));
     const { maxBodyBytes } = route.policy;
     if (maxBodyBytes !== null && head.contentLength > maxBodyBytes) return this.#failRequest('bodyTooLarge');
-    this.#upstream = this.#context.endpoints.get(target.upstream) ?? null;
     this.#isBodyDone = !head.hasBody;
     this.#requestText = this.#renderRequest(head, current);
-    this.#attempt();
+    const endpoint = this.#attempts.first(this.#context.endpoints.get(target.upstream) ?? null);
+    if (endpoint === null) return this.#failRequest('noEndpoint');
+    this.#attempt(endpoint);
   }
 
   /** A part of the decoded request body. False: wait for `takeBody`. */
@@ -136,7 +117,7 @@ export class Exchange implements UpstreamUser, Timed {
 
   /** Sends what one client read has gathered for the upstream. */
   flushUpstream(): void {
-    this.#connection?.writer.flush();
+    this.#connection?.flush();
   }
 
   onClientDrain(): void {
@@ -150,11 +131,9 @@ export class Exchange implements UpstreamUser, Timed {
   onTunnelBytes(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
     const connection = this.#connection;
     if (connection === null) return true;
-    connection.writer.addCopiedBytes(buf, start, end, isOwned);
-    connection.writer.flush();
     this.record.requestBytes += end - start;
     this.#armReadDeadline();
-    return !connection.writer.isBlocked;
+    return connection.writeTunnel(buf, start, end, isOwned);
   }
 
   onTunnelClientEnd(): void {
@@ -199,13 +178,13 @@ export class Exchange implements UpstreamUser, Timed {
   onUpstreamFailed(code: ProxyErrorCode, detail: string): void {
     this.#connection = null;
     if (this.#phase === 'tunnel') {
-      this.#releaseEndpoint();
+      this.#attempts.release();
       // After an orderly end of the upstream's side this is only the other half of it.
       if (!this.#isTunnelEnded) this.#client.abortResponse();
       return this.#finish();
     }
     if (this.#phase === 'responding') {
-      this.#releaseEndpoint();
+      this.#attempts.release();
       return this.#abort(code);
     }
     this.#attemptFailed(code, detail);
@@ -219,7 +198,7 @@ export class Exchange implements UpstreamUser, Timed {
 
   onResponseHead(head: ResponseHead, hasBody: boolean): void {
     this.#status = head.status;
-    this.#noteAttempt(head.status);
+    this.#attempts.note(head.status);
     if (head.status === 101) return this.#onSwitchingProtocols(head);
     this.#phase = 'responding';
     this.#armReadDeadline();
@@ -237,7 +216,7 @@ export class Exchange implements UpstreamUser, Timed {
 
   onResponseEnd(trailers: string): void {
     this.#connection = null;
-    this.#releaseEndpoint();
+    this.#attempts.release();
     this.#client.sendEnd(trailers);
     this.#finish();
   }
@@ -266,29 +245,11 @@ export class Exchange implements UpstreamUser, Timed {
 
   // ---- attempts
 
-  #attempt(): void {
-    const endpoint = this.#upstream?.pick(this.#tried) ?? null;
-    if (endpoint === null) return this.#failRequest('noEndpoint');
-    this.#attempts++;
-    this.#use(endpoint);
+  #attempt(endpoint: LiveEndpoint): void {
     const pooled = this.#context.pool.take(endpoint);
-    if (pooled !== null) {
-      this.#connection = pooled;
-      return this.#send();
-    }
-    this.#connect(endpoint);
-  }
-
-  #use(endpoint: LiveEndpoint): void {
-    this.#endpoint = endpoint;
-    this.#isReleased = false;
-    endpoint.inFlight++;
-    this.record.beginAttempt(endpoint);
-    // Only the access log shows when attempts began and ended; the first one begins with the request.
-    if (this.#context.current.global.accessLog) {
-      const isFirst = this.record.attemptCount === 1;
-      this.#attemptStartedAtMs = isFirst ? this.#startedAtMs : this.#context.preciseNowMs();
-    }
+    if (pooled === null) return this.#connect(endpoint);
+    this.#connection = pooled;
+    this.#send();
   }
 
   #connect(endpoint: LiveEndpoint): void {
@@ -300,14 +261,14 @@ export class Exchange implements UpstreamUser, Timed {
 
   /** The connection is open: the head goes out, and the body may follow. */
   #send(): void {
-    const connection = this.#connection as UpstreamConnection;
+    const connection = this.#connection as UpstreamStream;
     const { head } = this.#client;
     const route = this.#route as IndexedRoute;
     this.#phase = 'sending';
     connection.begin(this, this.#requestText, head.method === 'HEAD', head.isChunked, this.#isBodyDone);
     if (this.#isBodyDone) {
       this.#context.wheel.set(this.#deadline, route.policy.readTimeoutMs);
-      connection.writer.flush();
+      connection.flush();
       return;
     }
     this.#context.wheel.clear(this.#deadline);
@@ -316,43 +277,14 @@ export class Exchange implements UpstreamUser, Timed {
 
   #attemptFailed(code: ProxyErrorCode, detail: string): void {
     this.#dropConnection();
-    this.#noteAttempt(PROXY_ERRORS[code].status);
+    this.#attempts.note(PROXY_ERRORS[code].status);
     this.record.detail = detail;
-    if (!this.#mayRetry(code)) return this.#failRequest(code);
-    if (code === 'staleConnection') return this.#retryOnFreshConnection(code);
-    const failed = this.#endpoint;
-    if (failed !== null) {
-      this.#tried ??= [];
-      this.#tried.push(failed);
-    }
-    const endpoint = this.#upstream?.pick(this.#tried) ?? null;
+    if (this.#route === null) return this.#failRequest(code);
+    const { method } = this.#client.head;
+    if (!this.#attempts.mayGoOn(code, this.#route.policy, method, this.#hasSentBody)) return this.#failRequest(code);
+    const endpoint = code === 'staleConnection' ? this.#attempts.again() : this.#attempts.next();
     if (endpoint === null) return this.#failRequest(code);
-    this.#attempts++;
-    this.#use(endpoint);
     this.#connect(endpoint);
-  }
-
-  /** The endpoint had closed an idle connection: that says nothing about its health, so it is asked again, freshly. */
-  #retryOnFreshConnection(code: ProxyErrorCode): void {
-    const endpoint = this.#endpoint;
-    if (endpoint === null) return this.#failRequest(code);
-    this.#use(endpoint);
-    this.#connect(endpoint);
-  }
-
-  #mayRetry(code: ProxyErrorCode): boolean {
-    if (this.#route === null) return false;
-    return mayRetry(code, this.#route.policy, {
-      method: this.#client.head.method,
-      attempts: this.#attempts,
-      elapsedMs: this.#context.preciseNowMs() - this.#startedAtMs,
-      hasSentBody: this.#hasSentBody,
-    });
-  }
-
-  #noteAttempt(status: number): void {
-    const { accessLog } = this.#context.current.global;
-    this.record.endAttempt(status, accessLog ? this.#context.preciseNowMs() - this.#attemptStartedAtMs : 0);
   }
 
   #renderRequest(head: RequestHead, current: CurrentTable): string {
@@ -404,20 +336,12 @@ export class Exchange implements UpstreamUser, Timed {
   #dropConnection(): void {
     this.#connection?.abandon();
     this.#connection = null;
-    this.#releaseEndpoint();
+    this.#attempts.release();
   }
 
   /** For a client stream that goes away: nothing of this exchange stays linked anywhere. Call it when nothing runs. */
   close(): void {
     this.#context.wheel.remove(this.#deadline);
-  }
-
-  /** Keeps `#endpoint` known for the retry decision, but counts it out. */
-  #releaseEndpoint(): void {
-    if (this.#endpoint !== null && !this.#isReleased) {
-      this.#endpoint.inFlight--;
-      this.#isReleased = true;
-    }
   }
 
   #finish(): void {
@@ -430,9 +354,7 @@ export class Exchange implements UpstreamUser, Timed {
     record.durationMs = this.#context.preciseNowMs() - this.#startedAtMs;
     // An idle client connection must not keep an old table alive.
     this.#route = null;
-    this.#upstream = null;
-    this.#endpoint = null;
-    this.#tried = null;
+    this.#attempts.clear();
     this.#requestText = '';
     this.#client.finished();
   }
@@ -440,9 +362,8 @@ export class Exchange implements UpstreamUser, Timed {
   #reset(): void {
     this.#phase = 'connecting';
     this.#connection = null;
-    this.#isReleased = true;
-    this.#attempts = 0;
     this.#startedAtMs = this.#context.preciseNowMs();
+    this.#attempts.begin(this.#startedAtMs);
     this.#bodyBytes = 0;
     this.#isBodyDone = false;
     this.#hasSentBody = false;

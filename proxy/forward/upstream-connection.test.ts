@@ -5,7 +5,8 @@ import { EndpointState } from '../endpoints/registry.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
 import { eventually } from './testing/data-path.ts';
 import { startRawOrigin } from './testing/origin.ts';
-import { UpstreamConnection, type UpstreamUser } from './upstream-connection.ts';
+import { UpstreamConnection } from './upstream-connection.ts';
+import type { UpstreamUser } from './upstream-stream.ts';
 
 test('bytes that the client has not taken yet stay as they are after the response has ended', async () => {
   const body = 'x'.repeat(20_000);

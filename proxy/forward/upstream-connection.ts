@@ -19,28 +19,12 @@ import { SocketWriter } from '../listen/socket-writer.ts';
 import { connectSocket, type SocketOwner } from '../listen/sockets.ts';
 import type { ProxyErrorCode } from './errors.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
+import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
 
 /** An endpoint as the data path sees it: its slot holds the idle connections, the most recently used last. */
 export type LiveEndpoint = EndpointState<UpstreamConnection[]>;
 export type LiveUpstream = UpstreamState<UpstreamConnection[]>;
 export type LiveEndpoints = EndpointRegistry<UpstreamConnection[]>;
-
-/** What a connection tells the exchange that uses it. After `onResponseEnd` or `onUpstreamFailed` it holds it no more. */
-export interface UpstreamUser {
-  onConnected(): void;
-  /** Before `onResponseEnd`: the connection is gone. `detail` is for logs. */
-  onUpstreamFailed(code: ProxyErrorCode, detail: string): void;
-  onInformational(head: ResponseHead): void;
-  onResponseHead(head: ResponseHead, hasBody: boolean): void;
-  /** Up to SMALL_BODY_BYTES are copied by the receiver, more stay unchanged until it drains. False: wait for `resume`. */
-  onResponseBody(buf: Buffer, start: number, end: number): boolean;
-  onResponseEnd(trailers: string): void;
-  onTunnelData(buf: Buffer, start: number, end: number, isOwned: boolean): boolean;
-  onTunnelEnd(): void;
-  onUpstreamDrain(): void;
-  /** All bytes of one read have been delivered: time to flush. */
-  onUpstreamReadDone(): void;
-}
 
 /** Where connections go when they are idle or gone. Implemented by UpstreamPool. */
 export interface ConnectionHome {
@@ -56,7 +40,7 @@ type State = 'connecting' | 'idle' | 'awaitingHead' | 'body' | 'tunnel' | 'close
 /** 1xx responses before the final one: more is a flood (RFC 9110 §15.2 sets no limit). */
 const MAX_INFORMATIONAL = 16;
 
-export class UpstreamConnection implements SocketOwner, Timed {
+export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
   readonly endpoint: LiveEndpoint;
   /** When an idle connection is closed. */
   readonly idleDeadline = new Deadline(this);
@@ -101,7 +85,6 @@ export class UpstreamConnection implements SocketOwner, Timed {
     return this.#state === 'idle';
   }
 
-  /** Begins a request with the head `text`. `isComplete`: it has no body, or a chunked one without a byte. */
   begin(
     user: UpstreamUser,
     text: string,
@@ -123,23 +106,30 @@ export class UpstreamConnection implements SocketOwner, Timed {
     if (isComplete && isChunkedRequest) this.endBody();
   }
 
-  /** Adds a part of the request body. False: wait for `onUpstreamDrain`. */
   writeBody(buf: Buffer, start: number, end: number): boolean {
     if (this.#isChunkedRequest) this.writer.addChunk(buf, start, end);
     else this.writer.addBytes(buf, start, end);
     return !this.writer.isBlocked;
   }
 
-  /** The request is complete. */
   endBody(): void {
     this.#isRequestDone = true;
     if (this.#isChunkedRequest) this.writer.addText('0\r\n\r\n');
   }
 
-  /** Sends half of a close through a tunnel. */
+  writeTunnel(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+    this.writer.addCopiedBytes(buf, start, end, isOwned);
+    this.writer.flush();
+    return !this.writer.isBlocked;
+  }
+
   endTunnel(): void {
     this.writer.flush();
     this.#socket.end();
+  }
+
+  flush(): void {
+    this.writer.flush();
   }
 
   resume(): void {
@@ -148,7 +138,6 @@ export class UpstreamConnection implements SocketOwner, Timed {
     this.#socket.resume();
   }
 
-  /** Gives the connection up: its user is gone or wants no more of it. */
   abandon(): void {
     this.#user = null;
     this.#close();

@@ -8,12 +8,8 @@ import type { HeadLimits } from '../http/head-scanner.ts';
 import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import type { TimerWheel } from './timer-wheel.ts';
-import {
-  type ConnectionHome,
-  type LiveEndpoint,
-  UpstreamConnection,
-  type UpstreamUser,
-} from './upstream-connection.ts';
+import { type ConnectionHome, type LiveEndpoint, UpstreamConnection } from './upstream-connection.ts';
+import type { UpstreamUser } from './upstream-stream.ts';
 
 /** What the pool needs from its worker. */
 export interface PoolContext {

@@ -9,9 +9,10 @@
 // Between requests a client that has not taken its responses is not read: no further request is served until `onDrain`.
 
 import type { Socket } from 'node:net';
+import type { ClientStream } from '../forward/client-stream.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { statusOfFault } from '../forward/errors.ts';
-import { type ClientStream, Exchange } from '../forward/exchange.ts';
+import { Exchange } from '../forward/exchange.ts';
 import { Deadline, type Timed } from '../forward/timer-wheel.ts';
 import { type Answer, answerOf } from '../http/answer.ts';
 import { renderForwardedLines, untrustedValues } from '../http/forwarded.ts';
