@@ -24,8 +24,20 @@ export function mayRetry(code: ProxyErrorCode, policy: RoutePolicy, facts: Retry
   // cannot repeat, since the next connection is a new one.
   if (code !== 'staleConnection') {
     if (!policy.retryOn.includes(condition)) return false;
-    if (policy.maxAttempts !== null && facts.attempts >= policy.maxAttempts) return false;
+    if (isLastAttempt(code, policy, facts)) return false;
   }
   if (policy.retryTimeoutMs !== null && facts.elapsedMs >= policy.retryTimeoutMs) return false;
   return retry === 'always' || policy.retryOn.includes('nonIdempotent') || isIdempotent(facts.method);
+}
+
+/**
+ * Deviation: ingress-nginx counts every attempt. When a Deployment rolls over, several pods are gone some milliseconds
+ * before their slice says so; three of them in a row would be a 502 while the others are fine. A refusal comes at once and
+ * carried nothing, so it does not use up an attempt, for as long as opening a single connection may take. No endpoint is
+ * asked twice, so there are no more of them than endpoints. A limit of one attempt is kept: it forbids any other endpoint.
+ */
+function isLastAttempt(code: ProxyErrorCode, policy: RoutePolicy, { attempts, elapsedMs }: RetryFacts): boolean {
+  const { maxAttempts, connectTimeoutMs } = policy;
+  if (maxAttempts === null || attempts < maxAttempts) return false;
+  return code !== 'connectFailed' || maxAttempts === 1 || elapsedMs >= connectTimeoutMs;
 }
