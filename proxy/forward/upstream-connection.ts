@@ -77,7 +77,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
     this.openedAtMs = nowMs;
     this.#lease = new ReadLease(home.buffers);
     this.#socket = connectSocket(endpoint.address, endpoint.port, this);
-    this.writer.open(this.#socket, () => this.onDrain());
+    this.writer.open(this.#socket, this);
     this.#socket.once('connect', () => this.#onConnect());
   }
 

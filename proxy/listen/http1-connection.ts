@@ -1,34 +1,27 @@
-// One HTTP/1.1 client connection: reads requests, hands them to its exchange, writes responses, in order, one at a time.
+// One HTTP/1.1 client connection: reads requests and hands them to its stream, in order, one at a time.
 //
 //   waiting -> head -> exchange -> waiting     (keep-alive; pipelined bytes are held until the response is out)
 //                          |-> tunnel -> closed
 //                          |-> lingering -> closed
-// `waiting`: no byte of the next request yet. `lingering`: the last response is out, the client still sends; closing at
-// once would reset the connection and could destroy that response on its way (RFC 9112 §9.6). Every state can go to
-// `closed`. Framing that could be read in two ways ends the connection: nothing behind it can be trusted.
-// Between requests a client that has not taken its responses is not read: no further request is served until `onDrain`.
+// `waiting`: no byte of the next request yet; the connection owns no stream then. `lingering`: the last response is out,
+// the client still sends; closing at once would reset the connection and could destroy that response on its way (RFC 9112
+// §9.6). Every state can go to `closed`. Framing that could be read in two ways ends the connection: nothing behind it
+// can be trusted. Between requests a client that has not taken its responses is not read: no further request is served
+// until `onDrain`.
 
 import type { Socket } from 'node:net';
-import type { ClientStream } from '../forward/client-stream.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { statusOfFault } from '../forward/errors.ts';
-import { Exchange } from '../forward/exchange.ts';
 import { Deadline, type Timed } from '../forward/timer-wheel.ts';
-import { type Answer, answerOf } from '../http/answer.ts';
-import { renderForwardedLines, untrustedValues } from '../http/forwarded.ts';
 import { FAILED, NEED_MORE } from '../http/head-scanner.ts';
-import type { RequestHead } from '../http/request-head.ts';
-import { RequestParser } from '../http/request-parser.ts';
-import type { ResponseHead } from '../http/response-head.ts';
-import { HeadStash } from './head-stash.ts';
+import type { Http1Stream, Http1Streams, StreamHost } from './http1-stream.ts';
+import type { Peer } from './peers.ts';
 import { SMALL_BODY_BYTES } from './read-buffers.ts';
 import { ReadLease } from './read-lease.ts';
-import { RequestBody } from './request-body.ts';
-import { ResponseSender } from './response-sender.ts';
 import { SocketWriter } from './socket-writer.ts';
 import type { SocketOwner } from './sockets.ts';
 
-type State = 'waiting' | 'head' | 'exchange' | 'tunnel' | 'lingering' | 'closed';
+export type ConnectionState = 'waiting' | 'head' | 'exchange' | 'tunnel' | 'lingering' | 'closed';
 
 /** nginx: `lingering_timeout`, between two reads of a lingering client, and `lingering_time`, for all of them. */
 const LINGER_MS = 5_000;
@@ -36,67 +29,56 @@ const LINGER_TOTAL_MS = 30_000;
 /** nginx `send_timeout`: a client that takes no byte of a waiting response for this long is cut. */
 const WRITE_STALL_MS = 60_000;
 
-/** What a connection tells the listener that accepted it. */
+/** What a connection shares with the others of its worker. */
 export interface ConnectionSet {
+  readonly context: ProxyContext;
+  readonly streams: Http1Streams;
   closed(connection: Http1Connection): void;
 }
 
-export class Http1Connection implements SocketOwner, ClientStream, Timed {
-  readonly isTls: boolean;
-  remoteAddress = '';
-  localPort = 0;
-  forwardedLines = '';
-  readonly #context: ProxyContext;
+export class Http1Connection implements SocketOwner, StreamHost, Timed {
+  readonly peer: Peer;
+  readonly writer = new SocketWriter();
   readonly #home: ConnectionSet;
-  readonly #parser = new RequestParser();
-  readonly #body = new RequestBody();
-  readonly #exchange: Exchange;
-  readonly #writer = new SocketWriter();
-  readonly #sender: ResponseSender;
-  readonly #stash = new HeadStash();
-  readonly #lease: ReadLease;
   readonly #deadline = new Deadline(this);
   #socket: Socket | null = null;
-  #state: State = 'waiting';
+  #state: ConnectionState = 'waiting';
+  #stream: Http1Stream | null = null;
+  #lease: ReadLease | null = null;
   /** Bytes that wait: pipelined requests, or a body whose upstream is not connected yet. Reading is paused meanwhile. */
   #held: Buffer | null = null;
   #isConsuming = false;
   #isPaused = false;
-  #requests = 0;
-  #keepAlive = true;
-  #wantsContinue = false;
   /** Response bytes wait for the client, and `#deadline` runs for it: nothing else may move the deadline meanwhile. */
   #isStalled = false;
-  #bytesOutBefore = 0;
+  #requests = 0;
   #lingerUntilMs = 0;
 
-  constructor(context: ProxyContext, home: ConnectionSet, isTls: boolean) {
-    this.#context = context;
+  constructor(home: ConnectionSet, peer: Peer) {
     this.#home = home;
-    this.isTls = isTls;
-    this.#sender = new ResponseSender(context, this.#writer, isTls);
-    this.#lease = new ReadLease(context.buffers);
-    this.#exchange = new Exchange(context, this);
+    this.peer = peer;
   }
 
-  get head(): RequestHead {
-    return this.#parser.head;
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  get isTls(): boolean {
+    return this.peer.isTls;
   }
 
   /** Takes the socket over. `socket` already delivers its events to this object. */
   open(socket: Socket): void {
+    const { context } = this.#home;
     this.#socket = socket;
-    this.#writer.open(socket, () => this.onDrain());
-    this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
-    this.localPort = socket.localPort ?? 0;
-    this.forwardedLines = renderForwardedLines(untrustedValues(this));
-    this.#context.observer.onConnectionOpened(this.isTls);
-    this.#context.wheel.set(this.#deadline, this.#context.current.global.clientHeaderTimeoutMs);
+    this.writer.open(socket, this);
+    context.observer.onConnectionOpened(this.isTls);
+    context.wheel.set(this.#deadline, context.current.global.clientHeaderTimeoutMs);
   }
 
   /** Shutdown: an idle connection closes now, a busy one after its response. */
   drain(): void {
-    if (this.#state === 'waiting') this.#close();
+    if (this.#state === 'waiting') this.#closeSoon();
   }
 
   /** Shutdown deadline: cuts whatever runs. */
@@ -107,50 +89,54 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   // ---- SocketOwner
 
   nextBuffer(): Buffer {
+    const lease = this.#lease;
+    if (lease === null) return this.#home.context.buffers.shared;
     // A request body that goes on after its first read is worth a buffer of its own.
-    return this.#lease.nextBuffer(this.#state === 'exchange' && !this.#body.isDone && this.#lease.isHeld);
+    const isWanted = this.#state === 'exchange' && this.#stream?.body.isDone === false && lease.isHeld;
+    const buffer = lease.nextBuffer(isWanted);
+    if (!isWanted) this.#lease = null;
+    return buffer;
   }
 
   onRead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
-    this.#lease.beginRead();
-    this.#consume(buf, start, end, isOwned || this.#lease.owns(buf));
-    this.#exchange.flushUpstream();
-    this.flush();
+    const lease = this.#lease;
+    lease?.beginRead();
+    this.#consume(buf, start, end, isOwned || lease?.owns(buf) === true);
+    this.#flush();
     this.#waitForClient();
+    this.#giveStreamBack();
     return !this.#isPaused;
   }
 
   onEnd(): void {
     switch (this.#state) {
       case 'tunnel':
-        return this.#exchange.onTunnelClientEnd();
+        return this.#stream?.exchange.onTunnelClientEnd();
       case 'exchange':
         // nginx gives a request up when its client half-closes; the 499 is for the log.
-        return this.#exchange.onClientFailed('clientGone');
+        return this.#stream?.exchange.onClientFailed('clientGone');
       default:
-        // What the system has not taken yet still goes out; the socket closes itself behind it.
-        if (this.#hasUnsent) {
-          if (this.#state !== 'lingering') this.#linger();
-        } else this.#close();
+        return this.#closeSoon();
     }
   }
 
   onDrain(): void {
+    const { wheel, current } = this.#home.context;
     this.#isStalled = false;
     switch (this.#state) {
       case 'waiting':
-        this.#context.wheel.set(this.#deadline, this.#context.current.global.clientKeepAliveMs);
+        wheel.set(this.#deadline, current.global.clientKeepAliveMs);
         return this.#resume();
       case 'head':
-        this.#context.wheel.set(this.#deadline, this.#context.current.global.clientHeaderTimeoutMs);
+        wheel.set(this.#deadline, current.global.clientHeaderTimeoutMs);
         return this.#resume();
       case 'lingering':
-        return this.#context.wheel.set(this.#deadline, LINGER_MS);
+        return wheel.set(this.#deadline, LINGER_MS);
       case 'exchange':
         this.#armBodyDeadline();
-        return this.#exchange.onClientDrain();
+        return this.#stream?.exchange.onClientDrain();
       case 'tunnel':
-        return this.#exchange.onClientDrain();
+        return this.#stream?.exchange.onClientDrain();
       case 'closed':
         return;
     }
@@ -163,7 +149,7 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   onClose(): void {
     if (this.#state === 'closed') return;
     const isBusy = this.#state === 'exchange' || this.#state === 'tunnel';
-    if (isBusy) this.#exchange.onClientFailed('clientGone');
+    if (isBusy) this.#stream?.exchange.onClientFailed('clientGone');
     this.#close();
   }
 
@@ -173,7 +159,7 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
         if (this.#isStalled) return this.#close();
         return this.#refuse(408, 'headTimeout');
       case 'exchange':
-        return this.#exchange.onClientFailed(this.#isStalled ? 'clientGone' : 'bodyTimeout');
+        return this.#stream?.exchange.onClientFailed(this.#isStalled ? 'clientGone' : 'bodyTimeout');
       default:
         return this.#close();
     }
@@ -185,135 +171,129 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     this.#isConsuming = true;
     let at = start;
     while (at < end) {
-      if (this.#state === 'waiting' || this.#state === 'head') {
-        at = this.#readHead(buf, at, end);
-      } else if (this.#state === 'exchange' && !this.#body.isDone && this.#exchange.canTakeBody) {
-        at = this.#readBody(buf, at, end, isOwned);
-      } else {
-        this.#takeElsewhere(buf, at, end, isOwned);
-        break;
+      switch (this.#state) {
+        case 'waiting':
+        case 'head':
+          at = this.#readHead(buf, at, end);
+          break;
+        case 'exchange':
+          at = this.#readExchange(this.#stream as Http1Stream, buf, at, end, isOwned);
+          break;
+        case 'tunnel':
+          this.#readTunnel(buf, at, end, isOwned);
+          at = end;
+          break;
+        case 'lingering':
+          if (!this.#hasUnsent) this.#armLingerDeadline();
+          at = end;
+          break;
+        case 'closed':
+          at = end;
       }
     }
     this.#isConsuming = false;
   }
 
-  #takeElsewhere(buf: Buffer, start: number, end: number, isOwned: boolean): void {
-    switch (this.#state) {
-      case 'exchange':
-        return this.#hold(buf, start, end);
-      case 'tunnel':
-        // A tunnel does not wait for its writes before the next read, so not even a lease may lie behind them.
-        if (!this.#exchange.onTunnelBytes(buf, start, end, isOwned && !this.#lease.owns(buf))) this.#pause();
-        return;
-      case 'lingering':
-        if (!this.#hasUnsent) this.#armLingerDeadline();
-        return;
-      default:
-        return;
-    }
-  }
-
   /** Gives the position up to which `buf` is used. A head that ends in it begins an exchange. */
   #readHead(buf: Buffer, start: number, end: number): number {
-    const { requestLimits } = this.#context.current;
-    if (this.#state === 'waiting') this.#beginHead();
-    if (!this.#stash.isEmpty) return this.#readStashedHead(buf, start, end);
-    const next = this.#parser.parse(buf, start, end, requestLimits);
-    if (next === NEED_MORE) {
-      this.#stash.add(buf, start, end);
-      return end;
+    const stream = this.#stream ?? this.#takeStream();
+    if (this.#state === 'waiting') {
+      this.#state = 'head';
+      stream.beginRequest();
     }
-    return this.#headParsed(next, end);
+    if (!stream.stash.isEmpty) return this.#readStashedHead(stream, buf, start, end);
+    const next = stream.parser.parse(buf, start, end, this.#home.context.current.requestLimits);
+    if (next !== NEED_MORE) return this.#headParsed(stream, next, end);
+    const { wheel, current } = this.#home.context;
+    wheel.set(this.#deadline, current.global.clientHeaderTimeoutMs);
+    stream.stash.add(buf, start, end);
+    return end;
   }
 
   /** The head came in pieces: it is parsed in the stash, and so is what follows it in this read. */
-  #readStashedHead(buf: Buffer, start: number, end: number): number {
-    this.#stash.add(buf, start, end);
-    const { bytes, length } = this.#stash;
-    const parsed = this.#parser.parse(bytes, 0, length, this.#context.current.requestLimits);
+  #readStashedHead(stream: Http1Stream, buf: Buffer, start: number, end: number): number {
+    const { stash } = stream;
+    stash.add(buf, start, end);
+    const { bytes, length } = stash;
+    const parsed = stream.parser.parse(bytes, 0, length, this.#home.context.current.requestLimits);
     if (parsed === NEED_MORE) return end;
-    this.#stash.clear();
-    const next = this.#headParsed(parsed, length);
+    stash.clear();
+    const next = this.#headParsed(stream, parsed, length);
     if (next < length) this.#consume(bytes, next, length, false);
     return end;
   }
 
-  #headParsed(next: number, end: number): number {
+  #headParsed(stream: Http1Stream, next: number, end: number): number {
     if (next === FAILED) {
-      const { fault } = this.#parser;
+      const { fault } = stream.parser;
       this.#refuse(statusOfFault(fault), fault);
       return end;
     }
-    this.#beginExchange();
+    const { context } = this.#home;
+    const { global } = context.current;
+    this.#state = 'exchange';
+    this.#requests++;
+    // The client's time to send its body begins when it may: see `readBody`.
+    context.wheel.clear(this.#deadline);
+    stream.beginExchange(global.clientKeepAliveMs > 0 && this.#requests < global.clientKeepAliveRequests);
     return next;
   }
 
-  #beginHead(): void {
-    this.#state = 'head';
-    this.#bytesOutBefore = this.#writer.bytesOut;
-    this.#context.wheel.set(this.#deadline, this.#context.current.global.clientHeaderTimeoutMs);
-  }
-
-  #beginExchange(): void {
-    const { head } = this.#parser;
-    const { global } = this.#context.current;
-    this.#state = 'exchange';
-    this.#requests++;
-    this.#sender.begin();
-    this.#wantsContinue = head.expectContinue && head.hasBody && head.minorVersion === 1;
-    const wants = head.minorVersion === 1 ? !head.connection.close : head.connection.keepAlive;
-    this.#keepAlive = wants && global.clientKeepAliveMs > 0 && this.#requests < global.clientKeepAliveRequests;
-    this.#body.begin(head.contentLength);
-    // The client's time to send its body begins when it may: see `takeBody`.
-    this.#context.wheel.clear(this.#deadline);
-    this.#exchange.begin();
-  }
-
-  /** Hands one piece of body to the exchange; gives the position behind it. */
-  #readBody(buf: Buffer, start: number, end: number, isOwned: boolean): number {
-    const body = this.#body;
-    const event = body.next(buf, start, end, this.#context.current.requestLimits);
+  /** Reads the request's body, or holds what comes too early; gives the position up to which `buf` is used. */
+  #readExchange(stream: Http1Stream, buf: Buffer, start: number, end: number, isOwned: boolean): number {
+    if (stream.body.isDone || !stream.exchange.canTakeBody) {
+      this.#hold(buf, start, end);
+      return end;
+    }
+    const { body } = stream;
+    const { requestLimits } = this.#home.context.current;
+    const event = body.next(buf, start, end, requestLimits);
     const { position } = body;
     if (event === 'data') {
-      if (!this.#deliverBody(buf, body.dataStart, body.dataEnd, isOwned)) this.#pause();
+      if (!this.#deliverBody(stream, buf, body.dataStart, body.dataEnd, isOwned)) this.#pause();
       this.#armBodyDeadline();
       if (this.#state !== 'exchange') return end;
       // A counted body ends with its last byte, not with the byte behind it.
-      if (position === end && body.next(buf, end, end, this.#context.current.requestLimits) === 'end')
-        this.#bodyEnded();
+      if (position === end && body.next(buf, end, end, requestLimits) === 'end') this.#bodyEnded(stream);
     } else if (event === 'end') {
-      this.#bodyEnded();
+      this.#bodyEnded(stream);
     } else if (event === 'fault') {
-      this.#keepAlive = false;
-      this.#exchange.onClientFailed('badBody');
+      stream.giveUpKeepAlive();
+      stream.exchange.onClientFailed('badBody');
       return end;
     }
     return position;
   }
 
-  #bodyEnded(): void {
+  #bodyEnded(stream: Http1Stream): void {
     this.#armBodyDeadline();
-    this.#exchange.onBodyEnd();
+    stream.exchange.onBodyEnd();
   }
 
-  #deliverBody(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+  #deliverBody(stream: Http1Stream, buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
     const length = end - start;
-    const lease = this.#lease;
     let mayGoOn: boolean;
-    if (isOwned || length <= SMALL_BODY_BYTES) mayGoOn = this.#exchange.onBody(buf, start, end);
+    if (isOwned || length <= SMALL_BODY_BYTES) mayGoOn = stream.exchange.onBody(buf, start, end);
     else {
-      const bytes = lease.place(buf, start, end);
-      mayGoOn = this.#exchange.onBody(bytes, lease.start, lease.start + length);
+      this.#lease ??= new ReadLease(this.#home.context.buffers);
+      const bytes = this.#lease.place(buf, start, end);
+      mayGoOn = stream.exchange.onBody(bytes, this.#lease.start, this.#lease.start + length);
     }
-    lease.isPending = !mayGoOn;
+    if (this.#lease !== null) this.#lease.isPending = !mayGoOn;
     return mayGoOn;
+  }
+
+  #readTunnel(buf: Buffer, start: number, end: number, isOwned: boolean): void {
+    // A tunnel does not wait for its writes before the next read, so not even a lease may lie behind them.
+    const isKept = isOwned && this.#lease?.owns(buf) !== true;
+    if (this.#stream?.exchange.onTunnelBytes(buf, start, end, isKept) === false) this.#pause();
   }
 
   /** The client's time runs only while it is free to send: not while we do not read, nor while it owes us its reading. */
   #armBodyDeadline(): void {
     if (this.#isStalled) return;
-    const { wheel, current } = this.#context;
-    if (this.#body.isDone || this.#isPaused) wheel.clear(this.#deadline);
+    const { wheel, current } = this.#home.context;
+    if (this.#isPaused || this.#stream === null || this.#stream.body.isDone) wheel.clear(this.#deadline);
     else wheel.set(this.#deadline, current.global.clientBodyTimeoutMs);
   }
 
@@ -330,15 +310,21 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     this.#socket?.pause();
   }
 
+  /** Sends what one read has gathered, on both sides. */
+  #flush(): void {
+    this.#stream?.exchange.flushUpstream();
+    this.writer.flush();
+  }
+
   /**
    * Between requests: while responses wait for the client no further request is served, or a client that pipelines and
    * does not read would have them pile up here. True when it has to wait; `onDrain` goes on.
    */
   #waitForClient(): boolean {
-    if ((this.#state !== 'waiting' && this.#state !== 'head') || !this.#writer.isBlocked) return false;
+    if ((this.#state !== 'waiting' && this.#state !== 'head') || !this.writer.isBlocked) return false;
     this.#pause();
     this.#isStalled = true;
-    this.#context.wheel.set(this.#deadline, WRITE_STALL_MS);
+    this.#home.context.wheel.set(this.#deadline, WRITE_STALL_MS);
     return true;
   }
 
@@ -349,8 +335,8 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
       const held = this.#held;
       this.#held = null;
       this.#consume(held, 0, held.length, true);
-      this.#exchange.flushUpstream();
-      this.flush();
+      this.#flush();
+      this.#giveStreamBack();
       if (this.#waitForClient()) return;
     }
     if (this.#held !== null || !this.#isPaused || this.#state === 'closed') return;
@@ -358,130 +344,91 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
     this.#socket?.resume();
   }
 
-  // ---- ClientStream
+  // ---- StreamHost
 
-  takeBody(): void {
-    if (this.#wantsContinue) {
-      this.#wantsContinue = false;
-      this.#sender.sendContinue();
-      this.flush();
-    }
+  readBody(): void {
     // While bytes are being consumed the loop goes on by itself.
     if (!this.#isConsuming) this.#resume();
     if (this.#state === 'exchange') this.#armBodyDeadline();
   }
 
-  sendInformational(head: ResponseHead): void {
-    this.#sender.sendInformational(head);
-  }
-
-  sendHead(head: ResponseHead, hasBody: boolean): void {
-    if (this.#sender.chooseFraming(head, hasBody, this.head.minorVersion)) this.#keepAlive = false;
-    this.#sender.sendHead(head, this.#connectionValue());
-  }
-
-  sendBody(buf: Buffer, start: number, end: number): boolean {
-    this.#exchange.record.responseBodyBytes += end - start;
-    this.#sender.sendBody(buf, start, end);
-    if (!this.#writer.isBlocked) return true;
+  responseStalled(): void {
     this.#isStalled = true;
-    this.#context.wheel.set(this.#deadline, WRITE_STALL_MS);
-    return false;
+    this.#home.context.wheel.set(this.#deadline, WRITE_STALL_MS);
   }
 
-  sendEnd(trailers: string): void {
-    this.#sender.sendEnd(trailers, this.head.acceptsTrailers);
+  tunnelBegun(): void {
+    this.#state = 'tunnel';
+    this.#home.context.wheel.clear(this.#deadline);
+    if (!this.#isConsuming) this.#resume();
   }
 
-  sendAnswer(answer: Answer): void {
-    if (this.#sender.isHeadSent) return this.abortResponse();
-    this.#sender.sendAnswer(answer, this.#connectionValue(), this.head.method === 'HEAD');
+  endWriting(): void {
+    this.#socket?.end();
   }
 
-  abortResponse(): void {
-    this.#keepAlive = false;
+  cutResponse(isHeadSent: boolean): void {
     const socket = this.#socket;
     // A reset, not an orderly end: a body framed by the end of the connection must not look complete.
-    if (socket !== null && !socket.destroyed && this.#sender.isHeadSent) {
+    if (socket !== null && !socket.destroyed && isHeadSent) {
       if (this.isTls) socket.destroy();
       else socket.resetAndDestroy();
     }
     this.#close();
   }
 
-  beginTunnel(head: ResponseHead): void {
-    this.#state = 'tunnel';
-    this.#keepAlive = false;
-    this.#context.wheel.clear(this.#deadline);
-    this.#sender.sendTunnelHead(head);
-    this.flush();
-    if (!this.#isConsuming) this.#resume();
-  }
-
-  sendTunnelBytes(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
-    this.#writer.addCopiedBytes(buf, start, end, isOwned);
-    this.flush();
-    return !this.#writer.isBlocked;
-  }
-
-  endTunnel(): void {
-    this.flush();
-    this.#socket?.end();
-  }
-
-  flush(): void {
-    this.#writer.flush();
-  }
-
-  finished(): void {
-    this.#observe();
-    if (this.#state === 'closed') return;
-    this.flush();
-    const isLast = this.#state === 'tunnel' || !this.#body.isDone || !this.#keepAlive || this.#context.isDraining;
-    if (isLast) this.#linger();
-    else this.#waitForNext();
+  requestFinished(isLast: boolean): void {
+    if (this.#state !== 'closed') {
+      this.writer.flush();
+      if (isLast || this.#state === 'tunnel') this.#linger();
+      else this.#waitForNext();
+    }
+    this.#giveStreamBack();
   }
 
   #waitForNext(): void {
-    this.#parser.reset();
+    const { wheel, current } = this.#home.context;
     this.#state = 'waiting';
-    this.#context.wheel.set(this.#deadline, this.#context.current.global.clientKeepAliveMs);
+    wheel.set(this.#deadline, current.global.clientKeepAliveMs);
     if (!this.#isConsuming) this.#resume();
   }
 
-  /** A response that starts before its request has ended is the last one: nobody waits for the rest of that request. */
-  #connectionValue(): string {
-    if (this.#context.isDraining || !this.#body.isDone) this.#keepAlive = false;
-    if (!this.#keepAlive) return 'close';
-    return this.head.minorVersion === 0 ? 'keep-alive' : '';
+  #takeStream(): Http1Stream {
+    this.#stream = this.#home.streams.take(this);
+    return this.#stream;
+  }
+
+  /** Gives the stream back once nothing runs in it: its exchange is over, and no call of it is on the stack above us. */
+  #giveStreamBack(): void {
+    const stream = this.#stream;
+    if (stream === null || this.#isConsuming || this.#state === 'head' || stream.exchange.phase !== 'idle') return;
+    this.#stream = null;
+    this.#home.streams.give(stream);
   }
 
   // ---- ends
 
-  /** Answers a head that is no request, and stops: where the next one would begin is not known. */
   #refuse(status: number, reason: string): void {
     this.#state = 'exchange';
-    this.#keepAlive = false;
-    this.#sender.begin();
-    const { record } = this.#exchange;
-    record.reset();
-    record.revision = this.#context.current.revision;
-    record.status = status;
-    record.reason = reason;
-    record.durationMs = 0;
-    this.sendAnswer(answerOf(status, reason));
-    this.#observe(true);
-    this.flush();
+    this.#stream?.refuse(status, reason);
     this.#linger();
+    this.#giveStreamBack();
+  }
+
+  /** What the system has not taken yet still goes out; the socket closes itself behind it. */
+  #closeSoon(): void {
+    if (!this.#hasUnsent) this.#close();
+    else if (this.#state !== 'lingering') this.#linger();
   }
 
   /** Ends our side and reads on for a while, so that the client gets the response before it sees the end. */
   #linger(): void {
+    const { wheel } = this.#home.context;
     this.#state = 'lingering';
     this.#dropHeld();
     this.#socket?.end();
-    this.#lingerUntilMs = this.#context.wheel.nowMs + LINGER_TOTAL_MS;
-    if (this.#hasUnsent) this.#context.wheel.set(this.#deadline, WRITE_STALL_MS);
+    this.#lingerUntilMs = wheel.nowMs + LINGER_TOTAL_MS;
+    if (this.#hasUnsent) wheel.set(this.#deadline, WRITE_STALL_MS);
     else this.#armLingerDeadline();
     if (this.#isPaused) {
       this.#isPaused = false;
@@ -490,7 +437,7 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
   }
 
   #armLingerDeadline(): void {
-    const { wheel } = this.#context;
+    const { wheel } = this.#home.context;
     wheel.set(this.#deadline, Math.max(0, Math.min(LINGER_MS, this.#lingerUntilMs - wheel.nowMs)));
   }
 
@@ -501,36 +448,20 @@ export class Http1Connection implements SocketOwner, ClientStream, Timed {
 
   #dropHeld(): void {
     this.#held = null;
-    this.#stash.clear();
-    this.#lease.drop();
+    this.#stream?.stash.clear();
+    this.#lease?.drop();
+    this.#lease = null;
   }
 
   #close(): void {
     if (this.#state === 'closed') return;
+    const { context } = this.#home;
     this.#state = 'closed';
     this.#dropHeld();
-    this.#context.wheel.remove(this.#deadline);
-    this.#exchange.close();
-    this.#context.observer.onConnectionClosed(this.isTls);
+    context.wheel.remove(this.#deadline);
+    context.observer.onConnectionClosed(this.isTls);
     this.#home.closed(this);
     this.#socket?.destroy();
+    this.#giveStreamBack();
   }
-
-  #observe(isRefused = false): void {
-    const { record } = this.#exchange;
-    record.remoteAddress = this.remoteAddress;
-    record.isTls = this.isTls;
-    record.head = isRefused ? null : this.head;
-    if (!isRefused) record.requestBytes += this.head.text.length;
-    record.responseBytes = this.#writer.bytesOut - this.#bytesOutBefore;
-    this.#context.observer.onRequest(record);
-    // An idle connection must not keep an old table alive.
-    record.route = null;
-    this.#bytesOutBefore = this.#writer.bytesOut;
-  }
-}
-
-/** An IPv4 peer on a dual-stack listener shows as `::ffff:1.2.3.4`. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

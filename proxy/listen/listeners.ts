@@ -8,9 +8,11 @@ import type { ProxyContext } from '../forward/context.ts';
 import { matchSni } from '../match/sni.ts';
 import type { ListenerSettings } from '../workers/messages.ts';
 import { type ConnectionSet, Http1Connection } from './http1-connection.ts';
+import { Http1Streams } from './http1-stream.ts';
+import { Peers } from './peers.ts';
 import type { SecureContexts } from './secure-contexts.ts';
 import { renewTickets } from './session-tickets.ts';
-import { adoptSocket, attachDataEvents, canAdopt } from './sockets.ts';
+import { attachDataEvents, canAdopt, SocketAdopter } from './sockets.ts';
 
 /** A TLS handshake must be done by then; nginx has no limit of its own but `client_header_timeout`. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -25,9 +27,11 @@ export interface ListenOptions {
 }
 
 export class Listeners implements ConnectionSet {
-  readonly #context: ProxyContext;
+  readonly context: ProxyContext;
+  readonly streams: Http1Streams;
   readonly #contexts: SecureContexts;
   readonly #options: ListenOptions;
+  readonly #adopter: SocketAdopter;
   readonly #servers: net.Server[] = [];
   readonly #secureServers: tls.Server[] = [];
   readonly #connections = new Set<Http1Connection>();
@@ -37,7 +41,9 @@ export class Listeners implements ConnectionSet {
   handshakeFailures = 0;
 
   constructor(context: ProxyContext, contexts: SecureContexts, options: ListenOptions) {
-    this.#context = context;
+    this.context = context;
+    this.streams = new Http1Streams(context);
+    this.#adopter = new SocketAdopter(context.buffers.shared);
     this.#contexts = contexts;
     this.#options = options;
   }
@@ -59,7 +65,7 @@ export class Listeners implements ConnectionSet {
       });
     });
     this.#servers.push(server);
-    return (server.address() as net.AddressInfo).port;
+    return portOf(server);
   }
 
   /** Takes over the default certificate and versions of a new table; open connections keep what they have. */
@@ -97,15 +103,20 @@ export class Listeners implements ConnectionSet {
 
   #createPlain(): net.Server {
     const { staticReadBuffer } = this.#options;
-    return net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (accepted) => {
-      const connection = this.#admit(accepted, false);
+    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (accepted) => {
+      const connection = this.#admit(accepted, peers);
       if (connection === null) return;
-      if (staticReadBuffer && canAdopt(accepted)) connection.open(adoptSocket(accepted, connection));
+      if (staticReadBuffer && canAdopt(accepted)) connection.open(this.#adopter.adopt(accepted, connection));
       else {
         attachDataEvents(accepted, connection);
         connection.open(accepted);
       }
     });
+    let peers = new Peers(false, 0);
+    server.once('listening', () => {
+      peers = new Peers(false, portOf(server));
+    });
+    return server;
   }
 
   #createSecure(): tls.Server {
@@ -119,8 +130,12 @@ export class Listeners implements ConnectionSet {
       noDelay: true,
     });
     renewTickets(server, this.#options.ticketKeys);
+    let peers = new Peers(true, 0);
+    server.once('listening', () => {
+      peers = new Peers(true, portOf(server));
+    });
     server.on('secureConnection', (socket) => {
-      const connection = this.#admit(socket, true);
+      const connection = this.#admit(socket, peers);
       if (connection === null) return;
       attachDataEvents(socket, connection);
       connection.open(socket);
@@ -134,24 +149,24 @@ export class Listeners implements ConnectionSet {
   }
 
   /** The limit sheds new connections, so that those that are open keep being served. */
-  #admit(socket: net.Socket, isTls: boolean): Http1Connection | null {
+  #admit(socket: net.Socket, peers: Peers): Http1Connection | null {
     if (this.#connections.size >= this.#options.maxConnections) {
       this.refused++;
       socket.destroy();
       return null;
     }
-    const connection = new Http1Connection(this.#context, this, isTls);
+    const connection = new Http1Connection(this, peers.of(socket.remoteAddress ?? ''));
     this.#connections.add(connection);
     return connection;
   }
 
   #defaultOptions(): tls.SecureContextOptions {
-    const { global } = this.#context.current;
+    const { global } = this.context.current;
     return this.#contexts.optionsOf(global.rejectUnknownSni ? null : global.defaultCertificate);
   }
 
   #chooseContext(name: string, done: (error: Error | null, context?: tls.SecureContext) => void): void {
-    const { index, global } = this.#context.current;
+    const { index, global } = this.context.current;
     const id = matchSni(index, name);
     if (id === undefined && global.rejectUnknownSni) return done(new Error('unknown server name'));
     const chosen = id ?? global.defaultCertificate;
@@ -160,4 +175,8 @@ export class Listeners implements ConnectionSet {
     const fallback = global.defaultCertificate === null ? undefined : this.#contexts.get(global.defaultCertificate);
     done(null, fallback);
   }
+}
+
+function portOf(server: net.Server): number {
+  return (server.address() as net.AddressInfo).port;
 }

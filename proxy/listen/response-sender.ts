@@ -20,14 +20,22 @@ export class ResponseSender {
   /** True once a byte of the final response head is out: from then on it cannot be replaced by another answer. */
   isHeadSent = false;
   readonly #context: ProxyContext;
-  readonly #writer: SocketWriter;
-  readonly #isTls: boolean;
+  #attached: SocketWriter | null = null;
+  #isTls = false;
   #framing: BodyFraming = 'none';
 
-  constructor(context: ProxyContext, writer: SocketWriter, isTls: boolean) {
+  constructor(context: ProxyContext) {
     this.#context = context;
-    this.#writer = writer;
+  }
+
+  /** Writes to this connection from here on. */
+  attach(writer: SocketWriter, isTls: boolean): void {
+    this.#attached = writer;
     this.#isTls = isTls;
+  }
+
+  detach(): void {
+    this.#attached = null;
   }
 
   /** Makes ready for the response to the next request. */
@@ -81,6 +89,10 @@ export class ResponseSender {
     const common = this.#isTls ? current.tlsLines : current.plainLines;
     const closing = connection === '' ? '' : `Connection: ${connection}\r\n`;
     this.#writer.addText(renderAnswer(answer, `${dateLine}${common}${closing}`, isHead));
+  }
+
+  get #writer(): SocketWriter {
+    return this.#attached as SocketWriter;
   }
 
   #parts(connection: string): ResponseTextParts {

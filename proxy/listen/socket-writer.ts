@@ -9,22 +9,29 @@ import { SMALL_BODY_BYTES } from './read-buffers.ts';
 /** Text gathered beyond this is written at once, so that many small chunks cannot pile up. */
 const MAX_GATHERED_CHARS = 64 * 1024;
 
+/** Who writes. */
+export interface WriterOwner {
+  /** What blocked has been written. */
+  onDrain(): void;
+}
+
 export class SocketWriter {
   #socket: Socket | null = null;
   #text = '';
-  #onDrain: (() => void) | null = null;
+  #owner: WriterOwner | null = null;
+  #onWritten: (() => void) | null = null;
   /** Large writes that have not been reported finished. */
   #unfinished = 0;
   /** Bytes handed to the socket or gathered, since it was opened. */
   bytesOut = 0;
 
   /**
-   * `onDrain` is called when what blocked has been written. The socket's own `drain` must lead there too: it tells of
-   * text beyond the high-water mark, but not of a smaller write that still points into somebody's buffer.
+   * `owner.onDrain` is called when what blocked has been written. The socket's own `drain` must lead there too: it tells
+   * of text beyond the high-water mark, but not of a smaller write that still points into somebody's buffer.
    */
-  open(socket: Socket, onDrain: () => void): void {
+  open(socket: Socket, owner: WriterOwner): void {
     this.#socket = socket;
-    this.#onDrain = onDrain;
+    this.#owner = owner;
     this.#unfinished = 0;
     this.#text = '';
     this.bytesOut = 0;
@@ -88,10 +95,14 @@ export class SocketWriter {
     return this.#unfinished > 0 || socket.writableNeedDrain;
   }
 
-  readonly #onWritten = (): void => {
-    this.#unfinished--;
-    if (this.#unfinished === 0) this.#onDrain?.();
-  };
+  /** Made with the first large write: most connections never have one. */
+  #writtenCallback(): () => void {
+    this.#onWritten ??= () => {
+      this.#unfinished--;
+      if (this.#unfinished === 0) this.#owner?.onDrain();
+    };
+    return this.#onWritten;
+  }
 
   #writeThrough(bytes: Buffer): void {
     const socket = this.#socket;
@@ -100,15 +111,16 @@ export class SocketWriter {
       return;
     }
     this.#unfinished++;
+    const onWritten = this.#writtenCallback();
     if (this.#text === '') {
-      socket.write(bytes, this.#onWritten);
+      socket.write(bytes, onWritten);
       return;
     }
     const text = this.#text;
     this.#text = '';
     socket.cork();
     socket.write(text, 'latin1');
-    socket.write(bytes, this.#onWritten);
+    socket.write(bytes, onWritten);
     socket.uncork();
   }
 }

@@ -1,0 +1,238 @@
+// What an HTTP/1.1 client connection needs from the first byte of a request to the end of its response, and the answers.
+//
+//   free -> attached to a connection (take) -> one or more requests -> free (give)
+// A waiting connection owns none of this: it is most of a connection's memory. Reading, state and time limits are the
+// connection's (StreamHost); this side is the exchange's ClientStream and writes what it is told into the host's writer.
+
+import type { ClientStream } from '../forward/client-stream.ts';
+import type { ProxyContext } from '../forward/context.ts';
+import { Exchange } from '../forward/exchange.ts';
+import { type Answer, answerOf } from '../http/answer.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import { RequestParser } from '../http/request-parser.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import { HeadStash } from './head-stash.ts';
+import type { Peer } from './peers.ts';
+import { RequestBody } from './request-body.ts';
+import { ResponseSender } from './response-sender.ts';
+import type { SocketWriter } from './socket-writer.ts';
+
+/** The connection as its stream sees it. */
+export interface StreamHost {
+  readonly peer: Peer;
+  readonly writer: SocketWriter;
+  /** The request body may be read now. */
+  readBody(): void;
+  /** Response bytes wait for the client. */
+  responseStalled(): void;
+  tunnelBegun(): void;
+  /** Sends an orderly end behind what was written. */
+  endWriting(): void;
+  /** Closes; with a reset where the client could take what it has for a complete response. */
+  cutResponse(isHeadSent: boolean): void;
+  /** The response is complete. `isLast`: no further request is read. */
+  requestFinished(isLast: boolean): void;
+}
+
+export class Http1Stream implements ClientStream {
+  readonly parser = new RequestParser();
+  readonly body = new RequestBody();
+  readonly stash = new HeadStash();
+  readonly exchange: Exchange;
+  isTls = false;
+  remoteAddress = '';
+  localPort = 0;
+  forwardedLines = '';
+  readonly #context: ProxyContext;
+  readonly #sender: ResponseSender;
+  #host: StreamHost | null = null;
+  #keepAlive = true;
+  #wantsContinue = false;
+  #bytesOutBefore = 0;
+
+  constructor(context: ProxyContext) {
+    this.#context = context;
+    this.#sender = new ResponseSender(context);
+    this.exchange = new Exchange(context, this);
+  }
+
+  get head(): RequestHead {
+    return this.parser.head;
+  }
+
+  /** Attaches it to a connection. */
+  attach(host: StreamHost): void {
+    const { peer } = host;
+    this.#host = host;
+    this.isTls = peer.isTls;
+    this.remoteAddress = peer.remoteAddress;
+    this.localPort = peer.localPort;
+    this.forwardedLines = peer.forwardedLines;
+    this.#sender.attach(host.writer, peer.isTls);
+  }
+
+  /** Makes it free again: nothing of the connection and its last request stays linked. */
+  detach(): void {
+    this.#host = null;
+    this.stash.clear();
+    this.exchange.close();
+    this.#sender.detach();
+  }
+
+  /** A request's first byte has come. */
+  beginRequest(): void {
+    this.parser.reset();
+    this.#bytesOutBefore = this.#writer.bytesOut;
+  }
+
+  /** The head is complete. `mayKeepAlive`: the connection takes further requests. The answer may come within this call. */
+  beginExchange(mayKeepAlive: boolean): void {
+    const { head } = this.parser;
+    this.#sender.begin();
+    this.#wantsContinue = head.expectContinue && head.hasBody && head.minorVersion === 1;
+    const wants = head.minorVersion === 1 ? !head.connection.close : head.connection.keepAlive;
+    this.#keepAlive = wants && mayKeepAlive;
+    this.body.begin(head.contentLength);
+    this.exchange.begin();
+  }
+
+  /** Answers a head that is no request; the connection must end, since nobody knows where the next one would begin. */
+  refuse(status: number, reason: string): void {
+    this.#keepAlive = false;
+    this.#sender.begin();
+    const { record } = this.exchange;
+    record.reset();
+    record.revision = this.#context.current.revision;
+    record.status = status;
+    record.reason = reason;
+    record.durationMs = 0;
+    this.sendAnswer(answerOf(status, reason));
+    this.#observe(true);
+    this.flush();
+  }
+
+  /** The framing of the request's body is broken: no further request can be found behind it. */
+  giveUpKeepAlive(): void {
+    this.#keepAlive = false;
+  }
+
+  // ---- ClientStream
+
+  takeBody(): void {
+    if (this.#wantsContinue) {
+      this.#wantsContinue = false;
+      this.#sender.sendContinue();
+      this.flush();
+    }
+    this.#host?.readBody();
+  }
+
+  sendInformational(head: ResponseHead): void {
+    this.#sender.sendInformational(head);
+  }
+
+  sendHead(head: ResponseHead, hasBody: boolean): void {
+    if (this.#sender.chooseFraming(head, hasBody, this.head.minorVersion)) this.#keepAlive = false;
+    this.#sender.sendHead(head, this.#connectionValue());
+  }
+
+  sendBody(buf: Buffer, start: number, end: number): boolean {
+    this.exchange.record.responseBodyBytes += end - start;
+    this.#sender.sendBody(buf, start, end);
+    if (!this.#writer.isBlocked) return true;
+    this.#host?.responseStalled();
+    return false;
+  }
+
+  sendEnd(trailers: string): void {
+    this.#sender.sendEnd(trailers, this.head.acceptsTrailers);
+  }
+
+  sendAnswer(answer: Answer): void {
+    if (this.#sender.isHeadSent) return this.abortResponse();
+    this.#sender.sendAnswer(answer, this.#connectionValue(), this.head.method === 'HEAD');
+  }
+
+  abortResponse(): void {
+    this.#keepAlive = false;
+    this.#host?.cutResponse(this.#sender.isHeadSent);
+  }
+
+  beginTunnel(head: ResponseHead): void {
+    this.#keepAlive = false;
+    this.#sender.sendTunnelHead(head);
+    this.flush();
+    this.#host?.tunnelBegun();
+  }
+
+  sendTunnelBytes(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+    const writer = this.#writer;
+    writer.addCopiedBytes(buf, start, end, isOwned);
+    writer.flush();
+    return !writer.isBlocked;
+  }
+
+  endTunnel(): void {
+    this.flush();
+    this.#host?.endWriting();
+  }
+
+  flush(): void {
+    this.#host?.writer.flush();
+  }
+
+  finished(): void {
+    this.#observe(false);
+    this.#host?.requestFinished(!this.body.isDone || !this.#keepAlive || this.#context.isDraining);
+  }
+
+  /** A response that starts before its request has ended is the last one: nobody waits for the rest of that request. */
+  #connectionValue(): string {
+    if (this.#context.isDraining || !this.body.isDone) this.#keepAlive = false;
+    if (!this.#keepAlive) return 'close';
+    return this.head.minorVersion === 0 ? 'keep-alive' : '';
+  }
+
+  get #writer(): SocketWriter {
+    return (this.#host as StreamHost).writer;
+  }
+
+  #observe(isRefused: boolean): void {
+    const { record } = this.exchange;
+    record.remoteAddress = this.remoteAddress;
+    record.isTls = this.isTls;
+    record.head = isRefused ? null : this.head;
+    if (!isRefused) record.requestBytes += this.head.text.length;
+    const { bytesOut } = this.#writer;
+    record.responseBytes = bytesOut - this.#bytesOutBefore;
+    this.#context.observer.onRequest(record);
+    // Neither a free stream nor the rest of this one must keep an old table alive.
+    record.route = null;
+    this.#bytesOutBefore = bytesOut;
+  }
+}
+
+/** Free streams kept for the next request; as many connections can be busy at a time without making a new one. */
+const MAX_FREE = 1024;
+
+/** The streams of one worker. */
+export class Http1Streams {
+  readonly #context: ProxyContext;
+  readonly #free: Http1Stream[] = [];
+
+  constructor(context: ProxyContext) {
+    this.#context = context;
+  }
+
+  take(host: StreamHost): Http1Stream {
+    const stream = this.#free.pop() ?? new Http1Stream(this.#context);
+    stream.attach(host);
+    return stream;
+  }
+
+  /** Takes a stream back whose exchange is over. */
+  give(stream: Http1Stream): void {
+    stream.detach();
+    if (this.#free.length < MAX_FREE) this.#free.push(stream);
+  }
+}
