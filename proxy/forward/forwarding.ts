@@ -39,7 +39,7 @@ export function believedValues(
   const { isTrusted, global } = current;
   if (isTrusted === null || !isTrusted(client.remoteAddress)) return null;
   const said = {
-    forwardedFor: head.textOf(head.xForwardedFor),
+    forwardedFor: head.forwardedFor,
     proto: head.textOf(head.xForwardedProto),
     port: head.textOf(head.xForwardedPort),
   };

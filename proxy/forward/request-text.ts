@@ -24,7 +24,7 @@ export function renderRequest(head: RequestHead, parts: RequestTextParts): strin
   text += head.keptText();
   text += `X-Forwarded-Host: ${parts.host}\r\n${parts.forwardedLines}`;
   if (parts.requestId !== '') text += `X-Request-ID: ${parts.requestId}\r\n`;
-  if (hasValue(head.xForwardedFor)) text += `X-Original-Forwarded-For: ${head.textOf(head.xForwardedFor)}\r\n`;
+  if (head.xForwardedFor.start !== -1) text += originalForwardedFor(head);
   if (hasValue(head.xForwardedHost)) text += `X-Original-Forwarded-Host: ${head.textOf(head.xForwardedHost)}\r\n`;
   if (parts.isTrustedPeer && head.trustedRuns.length !== 0) text += trustedLines(head);
   if (head.contentLength > 0) text += `Content-Length: ${head.contentLength}\r\n`;
@@ -32,6 +32,11 @@ export function renderRequest(head: RequestHead, parts: RequestTextParts): strin
   else if (needsZeroLength(head.method)) text += 'Content-Length: 0\r\n';
   if (parts.upgrade !== '') text += `Upgrade: ${parts.upgrade}\r\nConnection: upgrade\r\n`;
   return `${text}\r\n`;
+}
+
+function originalForwardedFor(head: RequestHead): string {
+  const list = head.forwardedFor;
+  return list === '' ? '' : `X-Original-Forwarded-For: ${list}\r\n`;
 }
 
 /** nginx leaves a header out whose value is empty. */

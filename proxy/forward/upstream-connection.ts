@@ -263,7 +263,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
     this.#user?.onResponseHead(head, hasBody);
     if (this.#user === null) return false;
     if (!hasBody) {
-      this.#finish('', next === end);
+      this.#finish('', next === end && !hasForbiddenBody(head));
       return true;
     }
     return next < end ? this.#readBody(buf, next, end, isOwned) : true;
@@ -362,4 +362,9 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
     this.#home.forget(this);
     this.#socket.destroy();
   }
+}
+
+/** A 204 that declares a body (RFC 9110 §8.6, RFC 9112 §6.1): whether one follows is anybody's guess. */
+function hasForbiddenBody(head: ResponseHead): boolean {
+  return head.status === 204 && head.contentLength !== 0 && head.contentLength !== UNTIL_CLOSE;
 }

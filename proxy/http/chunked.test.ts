@@ -92,3 +92,22 @@ test('trailers that could change framing, routing or credentials are not forward
 function latin1(text: string): string {
   return Buffer.from(text).toString('latin1');
 }
+
+describe('chunk extensions', () => {
+  const chunk = (payload: number, extension: number) =>
+    `${payload.toString(16)};${'x'.repeat(extension)}\r\n${'a'.repeat(payload)}\r\n`;
+
+  test('are refused when they outweigh the payload by 16 KB', () => {
+    expect(decode([chunk(1, 1000).repeat(16)]).end).toBe('more');
+    expect(decode([chunk(1, 1000).repeat(17)]).end).toBe('fault');
+  });
+
+  test('never run out while payload goes with them, as in signed uploads', () => {
+    const signed = chunk(4096, 85).repeat(1000);
+    expect(decode([`${signed}0\r\n\r\n`])).toMatchObject({ end: 'end' });
+  });
+
+  test('payload does not buy extensions in advance', () => {
+    expect(decode([chunk(100_000, 0) + chunk(1, 1000).repeat(17)]).end).toBe('fault');
+  });
+});

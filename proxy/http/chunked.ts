@@ -11,9 +11,13 @@ import { FAILED, type HeadLimits, HeadScanner, NEED_MORE } from './head-scanner.
 export type ChunkEvent = 'data' | 'more' | 'end' | 'fault';
 
 const MAX_SIZE_DIGITS = 12;
+/** Of one chunk. Signatures of S3's streaming uploads, the longest in use, take about 90. */
 const MAX_EXTENSION_BYTES = 1024;
-/** Chunk framing bytes allowed per body byte before it counts as an attack: one-byte chunks with long extensions. */
-const MAX_TOTAL_EXTENSION_BYTES = 16 * 1024;
+/**
+ * Extension bytes of a body beyond its payload so far. Extensions are dropped, so a client that sends more of them than
+ * payload only makes us work (CVE-2023-39326: unbounded extensions). Payload earns them: a long upload never runs out.
+ */
+const MAX_EXCESS_EXTENSION_BYTES = 16 * 1024;
 
 const State = { size: 0, extension: 1, sizeLf: 2, data: 3, dataCr: 4, dataLf: 5, trailer: 6, done: 7 } as const;
 
@@ -28,7 +32,7 @@ export class ChunkedDecoder {
   #size = 0;
   #digits = 0;
   #extensionBytes = 0;
-  #totalExtensionBytes = 0;
+  #excessExtensionBytes = 0;
   #remaining = 0;
   #trailerTail: Buffer | null = null;
   readonly #scanner = new HeadScanner();
@@ -38,7 +42,7 @@ export class ChunkedDecoder {
     this.#size = 0;
     this.#digits = 0;
     this.#extensionBytes = 0;
-    this.#totalExtensionBytes = 0;
+    this.#excessExtensionBytes = 0;
     this.#remaining = 0;
     this.trailers = '';
     this.#trailerTail = null;
@@ -113,16 +117,18 @@ export class ChunkedDecoder {
       this.#state = State.sizeLf;
       return true;
     }
-    this.#totalExtensionBytes++;
+    this.#excessExtensionBytes++;
     return (
       FIELD_VALUE[byte] === 1 &&
       ++this.#extensionBytes <= MAX_EXTENSION_BYTES &&
-      this.#totalExtensionBytes <= MAX_TOTAL_EXTENSION_BYTES
+      this.#excessExtensionBytes <= MAX_EXCESS_EXTENSION_BYTES
     );
   }
 
   #beginChunk(): void {
     this.#remaining = this.#size;
+    if (this.#excessExtensionBytes !== 0)
+      this.#excessExtensionBytes = Math.max(0, this.#excessExtensionBytes - this.#size);
     this.#state = this.#size === 0 ? State.trailer : State.data;
   }
 

@@ -12,6 +12,7 @@ import { COMMA, equalsIgnoreCase, HT, SP } from './bytes.ts';
 const PROTECTED =
   /^(host|content-length|transfer-encoding|authorization|cookie|date|server|x-real-ip|x-request-id|x-scheme|forwarded|x-(original-)?forwarded-.*|ssl-client-.*)$/;
 
+/** More than any honest sender names. Removing only some of them would forward what the sender wanted dropped. */
 const MAX_NAMED_HEADERS = 16;
 
 export class ConnectionOptions {
@@ -21,6 +22,8 @@ export class ConnectionOptions {
   te = false;
   /** Lower-case names of other headers to drop; null when there are none, which is the common case. */
   named: string[] | null = null;
+  /** More headers are named than are looked at: the message is refused. */
+  isOverfull = false;
 
   reset(): void {
     this.close = false;
@@ -28,6 +31,7 @@ export class ConnectionOptions {
     this.upgrade = false;
     this.te = false;
     this.named = null;
+    this.isOverfull = false;
   }
 
   /** Adds the options of one header line's value `buf[start..end)`. */
@@ -62,5 +66,6 @@ export class ConnectionOptions {
     if (PROTECTED.test(name)) return;
     this.named ??= [];
     if (this.named.length < MAX_NAMED_HEADERS) this.named.push(name);
+    else this.isOverfull = true;
   }
 }

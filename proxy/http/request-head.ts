@@ -38,6 +38,8 @@ export class RequestHead extends KeptLines {
   acceptsTrailers = false;
   readonly upgrade = new TextRange();
   readonly xForwardedFor = new TextRange();
+  /** Ranges (start, end) of further X-Forwarded-For lines, which stand before `xForwardedFor`. Rare. */
+  readonly earlierForwardedFor: number[] = [];
   readonly xForwardedHost = new TextRange();
   readonly xForwardedProto = new TextRange();
   readonly xForwardedPort = new TextRange();
@@ -62,6 +64,17 @@ export class RequestHead extends KeptLines {
     return range.start === -1 ? '' : this.text.slice(range.start, range.end);
   }
 
+  /** All X-Forwarded-For lines as the one list they are (RFC 9110 §5.3), '' when there are none. */
+  get forwardedFor(): string {
+    let list = '';
+    for (let i = 0; i < this.earlierForwardedFor.length; i += 2) {
+      const line = this.text.slice(this.earlierForwardedFor[i] as number, this.earlierForwardedFor[i + 1] as number);
+      if (line !== '') list += `${line}, `;
+    }
+    const last = this.textOf(this.xForwardedFor);
+    return last === '' ? list.slice(0, -2) : list + last;
+  }
+
   reset(): void {
     this.method = '';
     this.contentLength = 0;
@@ -78,6 +91,7 @@ export class RequestHead extends KeptLines {
     this.referer.start = -1;
     this.userAgent.start = -1;
     this.runCount = 0;
+    if (this.earlierForwardedFor.length !== 0) this.earlierForwardedFor.length = 0;
     if (this.trustedRuns.length !== 0) this.trustedRuns.length = 0;
   }
 }

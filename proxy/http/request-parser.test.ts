@@ -40,7 +40,7 @@ function describeHead(parser: RequestParser): Record<string, unknown> {
     close: head.connection.close,
     keepAlive: head.connection.keepAlive,
     upgrade: head.connection.upgrade ? head.textOf(head.upgrade) : '',
-    forwardedFor: head.textOf(head.xForwardedFor),
+    forwardedFor: head.forwardedFor,
     kept: Array.from({ length: head.runCount }, (_, i) => head.text.slice(head.runs[i * 2], head.runs[i * 2 + 1])).join(
       '',
     ),
@@ -78,6 +78,17 @@ describe('accepted', () => {
       { host: 'www.a.test' },
     ],
     ['an IPv6 host', 'GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n', { host: '[::1]' }],
+    [
+      'several X-Forwarded-For lines',
+      request('X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For:\r\nX-Forwarded-For: 2.2.2.2, 3.3.3.3\r\n'),
+      { forwardedFor: '1.1.1.1, 2.2.2.2, 3.3.3.3' },
+    ],
+    [
+      'an empty X-Forwarded-For behind another',
+      request('X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For:\r\n'),
+      { forwardedFor: '1.1.1.1' },
+    ],
+    ['sixteen connection options', request(`Connection: ${'x,'.repeat(16)}\r\nX: 1\r\n`), { kept: '' }],
     ['a length', request('Content-Length: 007\r\n'), { contentLength: 7 }],
     ['chunked', request('transfer-encoding: Chunked\r\n'), { contentLength: -1 }],
     [
@@ -133,6 +144,11 @@ describe('refused (RFC 9112 section in brackets)', () => {
     ['a Host with a bad port', 'GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n', 'badHost'],
     ['a Host with empty labels', 'GET / HTTP/1.1\r\nHost: a..b\r\n\r\n', 'badHost'],
     ['an authority that is not the Host [3.2.2]', 'GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n', 'hostMismatch'],
+    ['an empty Host', 'GET / HTTP/1.1\r\nHost: \r\n\r\n', 'badHost'],
+    ['an empty Host in HTTP/1.0', 'GET / HTTP/1.0\r\nHost: \r\n\r\n', 'badHost'],
+    ['a method in lower case', request('', 'get / HTTP/1.1'), 'badMethod'],
+    ['seventeen connection options', request(`Connection: ${'x,'.repeat(17)}\r\n`), 'badHeader'],
+    ['seventeen in two lines', request(`Connection: ${'x,'.repeat(9)}\r\n`.repeat(2)), 'badHeader'],
     ['an asterisk', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n', 'badTarget'],
     ['a target without slash', 'GET a HTTP/1.1\r\nHost: a\r\n\r\n', 'badTarget'],
     ['a fragment [3.2]', 'GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n', 'badRequestLine'],

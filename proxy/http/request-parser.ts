@@ -208,7 +208,7 @@ export class RequestParser {
         return this.#accept(this.#framing.addCoding(buf, scanner));
       case Field.connection:
         head.connection.add(buf, valueStart, valueEnd);
-        return true;
+        return !head.connection.isOverfull || this.#refuse('badHeader');
       case Field.upgrade:
         head.upgrade.set(valueStart - base, valueEnd - base);
         return true;
@@ -221,6 +221,8 @@ export class RequestParser {
         head.expectContinue = true;
         return true;
       case Field.xForwardedFor:
+        if (head.xForwardedFor.start !== -1)
+          head.earlierForwardedFor.push(head.xForwardedFor.start, head.xForwardedFor.end);
         head.xForwardedFor.set(valueStart - base, valueEnd - base);
         return true;
       case Field.xForwardedHost:
@@ -263,6 +265,7 @@ export class RequestParser {
     else if (framing.length !== -1) head.contentLength = framing.length;
     head.text = buf.latin1Slice(base, next);
     head.method = methodName(head.text, this.#methodEnd);
+    if (head.method === '') return this.#fail('badMethod');
     if (head.method === 'CONNECT' || head.method === 'TRACE') return this.#fail('methodNotAllowed');
     if (head.connection.named !== null) removeNamedLines(head, head.connection.named);
     return this.#finishTarget() && this.#finishHost() ? next : FAILED;
@@ -302,6 +305,8 @@ export class RequestParser {
     if (!this.#hasHost && head.minorVersion === 1) return this.#refuse('missingHost');
     // An absolute-form target has set it already.
     if (this.#hasHost && head.rawHost === '') head.rawHost = head.text.slice(this.#hostStart, this.#hostEnd);
+    // An http URI without a host is invalid (RFC 9110 §4.2.1); only HTTP/1.0 may leave the header out.
+    if (this.#hasHost && head.rawHost === '') return this.#refuse('badHost');
     // An unchanged Host on a kept-alive connection is the common case: it is parsed once.
     if (head.rawHost === this.#lastRawHost) {
       head.host = this.#lastHost;
@@ -329,10 +334,19 @@ export class RequestParser {
   }
 }
 
-/** One shared string per common method: comparing them later is comparing pointers. */
+/**
+ * One shared string per common method: comparing them later is comparing pointers. '' for one that nginx refuses too:
+ * methods are case-sensitive (RFC 9110 §9.1), and an origin that reads `head` as HEAD frames its response differently.
+ */
 function methodName(text: string, end: number): string {
   if (end === 3 && text.startsWith('GET')) return 'GET';
   if (end === 4 && text.startsWith('POST')) return 'POST';
   if (end === 4 && text.startsWith('HEAD')) return 'HEAD';
+  for (let i = 0; i < end; i++) if (!isMethodChar(text.charCodeAt(i))) return '';
   return text.slice(0, end);
+}
+
+/** A capital letter, `-` or `_`. */
+function isMethodChar(code: number): boolean {
+  return (code >= 65 && code <= 90) || code === 45 || code === 95;
 }

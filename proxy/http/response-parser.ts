@@ -107,7 +107,7 @@ export class ResponseParser {
         return this.#accept(this.#framing.addCoding(buf, scanner));
       case Field.connection:
         head.connection.add(buf, scanner.valueStart, scanner.valueEnd);
-        return true;
+        return this.#accept(head.connection.isOverfull ? 'badHeader' : null);
       case Field.server:
         head.serverLineStart = line - start;
         head.serverLineEnd = next - start;
@@ -130,6 +130,9 @@ export class ResponseParser {
     const framing = this.#framing;
     const fault = framing.check(head.minorVersion);
     if (fault !== null) return this.#fail(fault);
+    // A 1xx has no body (RFC 9110 §15.2); one that declares some would hide the final response in it (RFC 9112 §6.1).
+    if (head.status < 200 && framing.isChunked) return this.#fail('badTransferEncoding');
+    if (head.status < 200 && framing.length > 0) return this.#fail('badContentLength');
     if (framing.isChunked) head.contentLength = CHUNKED;
     else if (framing.length !== -1) head.contentLength = framing.length;
     head.text = buf.latin1Slice(start, next);

@@ -40,6 +40,11 @@ export class RawClient {
     return this.#wait(() => test(this.received));
   }
 
+  /** Waits until `isDone`, which may look at anything; fails after 5 s. */
+  async untilTrue(isDone: () => boolean): Promise<void> {
+    await this.#wait(isDone);
+  }
+
   /** Waits for `count` complete responses that carry a Content-Length or are chunked. */
   async responses(count: number): Promise<RawResponse[]> {
     await this.#wait(() => parseResponses(this.received).length >= count);
