@@ -5,7 +5,8 @@
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import module, { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -46,7 +47,17 @@ function runWith(binary) {
   });
 }
 
+/**
+ * Before any TypeScript is loaded, and through the environment for the worker threads: a file in the cache needs no type
+ * stripper, which takes 20 MB in each thread that loads it. Measured: 158 MB without, 118 MB with a warm cache.
+ */
+function useCompileCache() {
+  process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache');
+  module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
+}
+
 if (isNewEnough(process.versions.node)) {
+  useCompileCache();
   await import('./main.ts');
 } else {
   const binary = bundledNode();

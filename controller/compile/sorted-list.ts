@@ -61,6 +61,11 @@ export class SortedList<T> {
     return this.#array;
   }
 
+  /** All entries in order, in pieces. A piece that a list shares with one before is the same array in both. */
+  get chunks(): readonly (readonly T[])[] {
+    return this.#chunks;
+  }
+
   /** The entries of this list that may differ from those of `other`, in order: all that are in no shared chunk. */
   notSharedWith(other: SortedList<T>): T[] {
     const [mine, theirs] = [this.#chunks, other.#chunks];

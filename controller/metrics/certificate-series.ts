@@ -3,7 +3,8 @@
 // Labels as ingress-nginx gives them (metrics-and-logs reference, "Certificate labels"): host `_` is the default
 // certificate; `identifier` begins with the serial number attribute of the issuer's name, which is normally empty.
 
-import type { CertificateInfo, RoutingTable } from '#proxy/table/types.ts';
+import type { CertificateInfo } from '#proxy/table/types.ts';
+import type { TableVersion } from '../compile/table-version.ts';
 
 export interface CertificateSeries {
   readonly expiresAtSeconds: number;
@@ -16,12 +17,11 @@ export interface CertificateSeries {
 }
 
 /** Lists the series of a table. Hosts that use the default certificate have none of their own. */
-export function listCertificateSeries(table: RoutingTable, controllerClass: string): readonly CertificateSeries[] {
-  const infos = new Map(table.certificates.map((info) => [info.id, info]));
-  return table.virtualHosts.flatMap((host) => {
+export function listCertificateSeries(table: TableVersion, controllerClass: string): readonly CertificateSeries[] {
+  return table.virtualHosts.toArray().flatMap((host) => {
     const id = host.name === '_' ? table.global.defaultCertificate : host.certificate;
-    const info = id === null ? undefined : infos.get(id);
-    return info === undefined ? [] : [seriesOf(info, host.name, controllerClass)];
+    const pair = id === null ? undefined : table.certificates.get(id);
+    return pair === undefined ? [] : [seriesOf(pair.info, host.name, controllerClass)];
   });
 }
 

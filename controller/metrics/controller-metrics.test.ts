@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { buildHost, buildTable, testGlobal } from '#proxy/table/testing/build.ts';
 import type { CertificateInfo, RoutingTable } from '#proxy/table/types.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
+import { versionOf } from '../publish/testing/version-of.ts';
 import { catalogue, workerMetrics } from './catalogue.ts';
 import { type ClusterSample, ControllerMetrics, type PublishedTable } from './controller-metrics.ts';
 
@@ -92,7 +93,7 @@ describe('ControllerMetrics', () => {
 
   test('a published table counts as a reload', async () => {
     const { metrics, state, read } = start();
-    metrics.onPublished(table, published);
+    metrics.onPublished(versionOf(table), published);
     state.revision = 1;
     expect(await read(nginx('success'))).toBe(1);
     expect(await read(nginx('config_last_reload_successful'))).toBe(1);
@@ -107,9 +108,9 @@ describe('ControllerMetrics', () => {
 
   test('a change of endpoints alone is no reload, but is successful', async () => {
     const { metrics, state, read } = start();
-    metrics.onPublished(table, published);
+    metrics.onPublished(versionOf(table), published);
     state.wallMs += 60_000;
-    metrics.onPublished(table, { ...published, form: 'parts', changesConfiguration: false });
+    metrics.onPublished(versionOf(table), { ...published, form: 'parts', changesConfiguration: false });
     expect(await read(nginx('success'))).toBe(1);
     expect(await read(nginx('config_last_reload_successful_timestamp_seconds'))).toBe(1_700_000_000);
     expect(await read('sluice_publish_duration_seconds_count{form="parts"}')).toBe(1);
@@ -117,19 +118,19 @@ describe('ControllerMetrics', () => {
 
   test('a failure shows until the next success', async () => {
     const { metrics, read } = start();
-    metrics.onPublished(table, published);
-    metrics.onPublished(table, { ...published, problems: ['a certificate'] });
+    metrics.onPublished(versionOf(table), published);
+    metrics.onPublished(versionOf(table), { ...published, problems: ['a certificate'] });
     metrics.onPublishFailed();
     expect(await read(nginx('config_last_reload_successful'))).toBe(0);
     expect(await read(nginx('errors'))).toBe(2);
-    metrics.onPublished(table, published);
+    metrics.onPublished(versionOf(table), published);
     expect(await read(nginx('config_last_reload_successful'))).toBe(1);
   });
 
   test('the hash is the same for equal tables and another for others', async () => {
     const hashOf = async (some: RoutingTable) => {
       const { metrics, read } = start();
-      metrics.onPublished(some, published);
+      metrics.onPublished(versionOf(some), published);
       return read(nginx('config_hash'));
     };
     const hash = await hashOf(table);
@@ -144,12 +145,12 @@ describe('ControllerMetrics', () => {
     const [catchAll, host] = table.virtualHosts;
     if (catchAll === undefined || host === undefined) throw new Error('expected two hosts');
     metrics.onPublished(
-      {
+      versionOf({
         ...table,
         global: { ...testGlobal, defaultCertificate: 'fake' },
         virtualHosts: [catchAll, { ...host, certificate: 'c0' }, { ...host, name: 'b.test', certificate: null }],
         certificates: [certificate, { ...certificate, id: 'fake', secret: '', serialNumber: '1' }],
-      },
+      }),
       published,
     );
     const labels = 'namespace="shop",class="k8s.io/ingress-nginx",host="a.test",secret_name="tls",identifier="-4711"';
@@ -162,7 +163,7 @@ describe('ControllerMetrics', () => {
     expect(text).toContain('{namespace="",class="k8s.io/ingress-nginx",host="_",secret_name="",identifier="-1"}');
     expect(text).not.toContain('host="b.test"');
 
-    metrics.onPublished(table, published);
+    metrics.onPublished(versionOf(table), published);
     expect(await read(expiry)).toBeUndefined();
   });
 
@@ -203,7 +204,7 @@ describe('ControllerMetrics', () => {
 
   test('the page is well-formed: every metric once, described, and every line after its own type', async () => {
     const { metrics } = start(true);
-    metrics.onPublished(table, published);
+    metrics.onPublished(versionOf(table), published);
     const text = await metrics.render();
     expect(metrics.contentType).toContain('text/plain; version=0.0.4');
     const described = [...text.matchAll(/^# HELP (\S+) ./gm)].map(([, name]) => name);

@@ -5,17 +5,17 @@
 //
 // Events are pushed when they happen; what can be looked at (workers, revision, process) is read at each scrape.
 
-import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { renderCanonical } from '#proxy/table/codec.ts';
-import type { RoutingTable } from '#proxy/table/types.ts';
 import type { WorkerSample } from '#proxy/workers/messages.ts';
+import type { TableVersion } from '../compile/table-version.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { ObjectRef } from '../objects/types.ts';
 import { constantLabels, controllerMetrics, type MetricRecord, nginxPrefix, workerMetrics } from './catalogue.ts';
 import { listCertificateSeries } from './certificate-series.ts';
 import { renderExposition } from './exposition.ts';
 import { type ConstantLabels, toNginxMetrics } from './nginx-metrics.ts';
+import { TableSummaries } from './table-summary.ts';
 
 export interface ControllerMetricsOptions {
   /** Environment POD_NAMESPACE, flag `--controller-class`, environment POD_NAME. */
@@ -82,9 +82,10 @@ export class ControllerMetrics {
   readonly #publishDuration: Histogram;
   /** What counters of `#raiseCounter` show. */
   readonly #raised = new Map<string, number>();
-  #table: RoutingTable | null = null;
+  readonly #summaries = new TableSummaries(nextTurn);
+  #table: TableVersion | null = null;
   /** The table that the metrics about tables show. */
-  #readTableBefore: RoutingTable | null = null;
+  #readTableBefore: TableVersion | null = null;
 
   constructor(options: ControllerMetricsOptions) {
     this.#options = options;
@@ -100,7 +101,7 @@ export class ControllerMetrics {
   }
 
   /** Notes a table that all workers serve now, with what `Publisher.publish` said of it. */
-  onPublished(table: RoutingTable, published: PublishedTable): void {
+  onPublished(table: TableVersion, published: PublishedTable): void {
     this.#table = table;
     this.#publishDuration.observe({ form: published.form }, published.latencyMs / 1000);
     this.#add(controllerMetrics.publishBytes, published.bytes, { form: published.form });
@@ -143,7 +144,7 @@ export class ControllerMetrics {
     this.#readWorkers();
     this.#readProcess();
     this.#readCluster();
-    this.#readTable();
+    await this.#readTable();
     this.#set(controllerMetrics.tableRevision, this.#options.acknowledgedRevision());
     return `${await this.#registry.metrics()}\n${renderExposition(sample, workerMetrics)}`;
   }
@@ -208,30 +209,18 @@ export class ControllerMetrics {
     );
   }
 
-  /** Reads the table at the scrape, once per table, and not at each change: for 10,000 routes it takes some 50 ms. */
-  #readTable(): void {
-    if (this.#table === null || this.#table === this.#readTableBefore) return;
-    this.#readTableBefore = this.#table;
-    const digest = createHash('sha256').update(renderCanonical(this.#table)).digest();
-    // 48 bits: what a float64, all that Prometheus has, holds exactly.
-    this.#set(controllerMetrics.configHash, digest.readUIntBE(0, 6));
-    this.#setTableEntries(this.#table);
-    this.#setCertificates(this.#table);
+  /** Reads the table at the scrape, and not at each change: only a scrape needs it. */
+  async #readTable(): Promise<void> {
+    const [table, before] = [this.#table, this.#readTableBefore];
+    if (table === null || table === before) return;
+    const { hash, entries } = await this.#summaries.summarize(table);
+    this.#readTableBefore = table;
+    this.#set(controllerMetrics.configHash, hash);
+    for (const [kind, count] of Object.entries(entries)) this.#set(controllerMetrics.tableEntries, count, { kind });
+    if (hasOtherCertificates(before, table)) this.#setCertificates(table);
   }
 
-  #setTableEntries(table: RoutingTable): void {
-    const { virtualHosts, upstreams, certificates } = table;
-    const counts = {
-      virtualHost: virtualHosts.length,
-      route: virtualHosts.reduce((sum, { routes }) => sum + routes.length, 0),
-      upstream: upstreams.length,
-      endpoint: upstreams.reduce((sum, { endpoints }) => sum + endpoints.length, 0),
-      certificate: certificates.length,
-    };
-    for (const [kind, count] of Object.entries(counts)) this.#set(controllerMetrics.tableEntries, count, { kind });
-  }
-
-  #setCertificates(table: RoutingTable): void {
+  #setCertificates(table: TableVersion): void {
     const expiry = this.#gauge(controllerMetrics.sslExpireTime);
     const info = this.#gauge(controllerMetrics.sslCertificateInfo);
     expiry.reset();
@@ -292,4 +281,14 @@ export class ControllerMetrics {
 /** The certificate metrics have `class` instead. */
 function hasConstantLabels(name: string, labels: readonly string[]): boolean {
   return name.startsWith(nginxPrefix) && !labels.includes('class');
+}
+
+/** Whether the series of certificates may differ. Lists that no change touched are the same lists. */
+function hasOtherCertificates(before: TableVersion | null, after: TableVersion): boolean {
+  return (
+    before === null ||
+    before.certificates !== after.certificates ||
+    before.virtualHosts !== after.virtualHosts ||
+    before.global !== after.global
+  );
 }

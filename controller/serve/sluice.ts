@@ -180,7 +180,7 @@ export class Sluice {
 
   #onPublished(result: IncrementalResult, outcome: PublishOutcome, compileMs: number): void {
     if (outcome.kind !== 'published') return;
-    this.#metrics.onPublished(result.table, outcome);
+    this.#metrics.onPublished(result.version, outcome);
     const { revision, form, bytes, latencyMs, workers } = outcome;
     const fields = { revision, form, bytes, workers, compileMs: round(compileMs), publishMs: round(latencyMs) };
     // Endpoints come and go all day; a change of routes is what somebody wants to see afterwards.
