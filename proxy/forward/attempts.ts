@@ -20,6 +20,7 @@ export class Attempts {
   #upstream: LiveUpstream | null = null;
   #isReleased = true;
   #tried: LiveEndpoint[] | null = null;
+  #refusals = 0;
   #startedAtMs = 0;
   #attemptStartedAtMs = 0;
 
@@ -31,6 +32,7 @@ export class Attempts {
   /** Makes ready for a request that began at `startedAtMs`. */
   begin(startedAtMs: number): void {
     this.count = 0;
+    this.#refusals = 0;
     this.#isReleased = true;
     this.#startedAtMs = startedAtMs;
   }
@@ -56,10 +58,11 @@ export class Attempts {
     return this.endpoint;
   }
 
-  /** Whether a failure with `code` may be followed by another attempt. `hasSentBody`: as in RetryFacts. */
+  /** Whether a failure with `code` may be followed by another attempt: asked once for each. `hasSentBody`: see RetryFacts. */
   mayGoOn(code: ProxyErrorCode, policy: RoutePolicy, method: string, hasSentBody: boolean): boolean {
     const elapsedMs = this.#context.preciseNowMs() - this.#startedAtMs;
-    return mayRetry(code, policy, { method, attempts: this.count, elapsedMs, hasSentBody });
+    if (code === 'connectFailed') this.#refusals++;
+    return mayRetry(code, policy, { method, attempts: this.count, refusals: this.#refusals, elapsedMs, hasSentBody });
   }
 
   /** Notes how the attempt at hand ended: the status of its response, or the one its failure counts as. */

@@ -4,7 +4,7 @@ import type { RoutePolicy } from '../table/types.ts';
 import { PROXY_ERRORS, type ProxyErrorCode, statusOfFault } from './errors.ts';
 import { mayRetry, type RetryFacts } from './retry.ts';
 
-const facts: RetryFacts = { method: 'GET', attempts: 1, elapsedMs: 0, hasSentBody: false };
+const facts: RetryFacts = { method: 'GET', attempts: 1, refusals: 0, elapsedMs: 0, hasSentBody: false };
 
 test.each<[string, ProxyErrorCode, Partial<RetryFacts>, Partial<RoutePolicy>, boolean]>([
   ['a refused connection, GET', 'connectFailed', {}, {}, true],
@@ -42,9 +42,11 @@ test.each<[string, ProxyErrorCode, Partial<RetryFacts>, Partial<RoutePolicy>, bo
   ],
   ['the last attempt', 'upstreamClosed', { attempts: 3 }, {}, false],
   ['the last attempt, a connect timeout', 'connectTimeout', { attempts: 3 }, {}, false],
-  ['a refused connection uses up no attempt', 'connectFailed', { attempts: 99, elapsedMs: 4999 }, {}, true],
-  ['refused connections that took long', 'connectFailed', { attempts: 3, elapsedMs: 5000 }, {}, false],
-  ['the only attempt, refused', 'connectFailed', { attempts: 1 }, { maxAttempts: 1 }, false],
+  ['refused connections use up no attempt', 'connectFailed', { attempts: 99, refusals: 99, elapsedMs: 4999 }, {}, true],
+  ['the last attempt, after refused ones', 'upstreamClosed', { attempts: 9, refusals: 6 }, {}, false],
+  ['the last attempt but one, after refused ones', 'upstreamClosed', { attempts: 9, refusals: 7 }, {}, true],
+  ['refused connections that took long', 'connectFailed', { attempts: 3, refusals: 3, elapsedMs: 5000 }, {}, false],
+  ['the only attempt, refused', 'connectFailed', { attempts: 1, refusals: 1 }, { maxAttempts: 1 }, false],
   ['no limit of attempts', 'connectFailed', { attempts: 99 }, { maxAttempts: null }, true],
   ['in time', 'connectFailed', { elapsedMs: 99 }, { retryTimeoutMs: 100 }, true],
   ['too late', 'connectFailed', { elapsedMs: 100 }, { retryTimeoutMs: 100 }, false],

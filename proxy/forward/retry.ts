@@ -8,6 +8,8 @@ export interface RetryFacts {
   readonly method: string;
   /** Attempts made so far, the failed one included. */
   readonly attempts: number;
+  /** Those of them whose connection was refused, the failed one included. */
+  readonly refusals: number;
   readonly elapsedMs: number;
   /** Body bytes have left the proxy and cannot be sent again. */
   readonly hasSentBody: boolean;
@@ -24,7 +26,7 @@ export function mayRetry(code: ProxyErrorCode, policy: RoutePolicy, facts: Retry
   // cannot repeat, since the next connection is a new one.
   if (code !== 'staleConnection') {
     if (!policy.retryOn.includes(condition)) return false;
-    if (isLastAttempt(code, policy, facts)) return false;
+    if (isLastAttempt(policy, facts)) return false;
   }
   if (policy.retryTimeoutMs !== null && facts.elapsedMs >= policy.retryTimeoutMs) return false;
   return retry === 'always' || policy.retryOn.includes('nonIdempotent') || isIdempotent(facts.method);
@@ -36,8 +38,8 @@ export function mayRetry(code: ProxyErrorCode, policy: RoutePolicy, facts: Retry
  * carried nothing, so it does not use up an attempt, for as long as opening a single connection may take. No endpoint is
  * asked twice, so there are no more of them than endpoints. A limit of one attempt is kept: it forbids any other endpoint.
  */
-function isLastAttempt(code: ProxyErrorCode, policy: RoutePolicy, { attempts, elapsedMs }: RetryFacts): boolean {
-  const { maxAttempts, connectTimeoutMs } = policy;
-  if (maxAttempts === null || attempts < maxAttempts) return false;
-  return code !== 'connectFailed' || maxAttempts === 1 || elapsedMs >= connectTimeoutMs;
+function isLastAttempt({ maxAttempts, connectTimeoutMs }: RoutePolicy, facts: RetryFacts): boolean {
+  if (maxAttempts === null || facts.attempts < maxAttempts) return false;
+  const areRefusalsFree = maxAttempts > 1 && facts.elapsedMs < connectTimeoutMs;
+  return !areRefusalsFree || facts.attempts - facts.refusals >= maxAttempts;
 }
