@@ -5,9 +5,12 @@
 // connection, for each request (2.0.1, config.js `createDispatcher`) and never closes it. See docs/design/0007.
 
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
+import { dirname } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { completeUsers } from './kubeconfig-users.ts';
 
 export interface ApiLocation {
   /** `--kubeconfig`; '' for none. */
@@ -16,6 +19,8 @@ export interface ApiLocation {
   readonly apiserverHost: string;
   /** `--certificate-authority`: CA file, used with `apiserverHost`; '' for none. */
   readonly certificateAuthority: string;
+  /** Put before `/var/run/secrets/kubernetes.io/serviceaccount`, where a pod has its token and CA. Default ''. */
+  readonly podRoot?: string;
 }
 
 /** How to send a request right now. */
@@ -113,7 +118,7 @@ async function loadKubeConfig(location: ApiLocation): Promise<KubeConfig> {
   const { kubeconfig, apiserverHost } = location;
   if (kubeconfig !== '') loadFile(config, kubeconfig);
   else if (apiserverHost !== '') config.loadFromClusterAndUser(clusterAt(location), { name: 'none' });
-  else loadFromPod(config);
+  else loadFromPod(config, location.podRoot ?? '');
   if (kubeconfig !== '' && apiserverHost !== '') replaceServer(config, location);
   allowPlainHttp(config);
   if (config.getCurrentCluster() === null) {
@@ -125,19 +130,20 @@ async function loadKubeConfig(location: ApiLocation): Promise<KubeConfig> {
 function loadFile(config: KubeConfig, file: string): void {
   try {
     config.loadFromFile(file);
+    completeUsers(config, readFileSync(file, 'utf8'), dirname(file));
   } catch (error) {
     const why = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
     throw new Error(`kubeconfig ${file} cannot be used: ${why}`, { cause: error });
   }
 }
 
-function loadFromPod(config: KubeConfig): void {
+function loadFromPod(config: KubeConfig, podRoot: string): void {
   if (process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
     throw new Error(
       'where do objects come from? This is no pod of a cluster: give --manifests DIR, --kubeconfig FILE or --apiserver-host URL',
     );
   }
-  config.loadFromCluster();
+  config.loadFromCluster(podRoot);
 }
 
 function clusterAt({ apiserverHost, certificateAuthority }: ApiLocation) {

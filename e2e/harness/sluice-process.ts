@@ -1,0 +1,87 @@
+// A running `sluice serve`, seen from outside: its log, its ports, its metrics, its end.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { ask } from './ask.ts';
+import { until } from './wait.ts';
+
+export const SLUICE_MAIN = fileURLToPath(new URL('../../controller/main.ts', import.meta.url));
+
+export type LogRecord = Readonly<Record<string, unknown>> & { readonly msg?: string };
+
+const freePorts = ['--http-port=0', '--https-port=0', '--healthz-port=0', '--workers=1', '--log-format=json'];
+
+export class SluiceProcess {
+  readonly #child: ChildProcess;
+  readonly #records: LogRecord[] = [];
+  readonly #exit: Promise<number | null>;
+
+  /** Starts it on free ports with one worker. Later flags win over those. */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(process.execPath, [SLUICE_MAIN, 'serve', ...freePorts, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, NODE_OPTIONS: '', ...env },
+    });
+    this.#exit = new Promise((resolve) => this.#child.once('exit', resolve));
+    let rest = '';
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      this.#records.push(...lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line)));
+    });
+  }
+
+  /** Everything it logged. */
+  get records(): readonly LogRecord[] {
+    return this.#records;
+  }
+
+  get isServing(): boolean {
+    return this.find('serving') !== undefined;
+  }
+
+  /** The first record whose message holds the text. */
+  find(text: string): LogRecord | undefined {
+    return this.#records.find(({ msg }) => msg?.includes(text) ?? false);
+  }
+
+  async serving(): Promise<{ readonly httpPort: number; readonly httpsPort: number; readonly healthPort: number }> {
+    const record = await until(
+      'a start',
+      () => this.find('serving') ?? this.#endedRecord(),
+      (found) => found !== undefined,
+    );
+    if (record?.msg !== 'serving') throw new Error(`sluice did not start: ${JSON.stringify(this.#records.slice(-5))}`);
+    return record as unknown as { httpPort: number; httpsPort: number; healthPort: number };
+  }
+
+  /** The value of the one series that begins with `series`, NaN when there is none. */
+  async metric(series: string): Promise<number> {
+    const { healthPort } = await this.serving();
+    const { body } = await ask(healthPort, 'localhost', '/metrics');
+    const line = body.split('\n').find((text) => text.startsWith(`${series} `)) ?? '';
+    return line === '' ? Number.NaN : Number(line.slice(line.lastIndexOf(' ') + 1));
+  }
+
+  async isLeader(): Promise<boolean> {
+    const { healthPort } = await this.serving();
+    const { body } = await ask(healthPort, 'localhost', '/metrics');
+    return /^\S*leader_election_status\{[^}]*\} 1$/m.test(body);
+  }
+
+  /** Ends it in order; resolves with the exit code. */
+  async stop(): Promise<number | null> {
+    this.#child.kill('SIGTERM');
+    return await this.#exit;
+  }
+
+  /** kill -9: no goodbye to anybody. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  #endedRecord(): LogRecord | undefined {
+    return this.#child.exitCode === null ? undefined : { msg: `ended with ${this.#child.exitCode}` };
+  }
+}
