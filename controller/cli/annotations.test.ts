@@ -1,7 +1,7 @@
 // What `sluice annotations` prints.
 
 import { describe, expect, test } from '@jest/globals';
-import { annotations } from '../compile/settings/annotations.ts';
+import { annotations, ownAnnotations } from '../compile/settings/annotations.ts';
 import { renderAnnotations } from './annotations.ts';
 
 describe('renderAnnotations', () => {
@@ -9,6 +9,10 @@ describe('renderAnnotations', () => {
     const parsed = JSON.parse(renderAnnotations('json'));
     expect(parsed.prefix).toBe('nginx.ingress.kubernetes.io');
     expect(parsed.annotations.map(({ name }: { name: string }) => name)).toEqual(annotations.map(({ name }) => name));
+    expect(parsed.own.prefix).toBe('sluice.ingress.kubernetes.io');
+    expect(parsed.own.annotations.map(({ name }: { name: string }) => name)).toEqual(
+      ownAnnotations.map(({ name }) => name),
+    );
     expect(parsed.annotations.find(({ name }: { name: string }) => name === 'limit-allowlist')).toEqual({
       name: 'limit-allowlist',
       aliases: ['limit-whitelist'],
@@ -36,6 +40,11 @@ describe('renderAnnotations', () => {
       expect(lines[index]).toContain(support);
       expect(lines.slice(0, index).findLast((line) => /^[A-Z]/.test(line))).toBe(group);
     }
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^\d+ annotations of Sluice itself, prefix sluice\.ingress\.kubernetes\.io\/: /),
+    );
+    for (const { name } of ownAnnotations)
+      expect(lines.filter((line) => line.startsWith(`  ${name} `))).toHaveLength(1);
     const closing = lines.find((line) => line.startsWith('  auth-url '));
     expect(closing).toMatch(/notYet +High +503 +requests would reach/);
   });

@@ -1,6 +1,6 @@
 // `sluice annotations [--json]`: what Sluice does with each annotation, from the records that the compiler itself uses.
 
-import { annotations, DEFAULT_PREFIX } from '../compile/settings/annotations.ts';
+import { annotations, DEFAULT_PREFIX, OWN_PREFIX, ownAnnotations } from '../compile/settings/annotations.ts';
 import type { AnnotationRecord, OnInvalid, Risk, Scope, Support, WhenUnsupported } from '../compile/settings/record.ts';
 import { renderValue } from '../compile/settings/types.ts';
 
@@ -30,11 +30,16 @@ export const SUPPORT_LEVELS: readonly Support[] = ['full', 'partial', 'notYet', 
 /** Renders the list of all annotations: a table for people, or JSON with a stable shape for programs. Ends in a newline. */
 export function renderAnnotations(format: 'text' | 'json'): string {
   if (format === 'json') {
-    return `${JSON.stringify({ prefix: DEFAULT_PREFIX, annotations: annotations.map(entryOf) }, null, 2)}\n`;
+    const own = { prefix: OWN_PREFIX, annotations: ownAnnotations.map(entryOf) };
+    return `${JSON.stringify({ prefix: DEFAULT_PREFIX, annotations: annotations.map(entryOf), own }, null, 2)}\n`;
   }
-  const groups = groupBy(annotations, ({ group }) => group);
-  const sections = [...groups].map(([group, records]) => [group, ...records.map(renderLine)].join('\n'));
-  return `${[renderSummary(), ...sections].join('\n\n')}\n`;
+  const ownSummary = `${ownAnnotations.length} annotations of Sluice itself, prefix ${OWN_PREFIX}/: ${countsOf(ownAnnotations)}`;
+  return `${[renderSummary(), ...renderGroups(annotations), ownSummary, ...renderGroups(ownAnnotations)].join('\n\n')}\n`;
+}
+
+function renderGroups(records: readonly AnnotationRecord<unknown>[]): string[] {
+  const groups = groupBy(records, ({ group }) => group);
+  return [...groups].map(([group, ofGroup]) => [group, ...ofGroup.map(renderLine)].join('\n'));
 }
 
 function entryOf(record: AnnotationRecord<unknown>): AnnotationEntry {
@@ -59,17 +64,19 @@ function entryOf(record: AnnotationRecord<unknown>): AnnotationEntry {
 }
 
 function renderSummary(): string {
-  const counts = SUPPORT_LEVELS.map((level) => {
-    const count = annotations.filter(({ support }) => support === level).length;
-    return `${count} ${level}`;
-  });
   return [
-    `${annotations.length} annotations, prefix ${DEFAULT_PREFIX}/ (--annotations-prefix): ${counts.join(', ')}`,
+    `${annotations.length} annotations, prefix ${DEFAULT_PREFIX}/ (--annotations-prefix): ${countsOf(annotations)}`,
     '"503": while the annotation asks for what Sluice does not do, the paths of the Ingress answer 503.',
   ].join('\n');
 }
 
-const NAME_WIDTH = Math.max(...annotations.map(({ name }) => name.length));
+function countsOf(records: readonly AnnotationRecord<unknown>[]): string {
+  return SUPPORT_LEVELS.map((level) => `${records.filter(({ support }) => support === level).length} ${level}`).join(
+    ', ',
+  );
+}
+
+const NAME_WIDTH = Math.max(...[...annotations, ...ownAnnotations].map(({ name }) => name.length));
 
 function renderLine(record: AnnotationRecord<unknown>): string {
   const closes = record.support !== 'full' && record.whenUnsupported === 'denyRoutes' ? '503' : '';

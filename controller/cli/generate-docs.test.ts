@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { annotations } from '../compile/settings/annotations.ts';
+import { annotations, ownAnnotations } from '../compile/settings/annotations.ts';
 import { configMapKeys } from '../compile/settings/configmap.ts';
 import { pages, renderAnnotationsPage, renderSettingsPage } from './generate-docs.ts';
 
@@ -14,7 +14,7 @@ describe('generated pages', () => {
 
   test('the annotations page has one row for each annotation', () => {
     const rows = tableRows(renderAnnotationsPage());
-    for (const { name } of annotations) {
+    for (const { name } of [...annotations, ...ownAnnotations]) {
       expect(rows.filter((row) => row.startsWith(`| \`${name}\``) && cellsOf(row) === 7)).toHaveLength(1);
     }
   });

@@ -2,7 +2,7 @@
 // what the code does not. A test compares the files with what this would write.
 
 import { writeFileSync } from 'node:fs';
-import { annotations, DEFAULT_PREFIX } from '../compile/settings/annotations.ts';
+import { annotations, DEFAULT_PREFIX, OWN_PREFIX, ownAnnotations } from '../compile/settings/annotations.ts';
 import { readKeys } from '../compile/settings/configmap.ts';
 import { removedKeys } from '../compile/settings/configmap-removed.ts';
 import type {
@@ -42,10 +42,19 @@ does that.`;
 
 /** Renders docs/annotations.md. */
 export function renderAnnotationsPage(): string {
-  const sections = [...groupBy(annotations, ({ group }) => group)].map(
-    ([group, records]) => `## ${group}\n\n${annotationTable(records)}`,
+  return `${[annotationsIntro(), ...sectionsOf(annotations), ownIntro(), ...sectionsOf(ownAnnotations), unreadSection()].join('\n\n')}\n`;
+}
+
+function sectionsOf(records: readonly AnnotationRecord<unknown>[]): string[] {
+  return [...groupBy(records, ({ group }) => group)].map(
+    ([group, ofGroup]) => `## ${group}\n\n${annotationTable(ofGroup)}`,
   );
-  return `${[annotationsIntro(), ...sections, unreadSection()].join('\n\n')}\n`;
+}
+
+function ownIntro(): string {
+  return `# Sluice's own annotations
+
+What ingress-nginx never had, with the prefix \`${OWN_PREFIX}/\`, whatever \`--annotations-prefix\` says. ${countBySupport(ownAnnotations)}`;
 }
 
 function annotationsIntro(): string {

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from '@jest/globals';
 import type { Ingress } from '../../objects/types.ts';
-import { annotations, annotationsByName } from './annotations.ts';
+import { annotations, annotationsByName, ownAnnotations, ownAnnotationsByName } from './annotations.ts';
 import { configMapKeysByName } from './configmap.ts';
 import { isEqualValue } from './define.ts';
 import type { OnInvalid } from './record.ts';
@@ -201,7 +201,21 @@ describe('the list', () => {
   });
 });
 
-describe.each(annotations.map((record) => [record.name, record] as const))('record %s', (_, record) => {
+describe("Sluice's own", () => {
+  test('no name is one of ingress-nginx, so that values are found by name', () => {
+    const names = ownAnnotations.map(({ name }) => name);
+    expect(names.filter((name) => annotationsByName.has(name))).toEqual([]);
+    expect(ownAnnotationsByName.size).toBe(names.length);
+  });
+
+  test('what is not carried out is said, and nothing of it closes a path', () => {
+    expect(ownAnnotations.filter(({ whenUnsupported }) => whenUnsupported !== 'warn')).toEqual([]);
+  });
+});
+
+const allRecords = [...annotations, ...ownAnnotations].map((record) => [record.name, record] as const);
+
+describe.each(allRecords)('record %s', (_, record) => {
   test('names what is missing unless it is full', () => {
     expect(record.note === '').toBe(record.support === 'full');
     expect(record.note).not.toMatch(/[.;]$/);
@@ -209,7 +223,9 @@ describe.each(annotations.map((record) => [record.name, record] as const))('reco
   });
 
   test('depends on records that exist', () => {
-    for (const name of record.dependsOn) expect(annotationsByName.get(name)?.name).toBe(name);
+    for (const name of record.dependsOn) {
+      expect((annotationsByName.get(name) ?? ownAnnotationsByName.get(name))?.name).toBe(name);
+    }
   });
 
   test('asks for nothing with its default', () => {

@@ -1,14 +1,40 @@
 // ConfigMap keys about error answers, client addresses and limits on every path. ConfigMap reference section E, second
 // half. The address lists close everything while they are not carried out.
 
+import type { Template } from '#proxy/table/template.ts';
 import { configMapFamily } from './define.ts';
 import type { ConfigMapRecord } from './record.ts';
-import { bool, cidrList, integer, statusCode, statusList, textNamed } from './types.ts';
+import { templateNamed } from './template-type.ts';
+import { bool, cidrList, integer, statusCode, statusList } from './types.ts';
 
 const limits = configMapFamily({
   group: 'Errors, address lists and limits',
   support: 'notYet',
   note: 'requests are not limited',
+});
+
+/** Status of requests beyond a rate limit. */
+export const limitReqStatusCode: ConfigMapRecord<number> = limits({
+  key: 'limit-req-status-code',
+  type: statusCode(400, 599),
+  default: 503,
+  doc: 'Status where a request limit is exceeded.',
+});
+
+/** Status of requests beyond a connection limit. */
+export const limitConnStatusCode: ConfigMapRecord<number> = limits({
+  key: 'limit-conn-status-code',
+  type: statusCode(400, 599),
+  default: 503,
+  doc: 'Status where a connection limit is exceeded.',
+});
+
+/** Client key of all limits. */
+export const limitConnZoneVariable: ConfigMapRecord<Template> = limits({
+  key: 'limit-conn-zone-variable',
+  type: templateNamed('nginx variable'),
+  default: [{ kind: 'variable', name: 'remoteAddr' }],
+  doc: 'What tells clients apart for all limits.',
 });
 
 /** All of this file, in the order of the reference. */
@@ -46,22 +72,7 @@ export const limitKeys: readonly ConfigMapRecord<unknown>[] = [
   }),
   limits({ key: 'limit-rate', type: integer, default: 0, doc: 'Bandwidth of one response, KiB per second.' }),
   limits({ key: 'limit-rate-after', type: integer, default: 0, doc: 'First part of a response not slowed, KiB.' }),
-  limits({
-    key: 'limit-req-status-code',
-    type: statusCode(400, 599),
-    default: 503,
-    doc: 'Status where a request limit is exceeded.',
-  }),
-  limits({
-    key: 'limit-conn-status-code',
-    type: statusCode(400, 599),
-    default: 503,
-    doc: 'Status where a connection limit is exceeded.',
-  }),
-  limits({
-    key: 'limit-conn-zone-variable',
-    type: textNamed('nginx variable'),
-    default: '$binary_remote_addr',
-    doc: 'What tells clients apart for all limits.',
-  }),
+  limitReqStatusCode,
+  limitConnStatusCode,
+  limitConnZoneVariable,
 ];

@@ -1,5 +1,6 @@
 // Settings of listeners and connections for the routing table, from the ConfigMap alone.
 
+import { defaultHttp2 } from '#proxy/table/defaults.ts';
 import type { GlobalSettings } from '#proxy/table/types.ts';
 import { workerShutdownTimeout } from './configmap-engine.ts';
 import { computeFullForwardedFor, proxyRealIpCidr, useForwardedHeaders } from './configmap-forwarding.ts';
@@ -66,6 +67,7 @@ function clientSettings(values: GlobalValues) {
     maxHeaderLineBytes: bytes,
     maxHeadBytes: count * bytes,
     maxHeaderCount: MAX_HEADER_COUNT,
+    http2: defaultHttp2,
     allowUnderscoreHeaders: values.get(enableUnderscoresInHeaders),
   };
 }

@@ -1,8 +1,10 @@
 // Annotations that choose how an endpoint is picked. Annotation reference section 7.
 
+import type { Template } from '#proxy/table/template.ts';
 import { annotationFamily } from './define.ts';
 import type { AnnotationRecord } from './record.ts';
-import { bool, integer, oneOf, textNamed } from './types.ts';
+import { templateNamed } from './template-type.ts';
+import { bool, integer, oneOf } from './types.ts';
 import { variableChars } from './validators.ts';
 
 const balancing = annotationFamily({
@@ -36,12 +38,13 @@ export const loadBalance: AnnotationRecord<
 });
 
 /** Key of consistent hashing. */
-export const upstreamHashBy: AnnotationRecord<string> = balancing({
+export const upstreamHashBy: AnnotationRecord<Template> = balancing({
   name: 'upstream-hash-by',
-  type: textNamed('variables and text'),
+  type: templateNamed('variables and text'),
   validate: variableChars,
   risk: 'High',
   onInvalid: 'rejectIngress',
+  onUnparsable: 'useDefault',
   doc: 'Requests with an equal key go to the same endpoint, e.g. `$request_uri`.',
 });
 

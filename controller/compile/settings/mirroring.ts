@@ -1,7 +1,9 @@
 // Annotations that send a copy of each request elsewhere. Annotation reference section 12.
 
+import type { Template } from '#proxy/table/template.ts';
 import { annotationFamily } from './define.ts';
 import type { AnnotationRecord } from './record.ts';
+import { templateNamed } from './template-type.ts';
 import { type OnOff, onOff, textNamed } from './types.ts';
 import { serverName } from './validators.ts';
 
@@ -14,9 +16,9 @@ const mirroring = annotationFamily({
 });
 
 /** Where copies go. */
-export const mirrorTarget: AnnotationRecord<string> = mirroring({
+export const mirrorTarget: AnnotationRecord<Template> = mirroring({
   name: 'mirror-target',
-  type: textNamed('URL, variables allowed'),
+  type: templateNamed('URL, variables allowed'),
   validate: serverName,
   risk: 'High',
   dependsOn: [],

@@ -8,6 +8,8 @@ import { authRealm } from './auth.ts';
 import { canary, canaryWeight } from './canary.ts';
 import { allowlistSourceRange } from './ip-lists.ts';
 import { enableOpentelemetry, opentelemetryTrustIncomingSpan } from './observability.ts';
+import { activePath, slowStart } from './own-health.ts';
+import { hedgeAfter } from './own-overload.ts';
 import { type ParsedAnnotations, parseAnnotations } from './parse-annotations.ts';
 import { proxyBodySize, proxyReadTimeout } from './proxying.ts';
 import { permanentRedirect, sslRedirect } from './redirects.ts';
@@ -299,19 +301,50 @@ describe('prefixes', () => {
     ]);
   });
 
-  test("Sluice's own prefix has no annotations yet", () => {
-    const { diagnostics } = parseAnnotations(ingressWith({ 'sluice.ingress.kubernetes.io/fast': 'true' }), {
-      prefix: DEFAULT_PREFIX,
-      validation: true,
-      global: settings({}).values,
-    });
-    expect(diagnostics).toMatchObject([
-      {
-        severity: 'warning',
-        reason: 'AnnotationUnknown',
-        field: 'metadata.annotations[sluice.ingress.kubernetes.io/fast]',
+  describe("Sluice's own prefix", () => {
+    const parseOwn = (given: Readonly<Record<string, string>>, prefix: string = DEFAULT_PREFIX) => {
+      const entries = Object.entries(given).map(([name, text]) => [`sluice.ingress.kubernetes.io/${name}`, text]);
+      const context = { prefix, validation: true, global: settings({}).values };
+      return parseAnnotations(ingressWith(Object.fromEntries(entries)), context);
+    };
+
+    test.each([DEFAULT_PREFIX, 'ingress.example.com', 'sluice.ingress.kubernetes.io'])(
+      'is read beside %s',
+      (prefix) => {
+        const { values, diagnostics } = parseOwn({ 'slow-start': '30s' }, prefix);
+        expect(values.get(slowStart)).toBe(30_000);
+        expect(diagnostics).toMatchObject([
+          {
+            reason: 'AnnotationNotSupported',
+            field: 'metadata.annotations[sluice.ingress.kubernetes.io/slow-start]',
+            message: expect.stringContaining('new endpoints get their full share at once'),
+          },
+        ]);
       },
-    ]);
+    );
+
+    test.each([
+      ['slow-stat', 'annotation "slow-stat" is unknown (did you mean slow-start?); it has no effect'],
+      [
+        'load-balance',
+        'annotation "load-balance" is one of ingress-nginx and is not read under sluice.ingress.kubernetes.io; it has no effect',
+      ],
+    ])('does not know %s', (name, message) => {
+      expect(messages(parseOwn({ [name]: 'x' }))).toEqual([message]);
+    });
+
+    test('its names are not read under another prefix', () => {
+      const parsed = parse({ 'slow-start': '30s' });
+      expect(parsed.values.get(slowStart)).toBe(0);
+      expect(messages(parsed)).toEqual(['annotation "slow-start" is unknown; it has no effect']);
+    });
+
+    test('an invalid value leaves the default, and a name without its switch does nothing', () => {
+      const { values, diagnostics } = parseOwn({ 'hedge-after': '0', 'active-check-path': '/up' });
+      expect(values.get(hedgeAfter)).toBeNull();
+      expect(values.get(activePath)).toBe('/');
+      expect(diagnostics.map(({ reason }) => reason)).toEqual(['AnnotationNoEffect', 'AnnotationParsingFailed']);
+    });
   });
 });
 

@@ -13,7 +13,7 @@ import {
   fieldOf,
   type PrefixedAnnotations,
 } from './annotation-gates.ts';
-import { annotationsByName } from './annotations.ts';
+import { type AnnotationsByName, annotationsByName, OWN_PREFIX, ownAnnotationsByName } from './annotations.ts';
 import { enableGlobalAuth } from './auth.ts';
 import { globalAuthUrl } from './configmap-auth.ts';
 import { allowSnippetAnnotations } from './configmap-security.ts';
@@ -52,6 +52,8 @@ export interface ParsedAnnotations {
 interface Reading {
   readonly record: AnnotationRecord<unknown>;
   readonly name: string;
+  /** Path in the object. */
+  readonly field: string;
   readonly text: string;
   readonly result:
     | { readonly ok: true; readonly value: unknown }
@@ -61,15 +63,15 @@ interface Reading {
 /** Parses all annotations of an Ingress. Cost is about linear in their number and length. */
 export function parseAnnotations(ingress: Ingress, context: AnnotationContext): ParsedAnnotations {
   const { prefix, global } = context;
-  const own = annotationsUnder(ingress, prefix);
-  const { readings, findings: absent } = readAll(own, context);
-  const judged = judge(readings, ingress, prefix);
+  const sets = prefixedAnnotations(ingress, prefix);
+  const { readings, findings: absent } = readAll(sets, context);
+  const judged = judge(readings, ingress);
   const values = annotationValuesOf(judged, global);
   const findings = [
-    ...checkRisk(own, prefix, global),
-    ...checkWords(own, prefix, global),
+    ...sets.flatMap((set) => checkRisk(set, global)),
+    ...sets.flatMap((set) => checkWords(set, global)),
     ...checkPrefixes(ingress, prefix),
-    ...checkNames(own, prefix),
+    ...sets.flatMap(checkNames),
     ...absent,
     ...judged.findings,
     ...globalDenials(values, global),
@@ -77,7 +79,18 @@ export function parseAnnotations(ingress: Ingress, context: AnnotationContext): 
   return { values, verdict: verdictOf(findings), findings, diagnostics: diagnosticsOf(findings, ingress) };
 }
 
-function annotationsUnder(ingress: Ingress, prefix: string): PrefixedAnnotations {
+/** Those under the configured prefix, then Sluice's own. Who configures Sluice's prefix reads all names under it. */
+function prefixedAnnotations(ingress: Ingress, prefix: string): PrefixedAnnotations[] {
+  const texts = annotationsUnder(ingress, prefix);
+  if (prefix === OWN_PREFIX) return [{ prefix, texts, records: allByName }];
+  const own = annotationsUnder(ingress, OWN_PREFIX);
+  const set = { prefix, texts, records: annotationsByName };
+  return own.size === 0 ? [set] : [set, { prefix: OWN_PREFIX, texts: own, records: ownAnnotationsByName }];
+}
+
+const allByName: AnnotationsByName = new Map([...annotationsByName, ...ownAnnotationsByName]);
+
+function annotationsUnder(ingress: Ingress, prefix: string): PrefixedAnnotations['texts'] {
   const start = `${prefix}/`;
   const entries = Object.entries(ingress.meta.annotations).filter(([key]) => key.startsWith(start));
   return new Map(
@@ -94,16 +107,19 @@ interface Readings {
   readonly findings: readonly Finding[];
 }
 
-function readAll(own: PrefixedAnnotations, context: AnnotationContext): Readings {
+function readAll(sets: readonly PrefixedAnnotations[], context: AnnotationContext): Readings {
   const readings = new Map<string, Reading>();
   const findings: Finding[] = [];
   const allowSnippets = context.global.get(allowSnippetAnnotations);
-  for (const [name, text] of own) {
-    const record = annotationsByName.get(name);
-    if (record === undefined) continue;
-    const absent = whyAbsent(name, text, record, own, allowSnippets);
-    if (absent === null) readings.set(record.name, { record, name, text, result: readText(record, text, context) });
-    else findings.push({ ...absent, field: fieldOf(context.prefix, name) });
+  for (const { prefix, texts, records } of sets) {
+    for (const [name, text] of texts) {
+      const record = records.get(name);
+      if (record === undefined) continue;
+      const field = fieldOf(prefix, name);
+      const absent = whyAbsent(name, text, record, texts, allowSnippets);
+      if (absent !== null) findings.push({ ...absent, field });
+      else readings.set(record.name, { record, name, field, text, result: readText(record, text, context) });
+    }
   }
   return { readings, findings };
 }
@@ -113,7 +129,7 @@ function whyAbsent(
   name: string,
   text: string,
   record: AnnotationRecord<unknown>,
-  own: PrefixedAnnotations,
+  texts: PrefixedAnnotations['texts'],
   allowSnippets: boolean,
 ): Omit<Finding, 'field'> | null {
   if (trimLines(text) === '') {
@@ -125,7 +141,7 @@ function whyAbsent(
     return absence('warning', 'SnippetsNotAllowed', problem);
   }
   if (name === record.name) return null;
-  const winner = [record.name, ...record.aliases].find((candidate) => trimLines(own.get(candidate) ?? '') !== '');
+  const winner = [record.name, ...record.aliases].find((candidate) => trimLines(texts.get(candidate) ?? '') !== '');
   return winner === name
     ? null
     : absence('warning', 'AnnotationOverruled', `${name} is ignored, since ${winner} is set`);
@@ -149,14 +165,13 @@ interface Judgement {
 }
 
 /** Decides what each reading does. Readings whose switch is off do nothing, whatever they say. */
-function judge(readings: ReadonlyMap<string, Reading>, ingress: Ingress, prefix: string): Judgement {
+function judge(readings: ReadonlyMap<string, Reading>, ingress: Ingress): Judgement {
   const valid = new Map<string, unknown>();
   const builtInOnly = new Set<string>();
   const ignoredGroups = new Set<string>();
   const findings: Finding[] = [];
   for (const reading of readings.values()) {
-    const { record, result } = reading;
-    const field = fieldOf(prefix, reading.name);
+    const { record, result, field } = reading;
     if (!isSwitchedOn(record, readings)) {
       findings.push({ ...withoutSwitch(reading), field });
     } else if (result.ok) {

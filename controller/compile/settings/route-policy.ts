@@ -1,9 +1,12 @@
 // How requests of one Ingress are forwarded: annotations over ConfigMap over the defaults of ingress-nginx.
 
+import type { RetryBudget } from '#proxy/table/route-settings.ts';
 import type { RoutePolicy } from '#proxy/table/types.ts';
 import { retryNonIdempotent } from './configmap-proxying.ts';
 import { timerMs } from './durations.ts';
+import { bandwidthLimit } from './limit-filters.ts';
 import { enableAccessLog } from './observability.ts';
+import { hedgeAfter, perTryTimeout, retryBudget, retryBudgetMin } from './own-overload.ts';
 import {
   clientBodyBufferSize,
   proxyBodySize,
@@ -15,33 +18,41 @@ import {
   proxyRequestBuffering,
   proxySendTimeout,
 } from './proxying.ts';
-import type { AnnotationRecord, AnnotationValues, GlobalValues } from './record.ts';
+import type { AnnotationValues, GlobalValues } from './record.ts';
 import { type NextUpstreamWord, retryConditions } from './retry-words.ts';
+import { requiredValue } from './values.ts';
 
 /** The policy for all paths of an Ingress. Denied Ingresses have one too; it is never used. */
 export function routePolicy(values: AnnotationValues, global: GlobalValues): RoutePolicy {
-  const retryTimeout = required(proxyNextUpstreamTimeout, values);
+  const retryTimeout = requiredValue(proxyNextUpstreamTimeout, values);
+  const hedgeAfterMs = values.get(hedgeAfter);
   return {
     protocol: 'http',
-    connectTimeoutMs: timerMs(required(proxyConnectTimeout, values)),
-    sendTimeoutMs: timerMs(required(proxySendTimeout, values)),
-    readTimeoutMs: timerMs(required(proxyReadTimeout, values)),
-    maxBodyBytes: nullIfZero(required(proxyBodySize, values)),
-    maxAttempts: nullIfZero(required(proxyNextUpstreamTries, values)),
+    connectTimeoutMs: timerMs(requiredValue(proxyConnectTimeout, values)),
+    sendTimeoutMs: timerMs(requiredValue(proxySendTimeout, values)),
+    readTimeoutMs: timerMs(requiredValue(proxyReadTimeout, values)),
+    maxBodyBytes: nullIfZero(requiredValue(proxyBodySize, values)),
+    maxAttempts: nullIfZero(requiredValue(proxyNextUpstreamTries, values)),
     retryTimeoutMs: retryTimeout === 0 ? null : timerMs(retryTimeout),
     retryOn: retryConditions(retryWords(values, global)),
-    perTryTimeoutMs: null,
-    retryBudget: null,
-    bufferRequestBytes: required(proxyRequestBuffering, values) === 'on' ? required(clientBodyBufferSize, values) : 0,
-    hedge: null,
-    bandwidth: null,
-    accessLog: required(enableAccessLog, values),
+    perTryTimeoutMs: values.get(perTryTimeout),
+    retryBudget: budget(values),
+    bufferRequestBytes:
+      requiredValue(proxyRequestBuffering, values) === 'on' ? requiredValue(clientBodyBufferSize, values) : 0,
+    hedge: hedgeAfterMs === null ? null : { afterMs: hedgeAfterMs },
+    bandwidth: bandwidthLimit(values),
+    accessLog: requiredValue(enableAccessLog, values),
   };
+}
+
+function budget(values: AnnotationValues): RetryBudget | null {
+  const percent = values.get(retryBudget);
+  return percent === null ? null : { percent, minPerSecond: requiredValue(retryBudgetMin, values) };
 }
 
 /** `retry-non-idempotent` adds its word to every list, as ingress-nginx's `buildNextUpstream` does. */
 function retryWords(values: AnnotationValues, global: GlobalValues): readonly NextUpstreamWord[] {
-  const words = required(proxyNextUpstream, values);
+  const words = requiredValue(proxyNextUpstream, values);
   if (!global.get(retryNonIdempotent) || words.includes('non_idempotent')) return words;
   return [...words, 'non_idempotent'];
 }
@@ -49,11 +60,4 @@ function retryWords(values: AnnotationValues, global: GlobalValues): readonly Ne
 /** 0 means "no limit" in nginx; the table says so in its own way. */
 function nullIfZero(value: number): number | null {
   return value === 0 ? null : value;
-}
-
-function required<T>(record: AnnotationRecord<T>, values: AnnotationValues): T {
-  const value = values.get(record);
-  // Only a record without default gives null, and every record used here has one.
-  if (value === null) throw new Error(`annotation record ${record.name} has no default`);
-  return value;
 }

@@ -7,6 +7,7 @@ import {
   bool,
   buffers,
   cidrList,
+  decimalFrom,
   fraction,
   goDuration,
   headerNames,
@@ -27,7 +28,9 @@ import {
   size,
   statusCode,
   statusList,
+  statusRange,
   text,
+  timeFromOne,
   wordList,
 } from './types.ts';
 
@@ -171,6 +174,8 @@ describe('renderValue', () => {
     ['buffers', buffers, { count: 4, bytes: 8192 }, '4 8k'],
     ['time', nginxTime, 3_600_000, '3600s'],
     ['time in ms', goDuration, 1500, '1500ms'],
+    ['one status', statusRange, { min: 204, max: 204 }, '204'],
+    ['statuses', statusRange, { min: 200, max: 399 }, '200-399'],
     ['optional unset', optional(size), null, 'unset'],
     ['optional set', optional(size), 4096, '4k'],
   ];
@@ -203,4 +208,37 @@ test('integer agrees with its grammar for any text', () => {
       expect(integer.parse(input).ok).toBe(isInteger);
     }),
   );
+});
+
+describe("types of Sluice's own annotations", () => {
+  const half = decimalFrom(0.5, 2);
+  test.each<[string, ValueType<unknown>, string, unknown]>([
+    ['a decimal', half, '1.25', 1.25],
+    ['the lowest', half, '0.5', 0.5],
+    ['a whole number', half, '2', 2],
+    ['a time', timeFromOne, '1500ms', 1500],
+    ['seconds without unit', timeFromOne, '3', 3000],
+    ['the longest time', timeFromOne, '2147483647ms', 2_147_483_647],
+    ['a status', statusRange, '204', { min: 204, max: 204 }],
+    ['a range', statusRange, ' 200-399 ', { min: 200, max: 399 }],
+  ])('%s: %s', (_, type, text, value) => {
+    expect(type.parse(text)).toEqual({ ok: true, value });
+  });
+
+  test.each<[ValueType<unknown>, string, string]>([
+    [half, '0.4', 'is below 0.5'],
+    [half, '2.1', 'is above 2'],
+    [half, '1e0', 'is not a decimal number'],
+    [half, '-1', 'is not a decimal number'],
+    [half, '', 'is not a decimal number'],
+    [timeFromOne, '0', 'is no time at all'],
+    [timeFromOne, '2147483648ms', 'is out of range'],
+    [timeFromOne, 'soon', 'is not a time'],
+    [statusRange, '399-200', 'ends before it starts'],
+    [statusRange, '99', 'is not a status code'],
+    [statusRange, '200-700', 'is not a status code'],
+    [statusRange, '200-', 'is not a status code'],
+  ])('%# refuses %j', (type, text, why) => {
+    expect(type.parse(text)).toEqual({ ok: false, why: expect.stringContaining(why) });
+  });
 });

@@ -4,6 +4,7 @@
 // none uses a regular expression that can back-track badly: whoever may write an Ingress chooses the text.
 
 import { parseCidr } from './cidr.ts';
+import { MAX_TIMER_MS } from './durations.ts';
 import type { Parsed, Risk, ValueType } from './record.ts';
 
 function ok<T>(value: T): Parsed<T> {
@@ -87,6 +88,19 @@ export const fraction: ValueType<number> = {
     return value <= 1 ? ok(value) : no('is above 1');
   },
 };
+
+/** A decimal number with a lowest and a highest value, both included. */
+export function decimalFrom(min: number, max: number): ValueType<number> {
+  return {
+    describe: `number from ${min} to ${max}`,
+    parse: (text) => {
+      if (!/^\d{1,9}(?:\.\d{1,9})?$/.test(text)) return no('is not a decimal number');
+      const value = Number(text);
+      if (value < min) return no(`is below ${min}`);
+      return value > max ? no(`is above ${max}`) : ok(value);
+    },
+  };
+}
 
 /** Any text, trimmed line by line. */
 export const text: ValueType<string> = { describe: 'text', parse: (value) => ok(trimLines(value)) };
@@ -274,6 +288,35 @@ export const nginxTime: ValueType<number> = {
 function renderTime(ms: number): string {
   return ms % SECOND_MS === 0 ? `${ms / SECOND_MS}s` : `${ms}ms`;
 }
+
+/** As `nginxTime`, but not zero and not longer than a timer can run. */
+export const timeFromOne: ValueType<number> = {
+  ...nginxTime,
+  parse: (value) => {
+    const parsed = nginxTime.parse(value);
+    if (!parsed.ok) return parsed;
+    if (parsed.value === 0) return no('is no time at all');
+    return parsed.value > MAX_TIMER_MS ? no('is out of range') : parsed;
+  },
+};
+
+/** Statuses from `min` to `max`, both included. */
+export interface StatusRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** `200` or `200-399`. */
+export const statusRange: ValueType<StatusRange> = {
+  describe: 'status code or range (`200-399`)',
+  parse: (value) => {
+    const [, low = '', high = low] = /^(\d{3})(?:-(\d{3}))?$/.exec(value.trim()) ?? [];
+    const [min, max] = [Number(low), Number(high)];
+    if (low === '' || min < 100 || max > 599) return no('is not a status code or range from 100 to 599');
+    return min > max ? no('is a range that ends before it starts') : ok({ min, max });
+  },
+  render: ({ min, max }) => (min === max ? String(min) : `${min}-${max}`),
+};
 
 const GO_UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: SECOND_MS, m: 60 * SECOND_MS, h: 3600 * SECOND_MS };
 

@@ -103,6 +103,11 @@ export const serverNames: Validator = (text) => {
 /** One server name pattern: `upstream-vhost`, `mirror-target`, `proxy-ssl-name`. */
 export const serverName: Validator = (text) => regexChars(text.trim());
 
+/** Path of a probe: absolute, printable, no fragment. */
+export const probePath = pattern(/^\/[!"$-~]*$/, 'a path that starts with /', SPACES_COUNT);
+/** One host name or address, with or without port. */
+export const hostName = pattern(/^[A-Za-z0-9._:[\]-]+$/, 'letters, digits and -._:[]', SPACES_COUNT);
+
 /** DNS-1035 label, as the API server wants it of a Service name. */
 export const serviceName: Validator = (text) =>
   /^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(text) ? null : 'is not a Service name (DNS-1035 label)';

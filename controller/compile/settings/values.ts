@@ -2,6 +2,13 @@
 
 import type { AnnotationRecord, AnnotationValues, ConfigMapRecord, GlobalDenial, GlobalValues } from './record.ts';
 
+/** Value of a record that has a default. Throws for one that has none: a mistake in the code, not in an Ingress. */
+export function requiredValue<T>(record: AnnotationRecord<T>, values: AnnotationValues): T {
+  const value = values.get(record);
+  if (value === null) throw new Error(`annotation record ${record.name} has no default`);
+  return value;
+}
+
 /** What parsing a ConfigMap gave. */
 export interface ConfigMapReading {
   /** Valid values by key. */

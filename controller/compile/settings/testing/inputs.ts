@@ -1,7 +1,7 @@
 // Small objects for the tests of this folder.
 
 import type { ConfigMap, Ingress, IngressPath, ObjectMeta } from '../../../objects/types.ts';
-import { DEFAULT_PREFIX } from '../annotations.ts';
+import { DEFAULT_PREFIX, OWN_PREFIX } from '../annotations.ts';
 import { type ParsedAnnotations, parseAnnotations } from '../parse-annotations.ts';
 import { type ParsedConfigMap, parseConfigMap } from '../parse-configmap.ts';
 
@@ -58,6 +58,21 @@ export function parse(
   return parseAnnotations(ingressWith(prefixed(annotations), paths), {
     prefix: DEFAULT_PREFIX,
     validation,
+    global: settings(data).values,
+  });
+}
+
+/** Parses Sluice's own annotations by their name without prefix, beside some of ingress-nginx. */
+export function parseOwn(
+  own: Readonly<Record<string, string>>,
+  { data = {} }: Pick<ParseOptions, 'data'> = {},
+  beside: Readonly<Record<string, string>> = {},
+): ParsedAnnotations {
+  const entries = Object.entries(own).map(([name, text]) => [`${OWN_PREFIX}/${name}`, text] as const);
+  const all = { ...prefixed(beside), ...Object.fromEntries(entries) };
+  return parseAnnotations(ingressWith(all), {
+    prefix: DEFAULT_PREFIX,
+    validation: true,
     global: settings(data).values,
   });
 }

@@ -1,0 +1,103 @@
+// Sluice's own annotations against overload: circuit breaking of an upstream, and bounds on further attempts.
+
+import { annotationFamily } from './define.ts';
+import type { AnnotationRecord } from './record.ts';
+import { integerFrom, timeFromOne } from './types.ts';
+
+const breaking = annotationFamily({
+  group: 'Circuit breaking (Sluice)',
+  scope: 'service',
+  support: 'notYet',
+  note: 'requests and connections are not limited',
+});
+const BREAKERS = ['max-connections', 'max-requests', 'max-connections-per-endpoint', 'max-requests-per-endpoint'];
+
+function breaker(name: string, doc: string): AnnotationRecord<number> {
+  return breaking({ name, type: integerFrom(0), default: 0, risk: 'Low', doc: `${doc}; \`0\` is no limit.` });
+}
+
+export const maxConnections = breaker('max-connections', 'Connections to all endpoints of the Service together');
+export const maxRequests = breaker('max-requests', 'Requests at one time to all endpoints of the Service together');
+export const maxConnectionsPerEndpoint = breaker('max-connections-per-endpoint', 'Connections to each endpoint');
+export const maxRequestsPerEndpoint = breaker('max-requests-per-endpoint', 'Requests at one time to each endpoint');
+
+export const maxPending: AnnotationRecord<number> = breaking({
+  name: 'max-pending',
+  type: integerFrom(0, 100_000),
+  default: 100,
+  risk: 'Low',
+  dependsOn: BREAKERS,
+  doc: 'Requests over a limit that may wait for a place; further ones are answered 503 with Retry-After.',
+});
+
+export const pendingTimeout: AnnotationRecord<number> = breaking({
+  name: 'pending-timeout',
+  type: timeFromOne,
+  default: 1000,
+  risk: 'Low',
+  dependsOn: BREAKERS,
+  doc: 'How long a request may wait for a place.',
+});
+
+export const retryAfter: AnnotationRecord<number> = breaking({
+  name: 'retry-after',
+  type: integerFrom(1, 86_400, 'seconds, 1 or more'),
+  default: 1,
+  risk: 'Low',
+  dependsOn: BREAKERS,
+  doc: 'Retry-After of those answers.',
+});
+
+const attempts = annotationFamily({ group: 'Further attempts (Sluice)', scope: 'path', support: 'notYet' });
+
+/** Milliseconds. */
+export const perTryTimeout: AnnotationRecord<number> = attempts({
+  name: 'per-try-timeout',
+  type: timeFromOne,
+  risk: 'Low',
+  doc: 'Time from the start of an attempt to the head of its response; beyond it the next endpoint is tried.',
+  note: 'only proxy-connect-timeout and proxy-read-timeout end an attempt',
+});
+
+/** Percent. */
+export const retryBudget: AnnotationRecord<number> = attempts({
+  name: 'retry-budget',
+  type: integerFrom(0, 100, 'percent, 0 to 100'),
+  risk: 'Low',
+  doc: 'Percent of the recent requests of a path that may be further attempts, so that retries do not become a storm.',
+  note: 'only proxy-next-upstream-tries limits further attempts',
+});
+
+export const retryBudgetMin: AnnotationRecord<number> = attempts({
+  name: 'retry-budget-min',
+  type: integerFrom(0, 100_000),
+  default: 10,
+  risk: 'Low',
+  dependsOn: ['retry-budget'],
+  doc: 'Further attempts per second that `retry-budget` always allows.',
+  note: 'only proxy-next-upstream-tries limits further attempts',
+});
+
+/** Milliseconds. */
+export const hedgeAfter: AnnotationRecord<number> = attempts({
+  name: 'hedge-after',
+  type: timeFromOne,
+  risk: 'Medium',
+  doc: 'Sends an idempotent request to a second endpoint as well when the first has not answered within this time.',
+  note: 'each request is at one endpoint at a time',
+});
+
+/** All of this file. */
+export const ownOverloadAnnotations: readonly AnnotationRecord<unknown>[] = [
+  maxConnections,
+  maxRequests,
+  maxConnectionsPerEndpoint,
+  maxRequestsPerEndpoint,
+  maxPending,
+  pendingTimeout,
+  retryAfter,
+  perTryTimeout,
+  retryBudget,
+  retryBudgetMin,
+  hedgeAfter,
+];
