@@ -1,16 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { EndpointLoad } from './balancer.ts';
 import { RoundRobin } from './round-robin.ts';
+import { fakeEndpoints, named, pickMany, shares } from './testing/endpoints.ts';
 
-const pool: readonly EndpointLoad[] = 'abcdef'.split('').map((key) => ({ key, inFlight: 0 }));
-const named = (names: string): EndpointLoad[] => pool.filter((endpoint) => names.includes(endpoint.key));
+const pool = fakeEndpoints('abcdef');
 
-function picks(balancer: RoundRobin, endpoints: readonly EndpointLoad[], count: number): string {
-  return Array.from({ length: count }, () => endpoints[balancer.pick(endpoints, null)]?.key ?? '-').join('');
+function roundRobin(start: number, names: string): RoundRobin<(typeof pool)[number]> {
+  const balancer = new RoundRobin<(typeof pool)[number]>(start);
+  balancer.update([], named(pool, names));
+  return balancer;
 }
 
-describe('pick', () => {
+describe('equal weights', () => {
   test.each([
     [0, 'abc', 'abcabc'],
     [1, 'abc', 'bcabca'],
@@ -18,29 +19,81 @@ describe('pick', () => {
     [5, 'a', 'aaaaaa'],
     [3, '', '------'],
   ])('starting at %d over "%s" gives %s', (start, names, want) => {
-    expect(picks(new RoundRobin(start), named(names), 6)).toBe(want);
+    expect(pickMany(roundRobin(start, names), 6)).toBe(want);
   });
 
-  test('tried endpoints are passed over; all tried gives -1', () => {
-    const balancer = new RoundRobin(0);
-    const list = named('abc');
-    expect(balancer.pick(list, named('a'))).toBe(1);
-    expect(balancer.pick(list, named('c'))).toBe(0);
-    expect(balancer.pick(list, named('abc'))).toBe(-1);
-    expect(balancer.pick(list, null)).toBe(1);
+  test('tried endpoints are passed over; all tried gives null', () => {
+    const balancer = roundRobin(0, 'abc');
+    expect(balancer.pick(named(pool, 'a'))?.key).toBe('b');
+    expect(balancer.pick(named(pool, 'c'))?.key).toBe('a');
+    expect(balancer.pick(named(pool, 'abc'))).toBeNull();
+    expect(balancer.pick(null)?.key).toBe('b');
   });
 
-  test('over whole rounds every endpoint is picked equally often', () => {
+  test('W workers that each make few picks starve no endpoint: counts differ by at most W', () => {
     fc.assert(
-      fc.property(fc.nat(), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 5 }), (start, size, rounds) => {
-        const got = picks(new RoundRobin(start), pool.slice(0, size), size * rounds);
-        for (const { key } of pool.slice(0, size)) expect(got.split(key)).toHaveLength(rounds + 1);
-      }),
+      fc.property(
+        fc.array(fc.nat(1000), { minLength: 1, maxLength: 8 }),
+        fc.integer({ min: 1, max: 40 }),
+        (starts, n) => {
+          const got = shares(starts.map((start) => pickMany(roundRobin(start, 'abcd'), n)).join(''));
+          const counts = 'abcd'.split('').map((name) => got.get(name) ?? 0);
+          expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(starts.length);
+        },
+      ),
     );
   });
 });
 
-describe('onEndpointsChanged', () => {
+describe('unequal weights', () => {
+  test.each([
+    ['511', 'aabacaa'],
+    ['123', 'cbacbc'],
+    ['4211', 'abacdaba'],
+  ])('weights %s give nginx’s smooth order %s', (weights, want) => {
+    const endpoints = fakeEndpoints('abcd'.slice(0, weights.length));
+    endpoints.forEach((endpoint, at) => {
+      endpoint.weight = Number(weights[at]);
+    });
+    const balancer = new RoundRobin<(typeof endpoints)[number]>(0);
+    balancer.update([], endpoints);
+    expect(pickMany(balancer, want.length * 2)).toBe(want + want);
+  });
+
+  test('over whole rounds every endpoint gets exactly its weight, from any start and weights', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 6 }),
+        fc.nat(50),
+        (weights, start) => {
+          const endpoints = fakeEndpoints('abcdef'.slice(0, weights.length));
+          endpoints.forEach((endpoint, at) => {
+            endpoint.weight = weights[at] ?? 1;
+          });
+          const balancer = new RoundRobin<(typeof endpoints)[number]>(start);
+          balancer.update([], endpoints);
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          const got = shares(pickMany(balancer, total * 3));
+          const isUniform = weights.every((weight) => weight === weights[0]);
+          for (const [at, endpoint] of endpoints.entries()) {
+            expect(got.get(endpoint.key)).toBe(isUniform ? 3 * (weights[0] ?? 1) : 3 * (weights[at] ?? 0));
+          }
+        },
+      ),
+    );
+  });
+
+  test('tried endpoints are passed over and lose nothing', () => {
+    const endpoints = fakeEndpoints('abc');
+    for (const endpoint of endpoints) if (endpoint.key === 'a') endpoint.weight = 2;
+    const balancer = new RoundRobin<(typeof endpoints)[number]>(0);
+    balancer.update([], endpoints);
+    expect(balancer.pick(named(endpoints, 'a'))?.key).toBe('b');
+    expect(balancer.pick(named(endpoints, 'abc'))).toBeNull();
+  });
+});
+
+describe('the place is kept when endpoints change', () => {
   test.each([
     ['the endpoint in turn stays: it is next', 'abc', 1, 'bc', 'bc'],
     ['the endpoint in turn goes: the next one that stays', 'abcd', 1, 'ad', 'da'],
@@ -49,27 +102,41 @@ describe('onEndpointsChanged', () => {
     ['all are replaced: somewhere valid', 'ab', 1, 'cd', 'dc'],
     ['to nothing', 'ab', 1, '', '--'],
   ])('%s', (_name, before, picked, after, want) => {
-    const balancer = new RoundRobin(0);
-    picks(balancer, named(before), picked);
-    balancer.onEndpointsChanged(named(before), named(after));
-    expect(picks(balancer, named(after), Math.max(after.length, 2))).toBe(want);
+    const balancer = roundRobin(0, before);
+    pickMany(balancer, picked);
+    balancer.update([], named(pool, after));
+    expect(pickMany(balancer, Math.max(after.length, 2))).toBe(want);
   });
 
   test('from nothing the random start counts', () => {
-    const balancer = new RoundRobin(2);
-    balancer.onEndpointsChanged([], named('abc'));
-    expect(picks(balancer, named('abc'), 3)).toBe('cab');
+    const balancer = roundRobin(2, '');
+    balancer.update([], named(pool, 'abc'));
+    expect(pickMany(balancer, 3)).toBe('cab');
   });
 
   test('endpoints that stay through any change are picked within one round', () => {
     const subset = fc.subarray([...pool], { minLength: 1 });
     fc.assert(
       fc.property(fc.nat(20), fc.nat(20), subset, subset, (start, picked, before, after) => {
-        const balancer = new RoundRobin(start);
-        picks(balancer, before, picked);
-        balancer.onEndpointsChanged(before, after);
-        expect(picks(balancer, after, after.length).split('').sort()).toEqual(after.map(({ key }) => key).sort());
+        const balancer = new RoundRobin<(typeof pool)[number]>(start);
+        balancer.update([], before);
+        pickMany(balancer, picked);
+        balancer.update([], after);
+        expect(pickMany(balancer, after.length).split('').sort()).toEqual(after.map(({ key }) => key).sort());
       }),
     );
+  });
+
+  test('an endpoint that warms up does not disturb the order of the others', () => {
+    const endpoints = fakeEndpoints('abcd');
+    const balancer = new RoundRobin<(typeof endpoints)[number]>(0);
+    balancer.update([], named(endpoints, 'abc'));
+    expect(pickMany(balancer, 4)).toBe('abca');
+    for (const endpoint of endpoints) if (endpoint.key === 'd') endpoint.weight = 0.05;
+    balancer.update([], endpoints);
+    expect(pickMany(balancer, 6).replace('d', '')).toMatch(/^bcabc/);
+    for (const endpoint of endpoints) endpoint.weight = 1;
+    balancer.update([], endpoints);
+    expect(shares(pickMany(balancer, 8))).toEqual(new Map([...'abcd'].map((name) => [name, 2])));
   });
 });

@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { plainEndpoint, plainUpstream } from '../table/defaults.ts';
 import type { Upstream } from '../table/types.ts';
-import { EndpointRegistry, type EndpointState, endpointKey } from './registry.ts';
+import { endpointKey } from './endpoint-key.ts';
+import { EndpointRegistry, type EndpointState } from './registry.ts';
 
 type Slot = { readonly idle: string[] };
 

@@ -6,79 +6,16 @@
 // An endpoint that leaves the table drains: nothing picks it again, running requests finish, and `onEndpointRemoved`
 // lets the connection pool close what is idle. One that comes back later starts afresh: it may be another Pod.
 
-import type { Balancer, EndpointLoad } from '../balance/balancer.ts';
-import { RoundRobin } from '../balance/round-robin.ts';
 import { plainUpstream } from '../table/defaults.ts';
-import type { EndpointAddress, Upstream, UpstreamId } from '../table/types.ts';
-import type { BalancerSettings } from '../table/upstream-settings.ts';
+import type { Upstream, UpstreamId } from '../table/types.ts';
+import type { EndpointState } from './endpoint-state.ts';
+import { type UpstreamEnvironment, UpstreamState } from './upstream-state.ts';
 
-/** One endpoint of one upstream in this worker. `Slot` is what the data path hangs on it, its idle connections. */
-export class EndpointState<Slot = unknown> implements EndpointLoad {
-  readonly upstreamId: UpstreamId;
-  readonly address: string;
-  readonly port: number;
-  readonly key: string;
-  /** Counted by the data path: up at the pick, down when the attempt ends, however it ends. */
-  inFlight = 0;
-  /** null until the data path sets it. */
-  slot: Slot | null = null;
-  /** Written by the registry only. Read it when a connection becomes idle: of a draining endpoint none is kept. */
-  draining = false;
+// Those who only hold a state import it from here, the door of this folder.
+export { EndpointState } from './endpoint-state.ts';
+export { UpstreamState } from './upstream-state.ts';
 
-  constructor(upstreamId: UpstreamId, endpoint: EndpointAddress) {
-    this.upstreamId = upstreamId;
-    this.address = endpoint.address;
-    this.port = endpoint.port;
-    this.key = endpointKey(endpoint);
-  }
-}
-
-/** One upstream in this worker: its endpoints and its balancer. The same object over all swaps while its id exists. */
-export class UpstreamState<Slot = unknown> {
-  readonly id: UpstreamId;
-  #endpoints: readonly EndpointState<Slot>[] = [];
-  #settings: BalancerSettings;
-  #balancer: Balancer;
-
-  constructor(id: UpstreamId, settings: BalancerSettings, random: () => number) {
-    this.id = id;
-    this.#settings = settings;
-    this.#balancer = createBalancer(settings, random);
-  }
-
-  /** Endpoints in force, sorted as in the table. */
-  get endpoints(): readonly EndpointState<Slot>[] {
-    return this.#endpoints;
-  }
-
-  /**
-   * Chooses an endpoint for one attempt. `tried` holds the endpoints this request must not get again; null for none.
-   * null when there is no endpoint, or none that is untried. The caller counts `inFlight`.
-   */
-  pick(tried: readonly EndpointState<Slot>[] | null): EndpointState<Slot> | null {
-    const at = this.#balancer.pick(this.#endpoints, tried);
-    return at === -1 ? null : (this.#endpoints[at] ?? null);
-  }
-
-  /** For the registry: takes over the table's list and gives the endpoints that left. */
-  replaceEndpoints(upstream: Upstream, random: () => number): readonly EndpointState<Slot>[] {
-    const left = new Map(this.#endpoints.map((state) => [state.key, state]));
-    const next: EndpointState<Slot>[] = [];
-    for (const endpoint of upstream.endpoints) {
-      const key = endpointKey(endpoint);
-      next.push(left.get(key) ?? new EndpointState<Slot>(this.id, endpoint));
-      left.delete(key);
-    }
-    if (upstream.balancer.kind === this.#settings.kind) this.#balancer.onEndpointsChanged(this.#endpoints, next);
-    else this.#balancer = createBalancer(upstream.balancer, random);
-    this.#settings = upstream.balancer;
-    this.#endpoints = next;
-    return [...left.values()];
-  }
-}
-
-export interface RegistryOptions<Slot = unknown> {
-  /** From 0 up to 1, as `Math.random`: where each balancer begins. */
+export interface RegistryOptions<Slot = unknown> extends Partial<UpstreamEnvironment<Slot>> {
   readonly random: () => number;
   /** Called once for each endpoint that left, after it was marked draining; must not throw. */
   readonly onEndpointRemoved: (state: EndpointState<Slot>) => void;
@@ -86,10 +23,14 @@ export interface RegistryOptions<Slot = unknown> {
 
 export class EndpointRegistry<Slot = unknown> {
   readonly #upstreams = new Map<UpstreamId, UpstreamState<Slot>>();
-  readonly #options: RegistryOptions<Slot>;
+  readonly #environment: UpstreamEnvironment<Slot>;
+  readonly #onEndpointRemoved: (state: EndpointState<Slot>) => void;
 
+  /** Without `nowMs` time stands still: nothing that was ejected comes back. Without `loads` each worker counts alone. */
   constructor(options: RegistryOptions<Slot>) {
-    this.#options = options;
+    const { random, nowMs = () => 0, loads = null, onEjected = () => undefined, onEndpointRemoved } = options;
+    this.#environment = { random, nowMs, loads, onEjected };
+    this.#onEndpointRemoved = onEndpointRemoved;
   }
 
   /** Finds an upstream by id; `undefined` when the table in force has none. Constant time. */
@@ -100,6 +41,11 @@ export class EndpointRegistry<Slot = unknown> {
   /** All upstreams in force, in no particular order; for metrics. */
   upstreams(): Iterable<UpstreamState<Slot>> {
     return this.#upstreams.values();
+  }
+
+  /** Lets time pass for those that wait for it. Call it about ten times a second. */
+  tick(): void {
+    for (const upstream of this.#upstreams.values()) if (upstream.isRestless) upstream.tick();
   }
 
   /** Applies the upstreams of a parts update: new or changed ones, and ids that are gone. */
@@ -116,13 +62,12 @@ export class EndpointRegistry<Slot = unknown> {
   }
 
   #upsert(upstream: Upstream): void {
-    const { random } = this.#options;
     let state = this.#upstreams.get(upstream.id);
     if (state === undefined) {
-      state = new UpstreamState<Slot>(upstream.id, upstream.balancer, random);
+      state = new UpstreamState<Slot>(upstream.id, this.#environment);
       this.#upstreams.set(upstream.id, state);
     }
-    this.#drain(state.replaceEndpoints(upstream, random));
+    this.#drain(state.apply(upstream));
   }
 
   #remove(id: UpstreamId): void {
@@ -130,29 +75,13 @@ export class EndpointRegistry<Slot = unknown> {
     if (state === undefined) return;
     this.#upstreams.delete(id);
     // A request that already holds this upstream must find nothing to pick.
-    this.#drain(state.replaceEndpoints(plainUpstream(id, []), this.#options.random));
+    this.#drain(state.apply(plainUpstream(id, [])));
   }
 
   #drain(left: readonly EndpointState<Slot>[]): void {
     for (const state of left) {
       state.draining = true;
-      this.#options.onEndpointRemoved(state);
+      this.#onEndpointRemoved(state);
     }
-  }
-}
-
-/** `address:port`, with brackets around an IPv6 address (RFC 3986 §3.2.2). */
-export function endpointKey({ address, port }: EndpointAddress): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** Large enough to start anywhere in any list, small enough to stay a small integer. */
-const startRange = 2 ** 20;
-
-function createBalancer(settings: BalancerSettings, random: () => number): Balancer {
-  switch (settings.kind) {
-    // The other kinds are compiled, but not built yet: their annotations say that endpoints are picked in turn.
-    default:
-      return new RoundRobin(Math.floor(random() * startRange));
   }
 }

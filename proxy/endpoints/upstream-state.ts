@@ -1,0 +1,266 @@
+// One upstream in this worker: its endpoints, its balancer, and what their answers have shown. The same object over all
+// table swaps while its id exists.
+//
+// What the data path calls, in this order; docs/design/0012-load-balancing.md has the whole contract:
+//   pick(tried, key)                   -> an endpoint, or null
+//   endpoint.begin()                      the attempt counts
+//   onAnswered(endpoint, latencyMs)       the head of a good answer is there, or
+//   onFailed(endpoint, elapsedMs)         the attempt failed; neither when the client went away
+//   endpoint.end()                        the attempt is over, also when its response took an hour
+
+import type { Balancer } from '../balance/balancer.ts';
+import { createBalancer, keySourceOf } from '../balance/create-balancer.ts';
+import { startingScore } from '../balance/latency-score.ts';
+import { selectEndpoints } from '../balance/select.ts';
+import { slowStartShare } from '../balance/slow-start.ts';
+import { plainUpstream } from '../table/defaults.ts';
+import { equalJson } from '../table/equal.ts';
+import type { Upstream, UpstreamId } from '../table/types.ts';
+import { endpointKey } from './endpoint-key.ts';
+import { EndpointState } from './endpoint-state.ts';
+import { findCell, LoadTotal, type WorkerLoads } from './load-cell.ts';
+import { needsLatency, needsSharedLoad, outlierSettings } from './needs.ts';
+import { type EjectionReason, OutlierDetector } from './outlier-detector.ts';
+
+/** What upstreams of one worker share. */
+export interface UpstreamEnvironment<Slot> {
+  /** From 0 up to 1, as `Math.random`. */
+  readonly random: () => number;
+  /** Milliseconds, the same clock in all workers of the process. */
+  readonly nowMs: () => number;
+  /** null: picks look at this worker's requests only. */
+  readonly loads: WorkerLoads | null;
+  /** This worker leaves an endpoint out until then: the others should be told. */
+  readonly onEjected: (endpoint: EndpointState<Slot>, untilMs: number, reason: EjectionReason) => void;
+}
+
+export class UpstreamState<Slot = unknown> {
+  readonly id: UpstreamId;
+  readonly #environment: UpstreamEnvironment<Slot>;
+  #settings: Upstream;
+  #endpoints: readonly EndpointState<Slot>[] = [];
+  #members: readonly EndpointState<Slot>[] = [];
+  #balancer: Balancer<EndpointState<Slot>>;
+  #detector: OutlierDetector<EndpointState<Slot>> | null;
+  readonly #total = new LoadTotal();
+  #isPanic = false;
+  #hasHalfOpen = false;
+  #isWarmingUp = false;
+
+  constructor(id: UpstreamId, environment: UpstreamEnvironment<Slot>) {
+    this.id = id;
+    this.#environment = environment;
+    this.#settings = plainUpstream(id, []);
+    this.#balancer = this.#createBalancer();
+    this.#detector = this.#createDetector();
+  }
+
+  /** Endpoints in force, sorted as in the table. */
+  get endpoints(): readonly EndpointState<Slot>[] {
+    return this.#endpoints;
+  }
+
+  /** Settings in force. */
+  get settings(): Upstream {
+    return this.#settings;
+  }
+
+  /** Endpoints that may be picked as far as readiness and zone go, whatever their health. The same array until they change. */
+  get members(): readonly EndpointState<Slot>[] {
+    return this.#members;
+  }
+
+  /** What `pick` must be given as key. */
+  get keySource(): ReturnType<typeof keySourceOf> {
+    return keySourceOf(this.#settings.balancer);
+  }
+
+  /** Whether `latencyMs` of `onAnswered` is looked at; measure nothing otherwise. */
+  get needsLatency(): boolean {
+    return needsLatency(this.#settings);
+  }
+
+  /** All members are out, so that all are used. */
+  get isPanic(): boolean {
+    return this.#isPanic;
+  }
+
+  /** True while `tick` has something to do. */
+  get isRestless(): boolean {
+    return this.#isWarmingUp || (this.#detector?.isRestless ?? false);
+  }
+
+  /**
+   * Chooses an endpoint for one attempt. `tried` holds the endpoints this request must not get again; null for none.
+   * `key` is what `keySource` asks for; null from a caller that has none, whose requests then spread. `mayProbe`: the request can be sent again if it fails, so that it may try an
+   * endpoint that was ejected. null when there is no endpoint, or none that is untried.
+   */
+  pick(
+    tried: readonly EndpointState<Slot>[] | null,
+    key: string | null = null,
+    mayProbe = true,
+  ): EndpointState<Slot> | null {
+    if (this.#hasHalfOpen && mayProbe) {
+      const probe = this.#pickProbe(tried);
+      if (probe !== null) return probe;
+    }
+    return this.#balancer.pick(tried, key ?? this.#anyKey());
+  }
+
+  /** The head of an answer that is no failure came `latencyMs` after the attempt began. */
+  onAnswered(endpoint: EndpointState<Slot>, latencyMs: number): void {
+    if (this.needsLatency) endpoint.score.observe(latencyMs, this.#environment.nowMs());
+    const detector = this.#detector;
+    if (detector === null) return;
+    // A closed endpoint only counts: no clock is read for it.
+    if (endpoint.outlier.phase === 'closed') return endpoint.outlier.countAnswer(latencyMs);
+    detector.onAnswered(endpoint, latencyMs, this.#environment.nowMs(), this.#isPanic);
+  }
+
+  /** The attempt failed: no connection, reset, time-out, no valid head, or one of `isFailureStatus`. */
+  onFailed(endpoint: EndpointState<Slot>, elapsedMs: number): void {
+    const nowMs = this.#environment.nowMs();
+    if (this.needsLatency) endpoint.score.observeFailure(elapsedMs, nowMs);
+    if (!endpoint.draining) this.#detector?.onFailed(endpoint, nowMs);
+  }
+
+  /** Another worker has ejected the endpoint; one that is not known here is none of ours. */
+  ejectedElsewhere(key: string, untilMs: number): void {
+    const endpoint = this.#find(key);
+    if (endpoint !== undefined) this.#detector?.onEjectedElsewhere(endpoint, untilMs, this.#environment.nowMs());
+  }
+
+  /** What the probes of an active check say of an endpoint. */
+  probed(key: string, isFailing: boolean): void {
+    const endpoint = this.#find(key);
+    if (endpoint === undefined || endpoint.isProbeFailing === isFailing) return;
+    endpoint.isProbeFailing = isFailing;
+    if (!isFailing) this.#startSlowly(endpoint);
+    this.#select();
+  }
+
+  /** Ends ejections, judges windows, raises weights. Call it about ten times a second while `isRestless`. */
+  tick(): void {
+    this.#detector?.tick(this.#environment.nowMs());
+    if (this.#isWarmingUp) this.#select();
+  }
+
+  /** For the registry: takes over the table's settings and endpoints, and gives the endpoints that left. */
+  apply(upstream: Upstream): readonly EndpointState<Slot>[] {
+    const before = this.#settings;
+    this.#settings = upstream;
+    const left = this.#replaceEndpoints(upstream);
+    this.#attachCounters();
+    if (!equalJson(upstream.health.passive, before.health.passive)) this.#detector = this.#createDetector();
+    this.#detector?.update(this.#endpoints);
+    if (!equalJson(upstream.balancer, before.balancer)) {
+      this.#balancer = this.#createBalancer();
+      this.#members = [];
+    }
+    this.#select();
+    return left;
+  }
+
+  #replaceEndpoints({ endpoints }: Upstream): readonly EndpointState<Slot>[] {
+    const left = new Map(this.#endpoints.map((state) => [state.key, state]));
+    const isFirst = left.size === 0;
+    this.#endpoints = endpoints.map((endpoint) => {
+      const key = endpointKey(endpoint);
+      const known = left.get(key);
+      left.delete(key);
+      const state = known ?? new EndpointState<Slot>(this.id, endpoint, this.#total);
+      state.configure(endpoint);
+      // All of a new upstream would start slowly together, to no effect.
+      if (known === undefined && !isFirst) this.#startSlowly(state);
+      return state;
+    });
+    for (const state of left.values()) state.countIn(null);
+    return [...left.values()];
+  }
+
+  #startSlowly(state: EndpointState<Slot>): void {
+    if (this.#settings.health.slowStartMs > 0) state.joinedAtMs = this.#environment.nowMs();
+  }
+
+  #attachCounters(): void {
+    const loads = needsSharedLoad(this.#settings) ? this.#environment.loads : null;
+    for (const state of [this.#total, ...this.#endpoints]) {
+      // Who has a row keeps it: the main thread frees none that is in use.
+      if (loads === null) state.countIn(null);
+      else if (state.cell === null)
+        state.countIn(findCell(loads, this.id, state instanceof EndpointState ? state.key : ''));
+    }
+    if (!this.needsLatency) return;
+    const nowMs = this.#environment.nowMs();
+    const start = startingScore(this.#endpoints.map((state) => state.scoreMs(nowMs)));
+    if (start === 0) return;
+    for (const { score } of this.#endpoints) if (score.isUnknown) score.reset(start, nowMs);
+  }
+
+  /** Chooses again what may be picked, and tells the balancer. */
+  #select(): void {
+    this.#weigh();
+    const { members, available, isPanic } = selectEndpoints(this.#endpoints, this.#settings.zone);
+    // Rings know by the identity of the list that they need not be built again.
+    if (!isSameList(members, this.#members)) this.#members = members;
+    for (const state of this.#endpoints) state.isAvailable = isPanic || !state.isOut;
+    this.#isPanic = isPanic;
+    this.#hasHalfOpen = this.#endpoints.some(({ outlier }) => outlier.phase === 'halfOpen');
+    this.#balancer.update(this.#members, available);
+  }
+
+  #weigh(): void {
+    const { slowStartMs } = this.#settings.health;
+    this.#isWarmingUp = false;
+    const nowMs = slowStartMs === 0 ? 0 : this.#environment.nowMs();
+    for (const state of this.#endpoints) {
+      const share = slowStartMs === 0 ? 1 : slowStartShare(nowMs - state.joinedAtMs, slowStartMs);
+      state.weight = state.tableWeight * share;
+      if (share < 1) this.#isWarmingUp = true;
+    }
+  }
+
+  #anyKey(): string {
+    return this.keySource === 'none' ? '' : `${this.#environment.random()}`;
+  }
+
+  #pickProbe(tried: readonly EndpointState<Slot>[] | null): EndpointState<Slot> | null {
+    const probe = this.#detector?.probeCandidate() ?? null;
+    if (probe === null || probe.isProbeFailing || tried?.includes(probe)) return null;
+    probe.outlier.isProbing = true;
+    return probe;
+  }
+
+  #find(key: string): EndpointState<Slot> | undefined {
+    return this.#endpoints.find((state) => state.key === key);
+  }
+
+  #createBalancer(): Balancer<EndpointState<Slot>> {
+    const { random, nowMs } = this.#environment;
+    return createBalancer(this.#settings.balancer, { random, nowMs, totalLoad: () => this.#total.load });
+  }
+
+  #createDetector(): OutlierDetector<EndpointState<Slot>> | null {
+    const settings = outlierSettings(this.#settings.health);
+    const { onEjected, nowMs } = this.#environment;
+    if (settings === null) {
+      for (const { outlier } of this.#endpoints) outlier.close(nowMs());
+      return null;
+    }
+    const events = {
+      onEjected,
+      onChanged: () => this.#select(),
+      onReadmitted: (endpoint: EndpointState<Slot>) => this.#startSlowly(endpoint),
+    };
+    return new OutlierDetector(settings, events, nowMs());
+  }
+}
+
+function isSameList<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((item, at) => item === b[at]);
+}
+
+/** Statuses that count as a failed attempt for passive health: what a proxy or a dying server answers. */
+export function isFailureStatus(status: number): boolean {
+  return status === 502 || status === 503 || status === 504;
+}
