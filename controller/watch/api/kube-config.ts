@@ -1,5 +1,5 @@
-// Where the API server is and how to sign in, from the flags: client-node's KubeConfig does the work (in-cluster token
-// with rotation, kubeconfig with exec plugins, OIDC, certificates, proxies).
+// Where the API server is and how to sign in, from the flags. Plain places are read by plain-config.ts; client-node's
+// KubeConfig does the rest of the work (kubeconfig with exec plugins, OIDC, proxies).
 //
 // Its own way of sending is not used: `applySecurityAuthentication` makes a new undici Agent, and so a new TLS
 // connection, for each request (2.0.1, config.js `createDispatcher`) and never closes it. See docs/design/0007.
@@ -11,6 +11,7 @@ import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
 import { dirname } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { completeUsers } from './kubeconfig-users.ts';
+import { type ConnectionConfig, loadPlainConfig } from './plain-config.ts';
 
 export interface ApiLocation {
   /** `--kubeconfig`; '' for none. */
@@ -41,11 +42,11 @@ const tcpKeepAliveMs = 15_000;
 export class ApiCredentials {
   readonly #location: ApiLocation;
   readonly #nowMs: () => number;
-  #config: KubeConfig;
+  #config: ConnectionConfig;
   #cached: { readonly signIn: SignIn; readonly readAtMs: number } | null = null;
   #agent: { readonly fingerprint: string; readonly agent: HttpsAgent } | null = null;
 
-  private constructor(location: ApiLocation, config: KubeConfig, nowMs: () => number) {
+  private constructor(location: ApiLocation, config: ConnectionConfig, nowMs: () => number) {
     this.#location = location;
     this.#config = config;
     this.#nowMs = nowMs;
@@ -53,7 +54,7 @@ export class ApiCredentials {
 
   /** Rejects with one line when there is no API server to talk to, or the kubeconfig cannot be used. */
   static async load(location: ApiLocation, nowMs: () => number): Promise<ApiCredentials> {
-    return new ApiCredentials(location, await loadKubeConfig(location), nowMs);
+    return new ApiCredentials(location, await loadConfig(location), nowMs);
   }
 
   /** May run an exec plugin or ask an OIDC issuer; rejects when those fail. */
@@ -77,7 +78,7 @@ export class ApiCredentials {
   async renew(): Promise<void> {
     this.#cached = null;
     try {
-      this.#config = await loadKubeConfig(this.#location);
+      this.#config = await loadConfig(this.#location);
     } catch {
       // The next 401 tries again.
     }
@@ -111,8 +112,12 @@ function headersOf({ auth, headers }: RequestOptions): Record<string, string> {
   return { ...basic, ...Object.fromEntries(given) };
 }
 
+/** The library takes half a second and 80 MB: only what needs its plugins pays for it. */
+async function loadConfig(location: ApiLocation): Promise<ConnectionConfig> {
+  return loadPlainConfig(location, process.env) ?? (await loadKubeConfig(location));
+}
+
 async function loadKubeConfig(location: ApiLocation): Promise<KubeConfig> {
-  // Here and not above: the library takes half a second and 80 MB, which a manifest folder need not pay.
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   const { kubeconfig, apiserverHost } = location;
