@@ -1,0 +1,66 @@
+// Sluice as a member of a DaemonSet: one process on a node, with the usual ports on the node's address (hostPort), that
+// reads the API server of the lab.
+
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ApiServer } from '../apiserver/server.ts';
+import type { Lab, LabNode } from './lab.ts';
+import { LabProcess } from './lab-process.ts';
+import { until } from './waiting.ts';
+
+const MAIN = fileURLToPath(new URL('../../controller/main.ts', import.meta.url));
+const START_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 20_000;
+const KEPT_FAILURES = 20;
+
+export const HTTP_PORT = 80;
+export const HEALTH_PORT = 10254;
+
+export class NodeSluice {
+  readonly node: LabNode;
+  readonly #process: LabProcess;
+  /** Access log lines of requests that failed on our side or the pod's, the last ones. */
+  readonly failedRequests: string[] = [];
+  readonly #messages = new Set<unknown>();
+
+  private constructor(node: LabNode, args: readonly string[]) {
+    this.node = node;
+    const env = { POD_NAMESPACE: 'default', POD_NAME: podNameOf(node) };
+    this.#process = new LabProcess({ namespace: node.namespace, args, env, onLine: (line) => this.#read(line) });
+  }
+
+  /** Resolves when it serves. */
+  static async start(lab: Lab, node: LabNode, api: ApiServer, flags: readonly string[] = []): Promise<NodeSluice> {
+    const kubeconfig = join(lab.dir, `${node.name}.kubeconfig`);
+    await writeFile(kubeconfig, api.kubeconfig());
+    const ports = [`--http-port=${HTTP_PORT}`, '--https-port=443', `--healthz-port=${HEALTH_PORT}`, '--workers=1'];
+    const args = [MAIN, 'serve', `--kubeconfig=${kubeconfig}`, ...ports, '--log-format=json', ...flags];
+    const sluice = new NodeSluice(node, args);
+    const isUp = () => sluice.#messages.has('serving') || !sluice.#process.isRunning;
+    await until(`Sluice on ${node.name}`, isUp, (up) => up, START_LIMIT_MS);
+    if (!sluice.#process.isRunning) throw new Error(`Sluice on ${node.name} ended: ${sluice.#process.lastLines}`);
+    return sluice;
+  }
+
+  get isRunning(): boolean {
+    return this.#process.isRunning;
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.stop(STOP_LIMIT_MS);
+  }
+
+  #read(line: string): void {
+    if (line.startsWith('{')) {
+      this.#messages.add((JSON.parse(line) as { readonly msg?: unknown }).msg);
+      return;
+    }
+    // An access log line: the status follows the quoted request line.
+    if (/" 5\d\d /.test(line) && this.failedRequests.push(line) > KEPT_FAILURES) this.failedRequests.shift();
+  }
+}
+
+export function podNameOf(node: LabNode): string {
+  return `sluice-${node.name}`;
+}
