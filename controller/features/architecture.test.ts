@@ -16,6 +16,7 @@ const PURE_FOLDERS = [
   'proxy/match',
   'proxy/balance',
   'proxy/http',
+  'proxy/http2',
   'templates/engine',
 ];
 /** Modules with side effects. node:crypto (hashes, X509) and node:util are values in, values out. */
@@ -58,6 +59,8 @@ const IMPORTS: readonly (readonly [file: string, imported: string, verdict: 'all
   ['proxy/table/c.ts', '#proxy/match/index.ts', 'refused'],
   ['proxy/match/a.ts', '../table/types.ts', 'allowed'],
   ['proxy/match/b.ts', '../http/status.ts', 'refused'],
+  ['proxy/http2/a.ts', '../http/bytes.ts', 'allowed'],
+  ['proxy/http2/b.ts', '../forward/exchange.ts', 'refused'],
   ['proxy/filters/a.ts', '../http/status.ts', 'allowed'],
   ['proxy/filters/b.ts', '../forward/answer.ts', 'refused'],
   ['proxy/forward/a.ts', '../listen/drain.ts', 'allowed'],

@@ -9,6 +9,9 @@ import { matchSni } from '../match/sni.ts';
 import type { ListenerSettings } from '../workers/messages.ts';
 import { type ConnectionSet, Http1Connection } from './http1-connection.ts';
 import { Http1Streams } from './http1-stream.ts';
+import { Http2Connection, type Http2ConnectionSet } from './http2-connection.ts';
+import { Http2Parts } from './http2-parts.ts';
+import type { Http2Stream } from './http2-stream.ts';
 import { Peers } from './peers.ts';
 import type { SecureContexts } from './secure-contexts.ts';
 import { renewTickets } from './session-tickets.ts';
@@ -26,15 +29,22 @@ export interface ListenOptions {
   readonly reusePort: boolean;
 }
 
-export class Listeners implements ConnectionSet {
+/** A client connection, whatever it speaks. */
+interface ClientConnection {
+  drain(): void;
+  cut(): void;
+}
+
+export class Listeners implements ConnectionSet, Http2ConnectionSet {
   readonly context: ProxyContext;
   readonly streams: Http1Streams;
+  readonly http2 = new Http2Parts<Http2Stream>();
   readonly #contexts: SecureContexts;
   readonly #options: ListenOptions;
   readonly #adopter: SocketAdopter;
   readonly #servers: net.Server[] = [];
   readonly #secureServers: tls.Server[] = [];
-  readonly #connections = new Set<Http1Connection>();
+  readonly #connections = new Set<ClientConnection>();
   #onEmpty: (() => void) | null = null;
   /** Connections refused because `maxConnections` was reached, or that the system could not accept. */
   refused = 0;
@@ -76,7 +86,7 @@ export class Listeners implements ConnectionSet {
     }
   }
 
-  closed(connection: Http1Connection): void {
+  closed(connection: ClientConnection): void {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
@@ -122,7 +132,7 @@ export class Listeners implements ConnectionSet {
   #createSecure(): tls.Server {
     const server = tls.createServer({
       ...this.#defaultOptions(),
-      ALPNProtocols: ['http/1.1'],
+      ALPNCallback: ({ protocols }) => this.#chooseProtocol(protocols),
       SNICallback: (name, done) => this.#chooseContext(name, done),
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       ticketKeys: this.#options.ticketKeys,
@@ -135,6 +145,7 @@ export class Listeners implements ConnectionSet {
       peers = new Peers(true, portOf(server));
     });
     server.on('secureConnection', (socket) => {
+      if (socket.alpnProtocol === 'h2') return this.#openHttp2(socket, peers);
       const connection = this.#admit(socket, peers);
       if (connection === null) return;
       attachDataEvents(socket, connection);
@@ -148,13 +159,31 @@ export class Listeners implements ConnectionSet {
     return server;
   }
 
+  /** `use-http2` holds for new connections (RFC 7301 §3.2: `undefined` refuses the handshake). */
+  #chooseProtocol(offered: readonly string[]): string | undefined {
+    if (offered.includes('h2') && this.context.current.global.http2.isEnabled) return 'h2';
+    return offered.includes('http/1.1') ? 'http/1.1' : undefined;
+  }
+
+  #openHttp2(socket: tls.TLSSocket, peers: Peers): void {
+    if (this.#isFull(socket)) return;
+    // RFC 9113 §9.2.1: no renegotiation.
+    socket.disableRenegotiation();
+    const connection = new Http2Connection(this, peers.of(socket.remoteAddress ?? ''), socket);
+    this.#connections.add(connection);
+    attachDataEvents(socket, connection);
+  }
+
   /** The limit sheds new connections, so that those that are open keep being served. */
+  #isFull(socket: net.Socket): boolean {
+    if (this.#connections.size < this.#options.maxConnections) return false;
+    this.refused++;
+    socket.destroy();
+    return true;
+  }
+
   #admit(socket: net.Socket, peers: Peers): Http1Connection | null {
-    if (this.#connections.size >= this.#options.maxConnections) {
-      this.refused++;
-      socket.destroy();
-      return null;
-    }
+    if (this.#isFull(socket)) return null;
     const connection = new Http1Connection(this, peers.of(socket.remoteAddress ?? ''));
     this.#connections.add(connection);
     return connection;

@@ -2,8 +2,30 @@
 // The compiler writes every field of a real table.
 // PURE. Values are ingress-nginx's defaults (configmap-and-flags.md).
 
-import type { Endpoint, GlobalSettings, RoutePolicy, Upstream, UpstreamId, UpstreamTarget } from './types.ts';
+import type {
+  Endpoint,
+  GlobalSettings,
+  Http2Settings,
+  RoutePolicy,
+  Upstream,
+  UpstreamId,
+  UpstreamTarget,
+} from './types.ts';
 import type { OutlierSettings, UpstreamHealth } from './upstream-settings.ts';
+
+export const defaultHttp2: Http2Settings = {
+  isEnabled: true,
+  hasPriorKnowledge: false,
+  maxConcurrentStreams: 128,
+  streamWindowBytes: 128 * 1024,
+  connectionWindowBytes: 2 * 1024 * 1024,
+  maxConnectionAgeMs: 3_600_000,
+  stallTimeoutMs: 60_000,
+  resetBurst: 400,
+  resetsPerSecond: 50,
+  controlBurst: 1000,
+  controlsPerSecond: 100,
+};
 
 export const emptyGlobal: GlobalSettings = {
   defaultCertificate: null,
@@ -15,6 +37,7 @@ export const emptyGlobal: GlobalSettings = {
   maxHeaderLineBytes: 8 * 1024,
   maxHeadBytes: 32 * 1024,
   maxHeaderCount: 100,
+  http2: defaultHttp2,
   upstreamKeepAliveConnections: 320,
   upstreamKeepAliveTimeoutMs: 60_000,
   upstreamKeepAliveRequests: 10_000,

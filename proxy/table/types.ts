@@ -61,6 +61,7 @@ export interface GlobalSettings {
   readonly maxHeadBytes: number;
   /** Most header lines in one head; nginx has no such limit, Sluice's default is 100. */
   readonly maxHeaderCount: number;
+  readonly http2: Http2Settings;
   /** ConfigMap `upstream-keepalive-connections`: idle upstream connections per worker and upstream. 0 turns pooling off. */
   readonly upstreamKeepAliveConnections: number;
   readonly upstreamKeepAliveTimeoutMs: number;
@@ -95,6 +96,30 @@ export interface GlobalSettings {
   /** Access log: on unless `disable-access-log` or `disable-http-access-log`. */
   readonly accessLog: boolean;
   readonly accessLogForDefaultBackend: boolean;
+}
+
+/** HTTP/2 with clients. New connections use them; times, requests and sizes of HTTP/1.1 hold here as well. */
+export interface Http2Settings {
+  /** ConfigMap `use-http2`: offered on TLS connections. */
+  readonly isEnabled: boolean;
+  /** ConfigMap `sluice-http2-prior-knowledge`: plain connections may begin with the HTTP/2 preface (h2c). */
+  readonly hasPriorKnowledge: boolean;
+  /** ConfigMap `http2-max-concurrent-streams`. */
+  readonly maxConcurrentStreams: number;
+  /** ConfigMap `sluice-http2-stream-window`: request payload that one stream, and a connection, may have on its way. */
+  readonly streamWindowBytes: number;
+  /** ConfigMap `sluice-http2-connection-window`. */
+  readonly connectionWindowBytes: number;
+  /** ConfigMap `sluice-http2-max-connection-age`: GOAWAY at the next request after it. */
+  readonly maxConnectionAgeMs: number;
+  /** ConfigMap `sluice-http2-stall-timeout`: a client that takes nothing of a waiting response for so long is cut. */
+  readonly stallTimeoutMs: number;
+  /** ConfigMap `sluice-http2-reset-burst` and `-resets-per-second`: streams reset before their response is complete. */
+  readonly resetBurst: number;
+  readonly resetsPerSecond: number;
+  /** ConfigMap `sluice-http2-control-burst` and `-controls-per-second`: control frames of each kind without other work. */
+  readonly controlBurst: number;
+  readonly controlsPerSecond: number;
 }
 
 /** One hostname and its ordered routes. */

@@ -1,0 +1,53 @@
+// What all HTTP/2 connections of a worker share: buffers, stream objects, the flush of a loop turn, and counters.
+
+import { OutputBuffers } from '../http2/frame-writer.ts';
+
+/** Largest header block, compressed, in all its frames. A block that is larger cannot be answered, only refused. */
+export const MAX_BLOCK_BYTES = 64 * 1024;
+const MAX_FREE_STREAMS = 1024;
+
+/** A connection that has something to write. */
+export interface Flushable {
+  flush(): void;
+}
+
+export class Http2Parts<Stream> {
+  readonly buffers = new OutputBuffers();
+  /** Strings are decoded here, one at a time. */
+  readonly scratch: Buffer = Buffer.allocUnsafeSlow((MAX_BLOCK_BYTES * 8) / 5 + 1);
+  /** Connections and streams ended for a reason that is the client's fault, by reason. */
+  readonly ended = new Map<string, number>();
+  readonly #freeStreams: Stream[] = [];
+  #waiting: Flushable[] = [];
+  #spare: Flushable[] = [];
+  #isScheduled = false;
+
+  takeStream(): Stream | undefined {
+    return this.#freeStreams.pop();
+  }
+
+  releaseStream(stream: Stream): void {
+    if (this.#freeStreams.length < MAX_FREE_STREAMS) this.#freeStreams.push(stream);
+  }
+
+  /** Lets `each` write at the end of this loop turn: all its frames of the turn leave in one system call. */
+  flushSoon(each: Flushable): void {
+    this.#waiting.push(each);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#flushAll);
+  }
+
+  count(reason: string): void {
+    this.ended.set(reason, (this.ended.get(reason) ?? 0) + 1);
+  }
+
+  readonly #flushAll = (): void => {
+    this.#isScheduled = false;
+    const waiting = this.#waiting;
+    this.#waiting = this.#spare;
+    for (const each of waiting) each.flush();
+    waiting.length = 0;
+    this.#spare = waiting;
+  };
+}

@@ -1,0 +1,200 @@
+// The receiving half of an HTTP/2 connection: preface, frames in a legal order, header blocks decoded into requests.
+//
+// In: bytes of the socket. Out: one call on the owner for each thing that happened, or one connection error, after which
+// nothing more is read. What a frame means for a stream is the owner's matter.
+
+import type { HeadLimits } from '../http/head-scanner.ts';
+import type { FloodKind } from '../http2/flood-guard.ts';
+import { FrameReader, uint31 } from '../http2/frame-reader.ts';
+import { HeaderBlock } from '../http2/header-block.ts';
+import { HpackDecoder } from '../http2/hpack-decoder.ts';
+import { CLIENT_PREFACE, ErrorCode, type ErrorCodeValue, Flag, FrameType } from '../http2/protocol.ts';
+import { RequestFields, TrailerFields } from '../http2/request-fields.ts';
+import { MAX_BLOCK_BYTES } from './http2-parts.ts';
+import type { Http2Stream } from './http2-stream.ts';
+import { newWebSocketKey } from './websocket-handshake.ts';
+
+/** What a HEADERS frame stands for: a new request, trailers of a known one, or nothing that matters any more. */
+export type BlockUse = 'request' | 'trailers' | 'ignored' | 'error';
+
+export interface ReceiverOwner {
+  /** False once nothing more is to be read. */
+  readonly isReading: boolean;
+  /** Counts what costs more than it brings. False: the connection has been ended for it. */
+  mayCount(kind: FloodKind): boolean;
+  connectionError(code: ErrorCodeValue, reason: string): void;
+  /** A header block is open: it must be complete in time. */
+  onBlockOpened(): void;
+  /** `error`: the connection has been ended. */
+  useOfBlock(streamId: number): BlockUse;
+  readonly headLimits: HeadLimits;
+  /** A stream object for the next request. */
+  takeStream(): Http2Stream;
+  /** The fields are in `stream.head`; `fields.fault` says whether they make a request. */
+  onRequest(stream: Http2Stream, streamId: number, fields: RequestFields, isLast: boolean): void;
+  onTrailers(streamId: number, isLast: boolean, isMalformed: boolean): void;
+  /** A piece of payload. `isLast`: the stream ends with it. */
+  onData(streamId: number, buf: Buffer, start: number, end: number, flowBytes: number, isLast: boolean): void;
+  onReset(streamId: number): void;
+  onSettings(payload: Buffer, start: number, end: number): void;
+  onPing(isAck: boolean, payload: Buffer, start: number): void;
+  onGoAway(): void;
+  onWindowUpdate(streamId: number, increment: number): void;
+  onPriorityUpdate(streamId: number, value: string): void;
+}
+
+export class Http2Receiver {
+  readonly #owner: ReceiverOwner;
+  readonly #reader = new FrameReader();
+  readonly #decoder: HpackDecoder;
+  readonly #block = new HeaderBlock();
+  readonly #fields = new RequestFields();
+  readonly #trailers = new TrailerFields();
+  #prefaceLength = 0;
+  #hasSettings = false;
+
+  /** `scratch` as for HpackDecoder, for blocks of MAX_BLOCK_BYTES. */
+  constructor(owner: ReceiverOwner, scratch: Buffer) {
+    this.#owner = owner;
+    this.#decoder = new HpackDecoder(scratch);
+  }
+
+  /** The preface with its SETTINGS has come. */
+  get isStarted(): boolean {
+    return this.#hasSettings;
+  }
+
+  /** Between HEADERS and the end of its block. */
+  get isWithinBlock(): boolean {
+    return this.#block.isOpen;
+  }
+
+  read(buf: Buffer, start: number, end: number): void {
+    const reader = this.#reader;
+    let at = this.#prefaceLength < CLIENT_PREFACE.length ? this.#readPreface(buf, start, end) : start;
+    while (this.#owner.isReading) {
+      const event = reader.next(buf, at, end);
+      if (event === 'more') return;
+      if (event === 'error') return this.#owner.connectionError(reader.errorCode, faultWord(reader.errorCode));
+      at = reader.position;
+      if (!this.#hasSettings && !this.#isFirstSettings()) return;
+      if (event === 'data') this.#data();
+      else if (event === 'unknown') this.#owner.mayCount('unknownFrame');
+      else this.#frame();
+    }
+  }
+
+  #readPreface(buf: Buffer, start: number, end: number): number {
+    let at = start;
+    while (at < end && this.#prefaceLength < CLIENT_PREFACE.length) {
+      if (buf[at] !== CLIENT_PREFACE.charCodeAt(this.#prefaceLength)) {
+        this.#owner.connectionError(ErrorCode.protocolError, 'badPreface');
+        return end;
+      }
+      at++;
+      this.#prefaceLength++;
+    }
+    return at;
+  }
+
+  /** RFC 9113 §3.4: the preface includes a SETTINGS frame. */
+  #isFirstSettings(): boolean {
+    const { type, flags } = this.#reader;
+    this.#hasSettings = type === FrameType.settings && (flags & Flag.ack) === 0;
+    if (!this.#hasSettings) this.#owner.connectionError(ErrorCode.protocolError, 'badPreface');
+    return this.#hasSettings;
+  }
+
+  #data(): void {
+    const reader = this.#reader;
+    const { payload, payloadStart, payloadEnd, flowBytes, isFrameEnd } = reader;
+    const isLast = isFrameEnd && (reader.flags & Flag.endStream) !== 0;
+    const isEmpty = isFrameEnd && !isLast && payloadStart === payloadEnd && reader.length <= 256;
+    if (isEmpty && !this.#owner.mayCount('emptyFrame')) return;
+    this.#owner.onData(reader.streamId, payload, payloadStart, payloadEnd, flowBytes, isLast);
+  }
+
+  #frame(): void {
+    const { type, flags, streamId, length, payload, payloadStart, payloadEnd } = this.#reader;
+    const owner = this.#owner;
+    switch (type) {
+      case FrameType.headers:
+        return this.#headers(streamId, flags, payload, payloadStart, payloadEnd);
+      case FrameType.continuation:
+        return this.#continuation(flags, payload, payloadStart, payloadEnd);
+      case FrameType.priority:
+        // Deprecated (RFC 9113 §5.3.2), and ignored but for its size, which is an error of a stream we need not know.
+        if (owner.mayCount('priority') && length !== 5) owner.connectionError(ErrorCode.frameSizeError, 'frameSize');
+        return;
+      case FrameType.rstStream:
+        return owner.onReset(streamId);
+      case FrameType.settings:
+        if (!owner.mayCount('settings') || (flags & Flag.ack) !== 0) return;
+        return owner.onSettings(payload, payloadStart, payloadEnd);
+      case FrameType.ping:
+        if (owner.mayCount('ping')) owner.onPing((flags & Flag.ack) !== 0, payload, payloadStart);
+        return;
+      case FrameType.goAway:
+        return owner.onGoAway();
+      case FrameType.windowUpdate:
+        if (owner.mayCount('windowUpdate')) owner.onWindowUpdate(streamId, uint31(payload, payloadStart));
+        return;
+      case FrameType.priorityUpdate:
+        if (!owner.mayCount('priority')) return;
+        return owner.onPriorityUpdate(uint31(payload, payloadStart), payload.latin1Slice(payloadStart + 4, payloadEnd));
+      default:
+        return;
+    }
+  }
+
+  #headers(streamId: number, flags: number, buf: Buffer, start: number, end: number): void {
+    const isLast = (flags & Flag.endStream) !== 0;
+    if ((flags & Flag.endHeaders) !== 0) return this.#blockComplete(streamId, isLast, buf, start, end);
+    this.#block.begin(streamId, isLast, buf, start, end);
+    this.#owner.onBlockOpened();
+  }
+
+  #continuation(flags: number, buf: Buffer, start: number, end: number): void {
+    const block = this.#block;
+    if (!block.add(buf, start, end, MAX_BLOCK_BYTES)) {
+      return this.#owner.connectionError(ErrorCode.enhanceYourCalm, 'headerBlockTooLarge');
+    }
+    if ((flags & Flag.endHeaders) === 0) return;
+    const { streamId, isLast, bytes, length } = block;
+    block.clear();
+    this.#blockComplete(streamId, isLast, bytes, 0, length);
+  }
+
+  #blockComplete(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {
+    const owner = this.#owner;
+    const use = owner.useOfBlock(streamId);
+    if (use === 'error') return;
+    if (use === 'request') return this.#request(streamId, isLast, buf, start, end);
+    // Whatever becomes of the fields, the decoder's table must see them (RFC 9113 §4.3).
+    this.#trailers.begin();
+    if (!this.#decode(buf, start, end, this.#trailers)) return;
+    const isMalformed = this.#trailers.isMalformed || this.#decoder.isListTooLarge;
+    if (use === 'trailers') owner.onTrailers(streamId, isLast, isMalformed);
+  }
+
+  #request(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {
+    const owner = this.#owner;
+    const stream = owner.takeStream();
+    const fields = this.#fields;
+    fields.begin(stream.head, owner.headLimits);
+    if (!this.#decode(buf, start, end, fields)) return;
+    fields.finish(!isLast, this.#decoder.isListTooLarge, newWebSocketKey);
+    owner.onRequest(stream, streamId, fields, isLast);
+  }
+
+  #decode(buf: Buffer, start: number, end: number, sink: RequestFields | TrailerFields): boolean {
+    const { maxHeadBytes } = this.#owner.headLimits;
+    if (this.#decoder.decode(buf, start, end, maxHeadBytes, sink)) return true;
+    this.#owner.connectionError(ErrorCode.compressionError, 'compression');
+    return false;
+  }
+}
+
+function faultWord(code: ErrorCodeValue): string {
+  return code === ErrorCode.frameSizeError ? 'frameSize' : 'protocol';
+}
