@@ -161,7 +161,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
       case 'exchange':
         return this.#stream?.exchange.onClientFailed(this.#isStalled ? 'clientGone' : 'bodyTimeout');
       default:
-        return this.#close();
+        return this.cut();
     }
   }
 

@@ -224,6 +224,11 @@ export class Http1Streams {
     this.#context = context;
   }
 
+  /** Streams that wait for a request. */
+  get freeCount(): number {
+    return this.#free.length;
+  }
+
   take(host: StreamHost): Http1Stream {
     const stream = this.#free.pop() ?? new Http1Stream(this.#context);
     stream.attach(host);

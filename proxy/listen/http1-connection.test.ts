@@ -1,0 +1,173 @@
+// Every event in every state of a client connection: the table at the head of http1-connection.ts, held to its word.
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { DataPath, eventually } from '../forward/testing/data-path.ts';
+import { type RawOrigin, startRawOrigin } from '../forward/testing/origin.ts';
+import { tableOf } from '../forward/testing/test-proxy.ts';
+import { type ConnectionState, Http1Connection } from './http1-connection.ts';
+import { Http1Streams } from './http1-stream.ts';
+import { Peers } from './peers.ts';
+import { FakeSocket } from './testing/fake-socket.ts';
+
+let origin: RawOrigin;
+
+beforeAll(async () => {
+  origin = await startRawOrigin((socket, soFar) => {
+    if (soFar.includes('Upgrade: test'))
+      socket.write('HTTP/1.1 101 Ok\r\nUpgrade: test\r\nConnection: upgrade\r\n\r\n');
+  });
+});
+
+afterAll(() => origin[Symbol.asyncDispose]());
+
+class Fixture {
+  readonly path = new DataPath(tableOf([{ path: '/up', endpoints: [origin.port] }]), true);
+  readonly socket = new FakeSocket();
+  readonly connection: Http1Connection;
+  readonly streams = new Http1Streams(this.path.context);
+  closed = 0;
+
+  constructor() {
+    const home = { context: this.path.context, streams: this.streams, closed: () => this.closed++ };
+    this.connection = new Http1Connection(home, new Peers(false, 80).of('10.0.0.1'));
+    this.connection.open(this.socket.asSocket());
+  }
+
+  readonly read = (text: string): void => {
+    const bytes = Buffer.from(text, 'latin1');
+    this.connection.onRead(bytes, 0, bytes.length, false);
+  };
+}
+
+const UPGRADE = 'GET /up HTTP/1.1\r\nHost: a\r\nUpgrade: test\r\nConnection: upgrade\r\n\r\n';
+
+/** Brings a new connection into a state. */
+const ENTER: Record<ConnectionState, (fixture: Fixture) => void | Promise<void>> = {
+  waiting: () => {},
+  head: ({ read }) => read('GET / HT'),
+  exchange: ({ read }) => read('POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n'),
+  tunnel: async ({ read, connection }) => {
+    read(UPGRADE);
+    await eventually(() => connection.state === 'tunnel');
+  },
+  lingering: ({ read }) => read('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'),
+  closed: ({ connection }) => connection.cut(),
+};
+
+const EVENTS = {
+  deadline: ({ connection }: Fixture) => connection.onDeadline(),
+  drain: ({ connection }: Fixture) => connection.drain(),
+  written: ({ connection }: Fixture) => connection.onDrain(),
+  end: ({ connection }: Fixture) => connection.onEnd(),
+  error: ({ connection }: Fixture) => connection.onError(),
+  close: ({ connection }: Fixture) => connection.onClose(),
+  cut: ({ connection }: Fixture) => connection.cut(),
+  'stray bytes': ({ read }: Fixture) => read('\0'),
+} as const;
+
+/** What each event leads to, and the first line that was answered, '' for none. */
+const TABLE: Record<ConnectionState, Record<keyof typeof EVENTS, readonly [ConnectionState, string]>> = {
+  waiting: {
+    deadline: ['closed', ''],
+    drain: ['closed', ''],
+    written: ['waiting', ''],
+    end: ['closed', ''],
+    error: ['waiting', ''],
+    close: ['closed', ''],
+    cut: ['closed', ''],
+    'stray bytes': ['lingering', 'HTTP/1.1 400 Bad Request'],
+  },
+  head: {
+    deadline: ['lingering', 'HTTP/1.1 408 Request Timeout'],
+    drain: ['head', ''],
+    written: ['head', ''],
+    end: ['closed', ''],
+    error: ['head', ''],
+    close: ['closed', ''],
+    cut: ['closed', ''],
+    // The version cannot be judged before its line has ended.
+    'stray bytes': ['head', ''],
+  },
+  exchange: {
+    deadline: ['lingering', 'HTTP/1.1 408 Request Timeout'],
+    drain: ['exchange', ''],
+    written: ['exchange', ''],
+    end: ['closed', ''],
+    error: ['exchange', ''],
+    close: ['closed', ''],
+    cut: ['closed', ''],
+    // A part of the body: held until the upstream is connected.
+    'stray bytes': ['exchange', ''],
+  },
+  tunnel: {
+    deadline: ['closed', 'HTTP/1.1 101 Ok'],
+    drain: ['tunnel', 'HTTP/1.1 101 Ok'],
+    written: ['tunnel', 'HTTP/1.1 101 Ok'],
+    end: ['tunnel', 'HTTP/1.1 101 Ok'],
+    error: ['tunnel', 'HTTP/1.1 101 Ok'],
+    close: ['closed', 'HTTP/1.1 101 Ok'],
+    cut: ['closed', 'HTTP/1.1 101 Ok'],
+    'stray bytes': ['tunnel', 'HTTP/1.1 101 Ok'],
+  },
+  lingering: {
+    deadline: ['closed', 'HTTP/1.1 404 Not Found'],
+    drain: ['lingering', 'HTTP/1.1 404 Not Found'],
+    written: ['lingering', 'HTTP/1.1 404 Not Found'],
+    end: ['closed', 'HTTP/1.1 404 Not Found'],
+    error: ['lingering', 'HTTP/1.1 404 Not Found'],
+    close: ['closed', 'HTTP/1.1 404 Not Found'],
+    cut: ['closed', 'HTTP/1.1 404 Not Found'],
+    'stray bytes': ['lingering', 'HTTP/1.1 404 Not Found'],
+  },
+  closed: {
+    deadline: ['closed', ''],
+    drain: ['closed', ''],
+    written: ['closed', ''],
+    end: ['closed', ''],
+    error: ['closed', ''],
+    close: ['closed', ''],
+    cut: ['closed', ''],
+    'stray bytes': ['closed', ''],
+  },
+};
+
+describe.each(Object.keys(TABLE) as ConnectionState[])('in state %s', (state) => {
+  test.each(Object.entries(TABLE[state]) as [keyof typeof EVENTS, readonly [ConnectionState, string]][])(
+    '%s leads to %s',
+    async (event, [next, answer]) => {
+      const fixture = new Fixture();
+      await using path = fixture.path;
+      await ENTER[state](fixture);
+      expect(fixture.connection.state).toBe(state);
+      EVENTS[event](fixture);
+      expect([fixture.connection.state, fixture.socket.firstLine]).toEqual([next, answer]);
+      // Whatever came before: it ends once, destroys its socket, and leaves nothing behind.
+      fixture.connection.cut();
+      expect([fixture.connection.state, fixture.closed, fixture.socket.destroyed]).toEqual(['closed', 1, true]);
+      const { inFlight, openConnections, deadlines } = path.leftovers();
+      expect([inFlight, openConnections, deadlines]).toEqual([0, 0, 0]);
+    },
+  );
+});
+
+test('a connection that waits for its next request owns no stream, one that reads or answers does', () => {
+  const { connection, streams, socket, read, path } = new Fixture();
+  expect(streams.freeCount).toBe(0);
+  read('GET /none HTTP/1.1\r\nHo');
+  expect(streams.freeCount).toBe(0);
+  read('st: a\r\n\r\n');
+  expect([connection.state, streams.freeCount, socket.firstLine]).toEqual(['waiting', 1, 'HTTP/1.1 404 Not Found']);
+  // The next request takes the same one, also for several requests in one read.
+  read('GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n');
+  expect([connection.state, streams.freeCount, socket.text.match(/HTTP\/1.1 404/g)?.length]).toEqual(['waiting', 1, 3]);
+  connection.cut();
+  expect(path.leftovers().openConnections).toBe(0);
+});
+
+test('drain lets bytes out that the system has not taken', () => {
+  const { connection, socket } = new Fixture();
+  socket.writableLength = 10;
+  connection.drain();
+  expect([connection.state, socket.destroyed, socket.isEnded]).toEqual(['lingering', false, true]);
+  connection.cut();
+});
