@@ -121,10 +121,11 @@ export class Publisher {
     const update = diffTables(before, next);
     if (update === null) return { kind: 'unchanged', revision: this.currentRevision };
     const bytes = encodeUpdate(update);
-    const encodeFull = update.kind === 'full' ? () => bytes : encodeOnce(next);
+    const full = new FullEncoding(next, update.kind === 'full' ? bytes : null);
     this.#published = next;
     this.#lastRevision = next.revision;
-    const report = await this.#options.send({ revision: next.revision, bytes, encodeFull });
+    const report = await this.#options.send({ revision: next.revision, bytes, encodeFull: () => full.encode() });
+    full.release();
     if (report.kind === 'closed') return { kind: 'abandoned', revision: next.revision };
     if (report.kind === 'rejected') {
       this.#published = before;
@@ -144,11 +145,29 @@ export class Publisher {
   }
 }
 
-/** Encodes the whole table when first asked; several workers may need it, most revisions never do. */
-function encodeOnce(next: NumberedTable): () => SharedArrayBuffer {
-  let bytes: SharedArrayBuffer | null = null;
-  return () => {
-    bytes ??= encodeUpdate(fullUpdateOf(next));
+/**
+ * The whole table for workers that have no base. While the update is on its way several may need it, and it is encoded
+ * once; later only one that was restarted does, perhaps never, and with 10,000 routes it is 20 MB.
+ */
+class FullEncoding {
+  readonly #table: NumberedTable;
+  #bytes: SharedArrayBuffer | null;
+  #isReleased = false;
+
+  constructor(table: NumberedTable, bytes: SharedArrayBuffer | null) {
+    this.#table = table;
+    this.#bytes = bytes;
+  }
+
+  encode(): SharedArrayBuffer {
+    const bytes = this.#bytes ?? encodeUpdate(fullUpdateOf(this.#table));
+    if (!this.#isReleased) this.#bytes = bytes;
     return bytes;
-  };
+  }
+
+  /** Lets go of the bytes; they are made again should somebody ask. */
+  release(): void {
+    this.#isReleased = true;
+    this.#bytes = null;
+  }
 }

@@ -57,8 +57,8 @@ interface AckWait {
 export class Rollout {
   readonly #options: RolloutOptions;
   readonly #waits = new Set<AckWait>();
-  /** The newest table that some worker has acknowledged: what restarted workers begin with. */
-  #accepted: TableBroadcast | null = null;
+  /** The newest table that some worker has acknowledged: what restarted workers begin with. Without its bytes: they are large. */
+  #accepted: Omit<TableBroadcast, 'bytes'> | null = null;
   #trial: Trial | null = null;
 
   constructor(options: RolloutOptions) {
@@ -135,7 +135,7 @@ export class Rollout {
   }
 
   #accept({ broadcast, scout }: Trial): void {
-    this.#accepted = broadcast;
+    this.#accepted = { revision: broadcast.revision, encodeFull: broadcast.encodeFull };
     this.#trial = null;
     for (const member of this.#options.members) {
       const isAway = member.phase === 'down' || member.phase === 'starting' || member.phase === 'drained';
@@ -155,7 +155,7 @@ export class Rollout {
     else this.#options.send(member, broadcast.revision, broadcast.bytes);
   }
 
-  #sendFull(member: PoolMember, broadcast: TableBroadcast): void {
+  #sendFull(member: PoolMember, broadcast: Omit<TableBroadcast, 'bytes'>): void {
     this.#options.send(member, broadcast.revision, broadcast.encodeFull());
   }
 
