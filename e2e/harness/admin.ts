@@ -43,8 +43,9 @@ export class Admin {
     return items;
   }
 
-  async mergePatch(object: Manifest, change: object): Promise<void> {
-    await this.#succeed('PATCH', objectPath(object), change, 'application/merge-patch+json');
+  /** @param subresource `/status` or ''. */
+  async mergePatch(object: Manifest, change: object, subresource: '' | '/status' = ''): Promise<void> {
+    await this.#succeed('PATCH', objectPath(object) + subresource, change, 'application/merge-patch+json');
   }
 
   /** Deletes; one that is gone already is fine. */

@@ -122,7 +122,11 @@ export class ApiGate implements AsyncDisposable {
     this.#expiredWatches = count;
   }
 
-  /** Running watches, by resource. */
+  countAllWatches(): number {
+    return this.#watches.size;
+  }
+
+  /** Running watches of one resource. */
   countWatches(resource: string): number {
     return [...this.#watches.values()].filter(({ passed }) => passed.resource === resource).length;
   }
@@ -220,7 +224,8 @@ export class ApiGate implements AsyncDisposable {
 function describe(request: IncomingMessage, client: string): PassedRequest {
   const url = request.url ?? '/';
   const info = parseRequestInfo(request.method ?? 'GET', url);
-  const common = { atMs: performance.now(), client, verb: info.verb, url, status: 0 };
+  const isStreamingList = info.query.get('sendInitialEvents') === 'true';
+  const common = { atMs: performance.now(), client, verb: info.verb, url, isStreamingList, status: 0 };
   if (!info.isResource) return { ...common, group: '', resource: '', namespace: '', name: '' };
   const { group, plural, subresource, namespace, name } = info;
   const resource = subresource === '' ? plural : `${plural}/${subresource}`;

@@ -15,6 +15,8 @@ export interface PassedRequest {
   /** '' for none; that of a `metadata.name` selector for lists and watches. */
   readonly name: string;
   readonly url: string;
+  /** A watch that wants the state first (`sendInitialEvents`): older servers answer 422. */
+  readonly isStreamingList: boolean;
   /** 0 until it is answered. */
   status: number;
 }

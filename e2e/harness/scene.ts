@@ -21,6 +21,8 @@ export interface SceneOptions {
   readonly flags?: readonly string[];
   /** Address given by `--publish-status-address`; null leaves the flag out. Default 192.0.2.1. */
   readonly address?: string | null;
+  /** Pods of Sluice run, and are ready, on this node. Default: they are on none. */
+  readonly node?: string;
 }
 
 /** One started replica. */
@@ -44,7 +46,10 @@ export class Scene implements AsyncDisposable {
   readonly edge: string;
   readonly className: string;
   readonly folder: string;
+  /** The roles of Sluice's service account. */
+  roles: readonly Manifest[] = [];
   readonly #flags: readonly string[];
+  readonly #node: string;
   readonly #stack: AsyncDisposableStack;
   readonly #replicas: Replica[] = [];
 
@@ -61,7 +66,8 @@ export class Scene implements AsyncDisposable {
     this.namespace = `${this.prefix}-apps`;
     this.edge = `${this.prefix}-edge`;
     this.className = this.prefix;
-    const { flags = [], address = publishedAddress } = options;
+    const { flags = [], address = publishedAddress, node = '' } = options;
+    this.#node = this.fill(node);
     const published = address === null ? [] : [`--publish-status-address=${address}`];
     this.#flags = [`--controller-class=${this.#controller}`, ...published, ...flags.map((flag) => this.fill(flag))];
     this.#stack = stack;
@@ -91,7 +97,7 @@ export class Scene implements AsyncDisposable {
   /** Starts a replica with a pod, a token and a kubeconfig of its own. It is ended with the scene. */
   async startSluice(flags: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<Replica> {
     const name = `sluice-${this.#replicas.length + 1}`;
-    await this.apply(podYaml(name));
+    await this.#makePod(name);
     const tokenFile = join(this.folder, `${name}.token`);
     const kubeconfig = join(this.folder, `${name}.kubeconfig`);
     let token = await this.#writeToken(name, tokenFile);
@@ -127,8 +133,12 @@ export class Scene implements AsyncDisposable {
 
   /** The holder of the Lease; '' for nobody. */
   async leader(): Promise<string> {
-    const lease = await this.admin.get('coordination.k8s.io/v1', 'Lease', this.edge, 'ingress-controller-leader');
-    return (lease?.['spec'] as { holderIdentity?: string } | undefined)?.holderIdentity ?? '';
+    return (await this.#lease()).holderIdentity ?? '';
+  }
+
+  /** When the Lease was renewed by the holder's clock, in Unix milliseconds; NaN before the first time. */
+  async renewTime(): Promise<number> {
+    return Date.parse((await this.#lease()).renewTime ?? '');
   }
 
   /** Requests of Sluice that were refused for missing rights, as `verb url`. */
@@ -142,17 +152,36 @@ export class Scene implements AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 
+  async #lease(): Promise<{ readonly holderIdentity?: string; readonly renewTime?: string }> {
+    const lease = await this.admin.get('coordination.k8s.io/v1', 'Lease', this.edge, 'ingress-controller-leader');
+    return lease?.['spec'] ?? {};
+  }
+
   get #controller(): string {
     return `example.test/${this.prefix}`;
   }
 
   async #build(): Promise<void> {
     await this.apply(sceneryYaml(this.#controller));
-    await grantRules(this.admin, {
+    this.roles = await grantRules(this.admin, {
       name: this.prefix,
       flags: this.#flags,
       account: { namespace: this.edge, name: serviceAccount },
     });
+  }
+
+  /** Never started anywhere: it only stands for the process, which looks for itself and counts its siblings. */
+  async #makePod(name: string): Promise<void> {
+    const where = this.#node === '' ? 'schedulingGates: [{ name: example.test/never }]' : `nodeName: ${this.#node}`;
+    const [pod] = await this.apply(`
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, namespace: EDGE, labels: { app: sluice } }
+spec: { ${where}, containers: [{ name: sluice, image: example.test/sluice }] }
+`);
+    if (pod === undefined || this.#node === '') return;
+    const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
+    await this.admin.mergePatch(pod, { status }, '/status');
   }
 
   async #writeToken(client: string, file: string): Promise<string> {
@@ -199,15 +228,5 @@ apiVersion: networking.k8s.io/v1
 kind: IngressClass
 metadata: { name: CLASS }
 spec: { controller: ${controller} }
-`;
-}
-
-/** Never scheduled anywhere: it only stands for the process, which counts its siblings. */
-function podYaml(name: string): string {
-  return `
-apiVersion: v1
-kind: Pod
-metadata: { name: ${name}, namespace: EDGE, labels: { app: sluice } }
-spec: { schedulingGates: [{ name: example.test/never }], containers: [{ name: sluice, image: example.test/sluice }] }
 `;
 }

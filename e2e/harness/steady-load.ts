@@ -16,7 +16,7 @@ const limitMs = 5000;
 /** More of the same tell nothing. */
 const maxFailures = 100;
 
-export class SteadyLoad {
+export class SteadyLoad implements AsyncDisposable {
   readonly #loops: readonly Promise<void>[];
   readonly #failures: string[] = [];
   readonly #startedAtMs = performance.now();
@@ -36,6 +36,10 @@ export class SteadyLoad {
     this.#isOver = true;
     await Promise.all(this.#loops);
     return { answers: this.#answers, failures: this.#failures };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   async #loop(port: number, host: string): Promise<void> {

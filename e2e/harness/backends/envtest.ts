@@ -4,9 +4,9 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { generateServerCertificate } from '../../apiserver/certificates.ts';
+import { freePort } from '../free-port.ts';
 import { until } from '../wait.ts';
 import { type Backend, renderKubeconfig } from './backend.ts';
 import { ServerProcess } from './server-process.ts';
@@ -116,13 +116,4 @@ function isReady({ server, agent, headers }: Backend['admin']): Promise<boolean>
   request.on('timeout', () => request.destroy());
   request.on('error', () => resolve(false));
   return promise;
-}
-
-/** Free at this moment. Both servers need to know theirs before they start. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
