@@ -12,8 +12,9 @@ import type { WatchLog } from '../watch/log.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { type EventNote, noteOfDiagnostic, syncNote } from './events.ts';
 import { type AddressSource, findAddresses, hasOtherReplicas } from './find-addresses.ts';
-import { LeaderElection } from './leader.ts';
+import { electionTtlMs, LeaderElection } from './leader.ts';
 import { StatusWriter } from './status-writer.ts';
+import { UntoldChanges } from './untold-changes.ts';
 
 export interface ClusterWriterOptions {
   readonly transport: ApiTransport;
@@ -57,10 +58,14 @@ export class ClusterWriter {
   /** What only a leader has. */
   #lead: { readonly status: StatusWriter; readonly events: EventRecorder } | null = null;
   #said = new Set<string>();
+  readonly #untold: UntoldChanges;
+  /** Before that, Ingresses are those that were there already. */
+  #hasStarted = false;
 
   constructor(options: ClusterWriterOptions) {
     this.#options = options;
     const { transport, addresses, election, identity, clock, wallMs, random, log } = options;
+    this.#untold = new UntoldChanges(2 * electionTtlMs(election.ttlMs));
     this.#election = new LeaderElection({
       transport,
       lease: { namespace: addresses.pod.namespace, name: election.id },
@@ -81,6 +86,7 @@ export class ClusterWriter {
 
   /** Enters the election. Call it when the first table is served: a status says that traffic is. */
   start(): void {
+    this.#hasStarted = true;
     this.#election.start();
   }
 
@@ -129,11 +135,16 @@ export class ClusterWriter {
     const key = keyOf(ingress.meta);
     const before = this.#ingresses.get(key);
     this.#ingresses.set(key, ingress);
-    if (this.#lead === null || !this.#isOurs(ingress)) return;
-    this.#lead.status.kick();
-    // Our own status write comes back as a change of the object, but not of anything that is served.
+    if (!this.#hasStarted || !this.#isOurs(ingress)) return;
+    this.#lead?.status.kick();
+    // A status write comes back as a change of the object, but not of anything that is served.
     if (before !== undefined && isSameValue(before, ingress)) return;
-    if (this.#options.writesSyncEvents) this.#lead.events.record(syncNote(refOf(ingress), ingress.meta.uid));
+    if (this.#lead === null) this.#untold.note(key, this.#options.clock.nowMs());
+    else this.#saySync(ingress);
+  }
+
+  #saySync(ingress: Ingress): void {
+    if (this.#options.writesSyncEvents) this.#lead?.events.record(syncNote(refOf(ingress), ingress.meta.uid));
   }
 
   #onElected(): void {
@@ -153,6 +164,10 @@ export class ClusterWriter {
     this.#lead = { status, events: new EventRecorder({ transport, writer, clock, wallMs, log }) };
     this.#said = new Set();
     if (this.#options.updateStatus) status.start();
+    for (const key of this.#untold.take(clock.nowMs())) {
+      const ingress = this.#ingresses.get(key);
+      if (ingress !== undefined) this.#saySync(ingress);
+    }
     this.#sayNew();
   }
 

@@ -32,6 +32,11 @@ export interface LeaderElectionOptions {
 
 const defaultTtlMs = 30_000;
 
+/** `--election-ttl` as it is used. */
+export function electionTtlMs(given: number): number {
+  return given > 0 ? given : defaultTtlMs;
+}
+
 export class LeaderElection {
   readonly #options: LeaderElectionOptions;
   readonly #ttlMs: number;
@@ -44,7 +49,7 @@ export class LeaderElection {
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
-    this.#ttlMs = options.ttlMs > 0 ? options.ttlMs : defaultTtlMs;
+    this.#ttlMs = electionTtlMs(options.ttlMs);
   }
 
   get isLeader(): boolean {
