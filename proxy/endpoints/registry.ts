@@ -28,9 +28,9 @@ export class EndpointRegistry<Slot = unknown> {
 
   /** Without `nowMs` time stands still: nothing that was ejected comes back. Without `loads` each worker counts alone. */
   constructor(options: RegistryOptions<Slot>) {
-    const { random, nowMs = () => 0, loads = null, onEjected = () => undefined, onEndpointRemoved } = options;
-    this.#environment = { random, nowMs, loads, onEjected };
-    this.#onEndpointRemoved = onEndpointRemoved;
+    const { random, nowMs = () => 0, wallMs = nowMs, loads = null, onEjected = () => undefined } = options;
+    this.#environment = { random, nowMs, wallMs, loads, onEjected };
+    this.#onEndpointRemoved = options.onEndpointRemoved;
   }
 
   /** Finds an upstream by id; `undefined` when the table in force has none. Constant time. */

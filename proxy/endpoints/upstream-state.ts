@@ -8,6 +8,7 @@
 //   onFailed(endpoint, elapsedMs)         the attempt failed; neither when the client went away
 //   endpoint.end()                        the attempt is over, also when its response took an hour
 
+import { type AffinityIndex, BalancedAffinity, balancedKeys, PersistentAffinity } from '../balance/affinity.ts';
 import type { Balancer } from '../balance/balancer.ts';
 import { createBalancer, keySourceOf } from '../balance/create-balancer.ts';
 import { startingScore } from '../balance/latency-score.ts';
@@ -15,6 +16,7 @@ import { selectEndpoints } from '../balance/select.ts';
 import { slowStartShare } from '../balance/slow-start.ts';
 import { plainUpstream } from '../table/defaults.ts';
 import { equalJson } from '../table/equal.ts';
+import type { AffinitySettings } from '../table/route-settings.ts';
 import type { Upstream, UpstreamId } from '../table/types.ts';
 import { endpointKey } from './endpoint-key.ts';
 import { EndpointState } from './endpoint-state.ts';
@@ -28,6 +30,8 @@ export interface UpstreamEnvironment<Slot> {
   readonly random: () => number;
   /** Milliseconds, the same clock in all workers of the process. */
   readonly nowMs: () => number;
+  /** Wall clock, milliseconds: for keys of affinity cookies. */
+  readonly wallMs: () => number;
   /** null: picks look at this worker's requests only. */
   readonly loads: WorkerLoads | null;
   /** This worker leaves an endpoint out until then: the others should be told. */
@@ -43,6 +47,8 @@ export class UpstreamState<Slot = unknown> {
   #balancer: Balancer<EndpointState<Slot>>;
   #detector: OutlierDetector<EndpointState<Slot>> | null;
   readonly #total = new LoadTotal();
+  readonly #affinities = new Map<AffinitySettings['mode'], AffinityIndex<EndpointState<Slot>>>();
+  #available: readonly EndpointState<Slot>[] = [];
   #isPanic = false;
   #hasHalfOpen = false;
   #isWarmingUp = false;
@@ -105,6 +111,25 @@ export class UpstreamState<Slot = unknown> {
       if (probe !== null) return probe;
     }
     return this.#balancer.pick(tried, key ?? this.#anyKey());
+  }
+
+  /** Requests under way to all endpoints, over all workers where the settings ask for that. */
+  get load(): number {
+    return this.#total.load;
+  }
+
+  /** Where clients with an affinity cookie belong; built when a route first asks, kept up to date from then on. */
+  affinity(mode: AffinitySettings['mode']): AffinityIndex<EndpointState<Slot>> {
+    let index = this.#affinities.get(mode);
+    if (index === undefined) {
+      index =
+        mode === 'balanced'
+          ? new BalancedAffinity(balancedKeys(this.#environment))
+          : new PersistentAffinity(this.id, this.#environment.random);
+      this.#affinities.set(mode, index);
+      index.update(this.#members, this.#available);
+    }
+    return index;
   }
 
   /** The head of an answer that is no failure came `latencyMs` after the attempt began. */
@@ -206,7 +231,9 @@ export class UpstreamState<Slot = unknown> {
     for (const state of this.#endpoints) state.isAvailable = isPanic || !state.isOut;
     this.#isPanic = isPanic;
     this.#hasHalfOpen = this.#endpoints.some(({ outlier }) => outlier.phase === 'halfOpen');
+    this.#available = available;
     this.#balancer.update(this.#members, available);
+    for (const index of this.#affinities.values()) index.update(this.#members, available);
   }
 
   #weigh(): void {

@@ -1,0 +1,135 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { AffinityCookie } from '../table/route-settings.ts';
+import {
+  affinityTag,
+  mishandlesSameSiteNone,
+  persistentKey,
+  readAffinityCookie,
+  renderAffinityCookie,
+} from './affinity-cookie.ts';
+
+const plain: AffinityCookie = {
+  name: 'INGRESSCOOKIE',
+  path: '/',
+  domain: null,
+  sameSite: null,
+  conditionalSameSiteNone: false,
+  secure: false,
+  expiresSeconds: null,
+  maxAgeSeconds: null,
+};
+const request = { isHttps: false, userAgent: '', nowMs: Date.UTC(2026, 0, 2, 15, 4, 5) };
+const value = { key: 'k', tag: 't' };
+
+describe('pinned: changing these moves users', () => {
+  // Computed with md5sum.
+  test('affinityTag', () => expect(affinityTag('default-web-80')).toBe('6cde5721ec2c7e2bce07cff7d0e4ac37'));
+  test('persistentKey', () =>
+    expect(persistentKey('default-web-80', '10.0.0.1:8080')).toBe('0aa3b49d3795ad62718deaa56ec75fae'));
+});
+
+describe('readAffinityCookie', () => {
+  test.each([
+    ['no header', '', null],
+    ['other cookies', 'a=1; b=2', null],
+    ['alone', 'INGRESSCOOKIE=k|t', 'k t'],
+    ['among others', 'a=1; INGRESSCOOKIE=k|t; b=2', 'k t'],
+    ['without blanks', 'a=1;INGRESSCOOKIE=k|t;b=2', 'k t'],
+    ['without a tag', 'INGRESSCOOKIE=k', 'k '],
+    ['empty', 'INGRESSCOOKIE=', ' '],
+    ['more parts than two', 'INGRESSCOOKIE=k|t|x', 'k t'],
+    ['a name that ends alike', 'MYINGRESSCOOKIE=x|y', null],
+    ['a name that begins alike', 'INGRESSCOOKIE2=x|y', null],
+    ['names are case-sensitive', 'ingresscookie=x|y', null],
+    ['the name inside another value', 'a=INGRESSCOOKIE=x|y', null],
+    ['two of them: the last', 'INGRESSCOOKIE=a|1; INGRESSCOOKIE=b|2', 'b 2'],
+    ['two of them: the one of this upstream', 'INGRESSCOOKIE=a|t; INGRESSCOOKIE=b|2', 'a t'],
+    ['garbage', ';;; =; INGRESSCOOKIE', null],
+  ])('%s', (_, header, want) => {
+    const got = readAffinityCookie(header, 'INGRESSCOOKIE', 't');
+    expect(got === null ? null : `${got.key} ${got.tag}`).toBe(want);
+  });
+
+  test('what is rendered is read back, whatever stands around it', () => {
+    const word = fc.stringMatching(/^[A-Za-z0-9.]{1,20}$/);
+    const other = fc.stringMatching(/^x[a-z]{0,3}=[a-z|]{0,5}$/);
+    fc.assert(
+      fc.property(word, word, fc.array(other), fc.array(other), (key, tag, before, after) => {
+        const [pair = ''] = renderAffinityCookie(plain, { key, tag }, request).split(';');
+        const header = [...before, pair, ...after].join('; ');
+        expect(readAffinityCookie(header, plain.name, tag)).toEqual({ key, tag });
+      }),
+    );
+  });
+
+  test('no header makes it throw', () => {
+    fc.assert(
+      fc.property(fc.string(), (header) => {
+        expect(() => readAffinityCookie(header, 'a', 't')).not.toThrow();
+      }),
+    );
+  });
+});
+
+describe('renderAffinityCookie', () => {
+  const none = { sameSite: 'None', conditionalSameSiteNone: true } as const;
+  const oldChrome = 'Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 Chrome/51.0.2704.103 Safari/537.36';
+
+  test.each<[string, Partial<AffinityCookie>, Partial<typeof request>, string]>([
+    ['nothing set', {}, {}, 'INGRESSCOOKIE=k|t; Path=/; HttpOnly'],
+    ['name and path', { name: 'route', path: '/foo' }, {}, 'route=k|t; Path=/foo; HttpOnly'],
+    ['domain', { domain: 'foo.com' }, {}, 'INGRESSCOOKIE=k|t; Domain=foo.com; Path=/; HttpOnly'],
+    ['Secure on HTTPS', {}, { isHttps: true }, 'INGRESSCOOKIE=k|t; Path=/; Secure; HttpOnly'],
+    ['Secure always', { secure: true }, {}, 'INGRESSCOOKIE=k|t; Path=/; Secure; HttpOnly'],
+    [
+      'times',
+      { expiresSeconds: 60, maxAgeSeconds: 90 },
+      {},
+      'INGRESSCOOKIE=k|t; Expires=Fri, 02-Jan-26 15:05:05 GMT; Max-Age=90; Path=/; HttpOnly',
+    ],
+    [
+      'a year beyond 2037 has four digits',
+      { expiresSeconds: 20 * 365 * 86_400 },
+      {},
+      'INGRESSCOOKIE=k|t; Expires=Thu, 28-Dec-2045 15:04:05 GMT; Path=/; HttpOnly',
+    ],
+    ['SameSite', { sameSite: 'Lax' }, {}, 'INGRESSCOOKIE=k|t; Path=/; HttpOnly; SameSite=Lax'],
+    ['None for a browser that knows it', none, {}, 'INGRESSCOOKIE=k|t; Path=/; HttpOnly; SameSite=None'],
+    ['None left out for one that does not', none, { userAgent: oldChrome }, 'INGRESSCOOKIE=k|t; Path=/; HttpOnly'],
+    [
+      'None unconditionally',
+      { sameSite: 'None' },
+      { userAgent: oldChrome },
+      'INGRESSCOOKIE=k|t; Path=/; HttpOnly; SameSite=None',
+    ],
+    [
+      'Strict for an old browser too',
+      { sameSite: 'Strict', conditionalSameSiteNone: true },
+      { userAgent: oldChrome },
+      'INGRESSCOOKIE=k|t; Path=/; HttpOnly; SameSite=Strict',
+    ],
+  ])('%s', (_, settings, facts, want) => {
+    expect(renderAffinityCookie({ ...plain, ...settings }, value, { ...request, ...facts })).toBe(want);
+  });
+
+  test('a time beyond all dates does not throw', () => {
+    const settings = { ...plain, expiresSeconds: Number.MAX_SAFE_INTEGER };
+    expect(renderAffinityCookie(settings, value, request)).toContain('Expires=Sat, 13-Sep-275760');
+  });
+});
+
+test.each([
+  ['Chrome/51.0.2704.103', true],
+  ['Chrome/66.0', true],
+  ['Chrome/80.0.3987.87', false],
+  ['Chrome/120.0.0.0', false],
+  ['Chrome/450.0.0.0', false],
+  ['Mozilla/5.0 (iPhone; CPU iPhone OS 12_4 like Mac OS X)', true],
+  ['Mozilla/5.0 (iPad; CPU OS 12_0 like Mac OS X)', true],
+  ['Mozilla/5.0 (iPhone; CPU iPhone OS 13_1 like Mac OS X)', false],
+  ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10_14_6) Version/12.1 Safari/605.1.15', true],
+  ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10_14_6) Chrome/90.0 Safari/537.36', false],
+  ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_1) Version/13.0 Safari/605.1.15', false],
+  ['', false],
+])('mishandlesSameSiteNone(%s) is %s', (userAgent, want) => expect(mishandlesSameSiteNone(userAgent)).toBe(want));

@@ -1,0 +1,120 @@
+// Which endpoint a client with an affinity cookie gets. Annotation reference, section 6; one index per upstream and mode.
+//
+// `balanced`: the cookie's key is hashed on the ring of ingress-nginx, so that a new endpoint takes its share of the
+// clients. `persistent`: the key names the endpoint, so that only the clients of one that goes are moved. Neither keeps
+// anything per client: restarts and replicas of Sluice agree.
+
+import { persistentKey } from './affinity-cookie.ts';
+import type { EndpointLoad } from './balancer.ts';
+import { buildRing, type RingEndpoint, walkRing } from './consistent-hash.ts';
+import { crc32 } from './crc32.ts';
+import { HashRing } from './hash-ring.ts';
+
+/** An endpoint, and the key of the cookie to set; null when the client keeps the one it has. */
+export interface AffinePick<E> {
+  readonly endpoint: E;
+  readonly newKey: string | null;
+}
+
+export interface AffinityIndex<E extends EndpointLoad> {
+  /** Takes over a changed list; `members` and `available` as of `Balancer.update`. */
+  update(members: readonly E[], available: readonly E[]): void;
+  /**
+   * Chooses for a request whose cookie has this key; null is a client without cookie. `failed` holds the endpoints that
+   * must not be chosen again: pass what was tried with change-on-failure, and null otherwise, as then a failed endpoint
+   * is asked again. null when there is none.
+   */
+  pick(key: string | null, failed: readonly E[] | null): AffinePick<E> | null;
+}
+
+/** Keys that are drawn at most; the chance to miss the one endpoint left of two is 2^-20 (ingress-nginx draws as often). */
+const maxDraws = 20;
+
+export class BalancedAffinity<E extends RingEndpoint> implements AffinityIndex<E> {
+  readonly #newKey: () => string;
+  #members: readonly E[] = [];
+  #ring: HashRing = new HashRing([]);
+
+  /** `newKey` gives a key that no other client has, of characters that a cookie may hold. */
+  constructor(newKey: () => string) {
+    this.#newKey = newKey;
+  }
+
+  update(members: readonly E[]): void {
+    if (members === this.#members) return;
+    this.#members = members;
+    this.#ring = buildRing(members);
+  }
+
+  pick(key: string | null, failed: readonly E[] | null): AffinePick<E> | null {
+    if (key !== null && failed === null) {
+      // While its endpoint is out, a client is the guest of the next one on the ring, and comes back with its cookie.
+      const endpoint = walkRing(this.#ring, this.#members, null, key);
+      return endpoint === null ? null : { endpoint, newKey: null };
+    }
+    for (let draw = 0; draw < maxDraws; draw++) {
+      const newKey = this.#newKey();
+      const point = this.#ring.find(newKey);
+      if (point === -1) return null;
+      const endpoint = this.#members[this.#ring.nodeAt(point)] as E;
+      if (endpoint.isAvailable && !failed?.includes(endpoint)) return { endpoint, newKey };
+    }
+    // Nearly all are out: the request is served, its client stays unbound and asks again.
+    const endpoint = walkRing(this.#ring, this.#members, failed, this.#newKey());
+    return endpoint === null ? null : { endpoint, newKey: null };
+  }
+}
+
+export class PersistentAffinity<E extends EndpointLoad> implements AffinityIndex<E> {
+  readonly #upstreamId: string;
+  readonly #random: () => number;
+  #available: readonly E[] = [];
+  readonly #byKey = new Map<string, E>();
+  readonly #keys = new Map<E, string>();
+
+  constructor(upstreamId: string, random: () => number) {
+    this.#upstreamId = upstreamId;
+    this.#random = random;
+  }
+
+  update(members: readonly E[], available: readonly E[]): void {
+    this.#available = available;
+    const known = new Map(this.#keys);
+    this.#byKey.clear();
+    this.#keys.clear();
+    for (const endpoint of members) {
+      const key = known.get(endpoint) ?? persistentKey(this.#upstreamId, endpoint.key);
+      this.#byKey.set(key, endpoint);
+      this.#keys.set(endpoint, key);
+    }
+  }
+
+  pick(key: string | null, failed: readonly E[] | null): AffinePick<E> | null {
+    const bound = key === null ? undefined : this.#byKey.get(key);
+    if (bound === undefined || key === null || failed !== null) return this.#pickNew(failed);
+    if (bound.isAvailable) return { endpoint: bound, newKey: null };
+    // Its endpoint is out for a while: always the same other one meanwhile, and back with its old cookie.
+    const count = this.#available.length;
+    return count === 0 ? null : { endpoint: this.#available[crc32(key) % count] as E, newKey: null };
+  }
+
+  /** Any available endpoint outside `failed`, each as likely. */
+  #pickNew(failed: readonly E[] | null): AffinePick<E> | null {
+    const open = failed === null ? this.#available : this.#available.filter((endpoint) => !failed.includes(endpoint));
+    const endpoint = open[Math.floor(this.#random() * open.length)];
+    return endpoint === undefined ? null : { endpoint, newKey: this.#keys.get(endpoint) ?? null };
+  }
+}
+
+/** Where the clock and chance of keys come from. */
+export interface KeySource {
+  /** Wall clock, milliseconds. */
+  readonly wallMs: () => number;
+  readonly random: () => number;
+}
+
+/** Keys in the manner of ingress-nginx, `<seconds>.<random>.<random>`; 40 random bits beside the time keep them apart. */
+export function balancedKeys({ wallMs, random }: KeySource): () => string {
+  const part = () => Math.floor(random() * 2 ** 20);
+  return () => `${(wallMs() / 1000).toFixed(3)}.${part()}.${part()}`;
+}

@@ -1,0 +1,234 @@
+// Tables, distributions and pinned vectors of every balancer but round robin and the bare ring.
+
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Balancer } from './balancer.ts';
+import { ConsistentHash } from './consistent-hash.ts';
+import { createBalancer } from './create-balancer.ts';
+import { LeastLoaded, type LeastRule } from './least-loaded.ts';
+import { SubsetHash } from './subset-hash.ts';
+import {
+  type FakeEndpoint,
+  fakeEndpoint,
+  fakeEndpoints,
+  named,
+  pickMany,
+  seededRandom,
+  shares,
+} from './testing/endpoints.ts';
+import { TwoChoices } from './two-choices.ts';
+
+/** Endpoints a, b, c... with these loads (and weights, scores). */
+function loaded(
+  loads: readonly number[],
+  weights: readonly number[] = [],
+  scores: readonly number[] = [],
+): FakeEndpoint[] {
+  return loads.map((load, at) => {
+    const weight = weights[at] ?? 1;
+    return { ...fakeEndpoint('abcdefgh'[at] ?? '?'), load, weight, tableWeight: weight, score: scores[at] ?? 0 };
+  });
+}
+
+function over<B extends Balancer<FakeEndpoint>>(balancer: B, endpoints: readonly FakeEndpoint[]): B {
+  balancer.update(endpoints, endpoints);
+  return balancer;
+}
+
+describe('LeastLoaded', () => {
+  test.each<[LeastRule, readonly number[], readonly number[], string]>([
+    ['connections', [3, 1, 2], [1, 1, 1], 'b'],
+    ['connections', [3, 1, 2], [4, 1, 1], 'a'],
+    ['connections', [0, 0, 0], [1, 9, 1], 'abc'],
+    ['expectedDelay', [0, 0, 0], [1, 9, 1], 'b'],
+    ['expectedDelay', [0, 3, 0], [1, 2, 1], 'ac'],
+    ['expectedDelay', [1, 3, 1], [1, 3, 1], 'b'],
+    ['neverQueue', [0, 1, 2], [1, 100, 1], 'a'],
+    ['neverQueue', [1, 1, 1], [1, 3, 1], 'b'],
+    ['neverQueue', [0, 5, 0], [1, 100, 1], 'ac'],
+  ])('%s with loads %j and weights %j picks among "%s"', (rule, loads, weights, want) => {
+    const balancer = over(new LeastLoaded<FakeEndpoint>(rule, seededRandom(1)), loaded(loads, weights));
+    expect([...shares(pickMany(balancer, 300)).keys()].join('')).toBe(want);
+  });
+
+  test('equals are drawn by weight, so that no worker starts with the first of the list', () => {
+    const balancer = over(new LeastLoaded<FakeEndpoint>('connections', seededRandom(7)), loaded([0, 0, 0], [1, 2, 1]));
+    const got = shares(pickMany(balancer, 8000));
+    expect((got.get('b') ?? 0) / 8000).toBeCloseTo(0.5, 1);
+    expect((got.get('a') ?? 0) / 8000).toBeCloseTo(0.25, 1);
+  });
+
+  test('tried ones are left out; null when all are', () => {
+    const endpoints = loaded([0, 5]);
+    const balancer = over(new LeastLoaded<FakeEndpoint>('connections', seededRandom(1)), endpoints);
+    expect(balancer.pick(named(endpoints, 'a'))?.key).toBe('b');
+    expect(balancer.pick(endpoints)).toBeNull();
+  });
+});
+
+describe('TwoChoices', () => {
+  test('pinned: a seed gives this order', () => {
+    const make = (rule: 'load' | 'ewma') =>
+      over(new TwoChoices<FakeEndpoint>(rule, seededRandom(42), () => 0), loaded([2, 0, 1, 3], [], [10, 40, 20, 5]));
+    expect(pickMany(make('load'), 24)).toBe('bccbbabccbcbacabbcccbcbb');
+    expect(pickMany(make('ewma'), 24)).toBe('bdabddbaadaadaddaaaabdaa');
+  });
+
+  test('of n endpoints the worst is never picked, the best in 2/n of all cases', () => {
+    const balancer = over(new TwoChoices<FakeEndpoint>('load', seededRandom(3), () => 0), loaded([0, 1, 2, 3, 4]));
+    const got = shares(pickMany(balancer, 10_000));
+    expect(got.has('e')).toBe(false);
+    expect((got.get('a') ?? 0) / 10_000).toBeCloseTo(0.4, 1);
+  });
+
+  test.each([
+    ['at equal load the faster one', [1, 1], [1, 1], [50, 5], 'load', 'b'],
+    ['load counts per weight', [3, 1], [4, 1], [0, 0], 'load', 'a'],
+    ['the lower score', [0, 0], [1, 1], [50, 5], 'ewma', 'b'],
+    ['a fast endpoint that hangs is left', [20, 0], [1, 1], [5, 50], 'ewma', 'b'],
+    ['endpoints that never answered: the load decides', [1, 0], [1, 1], [0, 0], 'ewma', 'b'],
+  ] as const)('%s', (_, loads, weights, scores, rule, want) => {
+    const balancer = over(new TwoChoices<FakeEndpoint>(rule, seededRandom(5), () => 0), loaded(loads, weights, scores));
+    expect([...shares(pickMany(balancer, 100)).keys()].join('')).toBe(want);
+  });
+
+  test('unequal weights: shares follow them while nothing is under way', () => {
+    const balancer = over(
+      new TwoChoices<FakeEndpoint>('load', seededRandom(9), () => 0),
+      loaded([0, 0, 0], [0.05, 1, 1]),
+    );
+    expect((shares(pickMany(balancer, 10_000)).get('a') ?? 0) / 10_000).toBeLessThan(0.05);
+  });
+
+  test('any endpoint outside `tried` can be picked, none of `tried`, null when all are', () => {
+    const endpoints = loaded([0, 0, 0, 0, 0, 0]);
+    fc.assert(
+      fc.property(
+        fc.subarray(endpoints),
+        fc.integer(),
+        fc.constantFrom('load' as const, 'ewma' as const),
+        (tried, seed, rule) => {
+          const balancer = over(new TwoChoices<FakeEndpoint>(rule, seededRandom(seed), () => 0), endpoints);
+          const got = balancer.pick(tried);
+          if (tried.length === endpoints.length) expect(got).toBeNull();
+          else expect(tried).not.toContain(got);
+          expect(got === null).toBe(tried.length === endpoints.length);
+        },
+      ),
+    );
+  });
+});
+
+describe('ConsistentHash', () => {
+  const keys = Array.from({ length: 2000 }, (_, i) => `/item/${i}`);
+  const make = (boundedLoadFactor: number | null, totalLoad = () => 0) =>
+    new ConsistentHash<FakeEndpoint>({ boundedLoadFactor, totalLoad });
+
+  test('a key always leads to one endpoint; shares follow weights', () => {
+    const endpoints = loaded([0, 0, 0, 0], [1, 1, 2, 4]);
+    const balancer = over(make(null), endpoints);
+    const got = shares(keys.map((key) => balancer.pick(null, key)?.key ?? '-'));
+    for (const key of keys.slice(0, 50)) expect(balancer.pick(null, key)).toBe(balancer.pick(null, key));
+    expect((got.get('d') ?? 0) / keys.length).toBeCloseTo(0.5, 1);
+    expect((got.get('a') ?? 0) / keys.length).toBeCloseTo(0.125, 1);
+  });
+
+  test('an endpoint that is out lends its keys and gets exactly these back; the others’ stay', () => {
+    const endpoints = loaded([0, 0, 0, 0, 0]);
+    const balancer = over(make(null), endpoints);
+    const before = keys.map((key) => balancer.pick(null, key)?.key);
+    const [out] = endpoints;
+    if (out !== undefined) out.isAvailable = false;
+    for (const [i, key] of keys.entries()) {
+      const now = balancer.pick(null, key)?.key;
+      if (before[i] === 'a') expect(now).not.toBe('a');
+      else expect(now).toBe(before[i]);
+    }
+    if (out !== undefined) out.isAvailable = true;
+    expect(keys.map((key) => balancer.pick(null, key)?.key)).toEqual(before);
+  });
+
+  test('bounded: a full endpoint’s key goes on, and nobody is above the bound', () => {
+    const endpoints = loaded([0, 0, 0, 0]);
+    let total = 0;
+    const balancer = over(
+      make(1.25, () => total),
+      endpoints,
+    );
+    for (let i = 0; i < 400; i++) {
+      const endpoint = balancer.pick(null, 'one hot key');
+      if (endpoint === null) throw new Error('expected an endpoint');
+      endpoint.load++;
+      total++;
+      expect(endpoint.load).toBeLessThanOrEqual(Math.ceil((1.25 * total) / 4));
+    }
+    expect(total).toBe(400);
+    expect(endpoints.every(({ load }) => load > 0)).toBe(true);
+  });
+
+  test('bounded: when all are full the key’s own endpoint serves', () => {
+    const balancer = over(
+      make(1.25, () => 0),
+      loaded([9, 9]),
+    );
+    expect(balancer.pick(null, 'x')).not.toBeNull();
+  });
+});
+
+describe('SubsetHash', () => {
+  const make = (size: number, names: string) =>
+    over(new SubsetHash<FakeEndpoint>(size, seededRandom(11)), fakeEndpoints(names));
+
+  test.each([
+    ['six pods in groups of three', 3, 'abcdef', ['abc', 'def']],
+    ['the last group is filled up with the first', 3, 'abcde', ['abc', 'ade']],
+    ['fewer pods than a group', 5, 'ab', ['ab']],
+    ['groups of one', 1, 'abc', ['a', 'b', 'c']],
+  ])('%s', (_, size, names, want) => {
+    const balancer = make(size, names);
+    const groups = new Set<string>();
+    for (let key = 0; key < 60; key++) groups.add([...shares(pickMany(balancer, 100, `k${key}`)).keys()].join(''));
+    expect([...groups].sort()).toEqual(want);
+  });
+
+  test('a tried member is left for another of the group, a group that is out for the next one', () => {
+    const endpoints = fakeEndpoints('abcdef');
+    const balancer = over(new SubsetHash<FakeEndpoint>(3, seededRandom(11)), endpoints);
+    const group = [...shares(pickMany(balancer, 100, 'key')).keys()].join('');
+    const [first = ''] = group;
+    expect(group).toContain(balancer.pick(named(endpoints, first), 'key')?.key ?? '-');
+    expect(group).not.toContain(balancer.pick(named(endpoints, group), 'key')?.key ?? group);
+    expect(balancer.pick(endpoints, 'key')).toBeNull();
+  });
+});
+
+describe('every kind', () => {
+  const environment = { random: seededRandom(1), nowMs: () => 0, totalLoad: () => 0 };
+  const hash = { kind: 'consistentHash', key: [], subsetSize: null, boundedLoadFactor: null } as const;
+  const kinds = [
+    { kind: 'roundRobin' },
+    { kind: 'ewma' },
+    { kind: 'leastConnections' },
+    { kind: 'randomTwoChoices' },
+    { kind: 'shortestExpectedDelay' },
+    { kind: 'neverQueue' },
+    { kind: 'sourceHash' },
+    { kind: 'destinationHash' },
+    hash,
+    { ...hash, subsetSize: 3 },
+    { ...hash, boundedLoadFactor: 1.5 },
+  ] as const;
+
+  test.each(kinds)('$kind spreads many keys over all endpoints and gives null without any', (settings) => {
+    const balancer = createBalancer<FakeEndpoint>(settings, environment);
+    expect(balancer.pick(null, 'k')).toBeNull();
+    balancer.update([], []);
+    expect(balancer.pick(null, 'k')).toBeNull();
+    const endpoints = fakeEndpoints('abcde');
+    balancer.update(endpoints, endpoints);
+    const got = shares(Array.from({ length: 5000 }, (_, i) => balancer.pick(null, `key ${i}`)?.key ?? '-'));
+    expect([...got.keys()].join('')).toBe('abcde');
+    // Padding gives the first ones of a subset hash up to twice the share.
+    for (const count of got.values()) expect(count).toBeGreaterThan(500);
+  });
+});
