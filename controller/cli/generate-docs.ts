@@ -3,7 +3,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { annotations, DEFAULT_PREFIX, OWN_PREFIX, ownAnnotations } from '../compile/settings/annotations.ts';
-import { readKeys } from '../compile/settings/configmap.ts';
+import { ownKeys, readKeys } from '../compile/settings/configmap.ts';
 import { removedKeys } from '../compile/settings/configmap-removed.ts';
 import type {
   AnnotationRecord,
@@ -126,7 +126,7 @@ ${table(['annotation', 'instead'], rows)}`;
 
 /** Renders docs/settings.md. */
 export function renderSettingsPage(): string {
-  const sections = [...groupBy([...readKeys, ...removedKeys], ({ group }) => group)].map(
+  const sections = [...groupBy([...readKeys, ...removedKeys, ...ownKeys], ({ group }) => group)].map(
     ([group, records]) => `## ${group}\n\n${settingsTable(records)}`,
   );
   return `${[settingsIntro(), ...sections].join('\n\n')}\n`;
@@ -138,7 +138,7 @@ function settingsIntro(): string {
 # ConfigMap settings
 
 All ${readKeys.length} keys that ingress-nginx v1.15.1 reads from the ConfigMap named by \`--configmap\`, and ${removedKeys.length} that only its
-documentation still has. Every change is live without a restart. ${countBySupport([...readKeys, ...removedKeys])}
+documentation still has. At the end stand ${ownKeys.length} of Sluice's own. Every change is live without a restart. ${countBySupport([...readKeys, ...removedKeys])}
 
 An invalid value gives a diagnostic, and the default holds unless the last column says otherwise. An unknown key gives a
 warning.

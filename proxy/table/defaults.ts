@@ -2,6 +2,7 @@
 // The compiler writes every field of a real table.
 // PURE. Values are ingress-nginx's defaults (configmap-and-flags.md).
 
+import { defaultPeerLimits } from './peer-limits.ts';
 import type {
   Endpoint,
   GlobalSettings,
@@ -35,7 +36,7 @@ export const emptyGlobal: GlobalSettings = {
   clientBodyTimeoutMs: 60_000,
   maxRequestLineBytes: 8 * 1024,
   maxHeaderLineBytes: 8 * 1024,
-  maxHeadBytes: 32 * 1024,
+  maxHeadBytes: 33 * 1024,
   maxHeaderCount: 100,
   http2: defaultHttp2,
   upstreamKeepAliveConnections: 320,
@@ -57,6 +58,7 @@ export const emptyGlobal: GlobalSettings = {
   rejectUnknownSni: false,
   accessLog: true,
   accessLogForDefaultBackend: false,
+  peerLimits: defaultPeerLimits,
 };
 
 export const defaultPolicy: RoutePolicy = {

@@ -6,6 +6,7 @@
 // virtual host stand in matching order; all other lists are sorted by their id in code-unit order. No key material is
 // in the table: certificates are named by id, the pairs travel beside it (`CertificateMaterial`).
 
+import type { PeerLimits } from './peer-limits.ts';
 import type {
   AffinitySettings,
   BandwidthLimit,
@@ -53,13 +54,13 @@ export interface GlobalSettings {
   readonly clientHeaderTimeoutMs: number;
   /** ConfigMap `client-body-timeout`: between two reads of a request body. */
   readonly clientBodyTimeoutMs: number;
-  /** Largest request line, bytes (`large-client-header-buffers` size): longer is 414. */
+  /** Largest request line, bytes (size of `large-client-header-buffers` or `client-header-buffer-size`): longer is 414. */
   readonly maxRequestLineBytes: number;
-  /** Largest single header line, bytes (`large-client-header-buffers` size): longer is 431 (nginx answers 400). */
+  /** Largest single header line, bytes (the same setting): longer is 431 (nginx answers 400). */
   readonly maxHeaderLineBytes: number;
-  /** Largest request head, bytes (number x size of `large-client-header-buffers`). */
+  /** Largest request head, bytes (all those buffers together). */
   readonly maxHeadBytes: number;
-  /** Most header lines in one head; nginx has no such limit, Sluice's default is 100. */
+  /** ConfigMap `sluice-max-header-count`; nginx has no such limit. */
   readonly maxHeaderCount: number;
   readonly http2: Http2Settings;
   /** ConfigMap `upstream-keepalive-connections`: idle upstream connections per worker and upstream. 0 turns pooling off. */
@@ -96,6 +97,7 @@ export interface GlobalSettings {
   /** Access log: on unless `disable-access-log` or `disable-http-access-log`. */
   readonly accessLog: boolean;
   readonly accessLogForDefaultBackend: boolean;
+  readonly peerLimits: PeerLimits;
 }
 
 /** HTTP/2 with clients. New connections use them; times, requests and sizes of HTTP/1.1 hold here as well. */

@@ -81,6 +81,15 @@ export const workerShutdownTimeout: ConfigMapRecord<number> = engine({
   doc: 'Time that open connections get to finish when Sluice stops.',
 });
 
+/** Client connections per worker. */
+export const maxWorkerConnections: ConfigMapRecord<number> = engine({
+  key: 'max-worker-connections',
+  type: integerFrom(0),
+  default: 16_384,
+  support: 'full',
+  doc: 'Client connections of one worker, at most `--max-connections`; further ones are closed as they come. `0` leaves it to the flag.',
+});
+
 /** Section L, in the order of the reference. */
 export const engineKeys: readonly ConfigMapRecord<unknown>[] = [
   engine({
@@ -99,14 +108,7 @@ export const engineKeys: readonly ConfigMapRecord<unknown>[] = [
     doc: 'One reload at a time.',
     note: 'Sluice never reloads',
   }),
-  engine({
-    key: 'max-worker-connections',
-    type: integerFrom(0),
-    default: 16_384,
-    support: 'notYet',
-    doc: 'Connections per worker.',
-    note: 'the built-in limit of connections holds',
-  }),
+  maxWorkerConnections,
   engine({ key: 'max-worker-open-files', type: integer, default: 0, doc: 'Open files per worker.' }),
   engine({ key: 'enable-multi-accept', type: bool, default: true, doc: 'Accepts many connections at once.' }),
   engine({ key: 'enable-aio-write', type: bool, default: true, doc: 'Writes files asynchronously.' }),

@@ -50,6 +50,15 @@ export const clientHeaderTimeout: ConfigMapRecord<number> = http({
   doc: 'Time for a whole request head; beyond it 408 is answered.',
 });
 
+/** The first buffer of a request head. */
+export const clientHeaderBufferSize: ConfigMapRecord<number> = http({
+  key: 'client-header-buffer-size',
+  type: size,
+  default: 1024,
+  support: 'full',
+  doc: 'Raises the largest request line and header line where it is above the size of large-client-header-buffers, and the largest request head by as much.',
+});
+
 /** Most and largest header lines. */
 export const largeClientHeaderBuffers: ConfigMapRecord<BufferSettings> = http({
   key: 'large-client-header-buffers',
@@ -136,14 +145,7 @@ export const httpKeys: readonly ConfigMapRecord<unknown>[] = [
   keepAlive,
   keepAliveRequests,
   clientHeaderTimeout,
-  http({
-    key: 'client-header-buffer-size',
-    type: size,
-    default: 1024,
-    support: 'noEffect',
-    doc: 'First buffer of a request head.',
-    note: 'buffers grow as needed up to large-client-header-buffers',
-  }),
+  clientHeaderBufferSize,
   largeClientHeaderBuffers,
   clientBodyTimeout,
   http({

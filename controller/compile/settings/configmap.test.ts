@@ -1,7 +1,7 @@
 // The list of ConfigMap keys against the reference: names and support marks, copied from it by hand here.
 
 import { describe, expect, test } from '@jest/globals';
-import { configMapKeys, configMapKeysByName, readKeys } from './configmap.ts';
+import { configMapKeys, configMapKeysByName, ownKeys, readKeys } from './configmap.ts';
 import { removedKeys } from './configmap-removed.ts';
 import { renderValue } from './types.ts';
 
@@ -27,8 +27,12 @@ test('the list is the reference: 194 keys in its order, and the 14 that are only
   expect(readKeys).toHaveLength(194);
   expect(readKeys.map(({ key }) => key)).toEqual(reference);
   expect(removedKeys).toHaveLength(14);
-  expect(configMapKeys).toHaveLength(208);
-  expect(configMapKeysByName.size).toBe(208);
+  expect(configMapKeys).toHaveLength(208 + ownKeys.length);
+  expect(configMapKeysByName.size).toBe(208 + ownKeys.length);
+});
+
+test('own keys cannot be taken for those of ingress-nginx', () => {
+  expect(ownKeys.map(({ key }) => key).filter((key) => !key.startsWith('sluice-'))).toEqual([]);
 });
 
 describe.each(configMapKeys.map((record) => [record.key, record] as const))('key %s', (_, record) => {
@@ -72,13 +76,14 @@ test('an invalid value never opens more than the default', () => {
 });
 
 test('full and partial are what the first version builds', () => {
-  const built = configMapKeys.filter(({ support }) => support === 'full' || support === 'partial');
+  const built = [...readKeys, ...removedKeys].filter(({ support }) => support === 'full' || support === 'partial');
   expect(built.map(({ key }) => key).sort()).toEqual([
     'allow-backend-server-header',
     'allow-snippet-annotations',
     'annotation-value-word-blocklist',
     'annotations-risk-level',
     'client-body-timeout',
+    'client-header-buffer-size',
     'client-header-timeout',
     'compute-full-forwarded-for',
     'disable-access-log',
@@ -95,6 +100,7 @@ test('full and partial are what the first version builds', () => {
     'keep-alive',
     'keep-alive-requests',
     'large-client-header-buffers',
+    'max-worker-connections',
     'no-tls-redirect-locations',
     'preserve-trailing-slash',
     'proxy-body-size',

@@ -1,5 +1,5 @@
 // The complete list of ConfigMap keys: the 194 that ingress-nginx v1.15.1 reads, in the order of the ConfigMap
-// reference, then the 14 that only its documentation still names. Whoever adds a family adds it here.
+// reference, then the 14 that only its documentation still names, then Sluice's own. Whoever adds a family adds it here.
 
 import { globalAuthKeys } from './configmap-auth.ts';
 import { compressionKeys } from './configmap-compression.ts';
@@ -8,6 +8,7 @@ import { forwardingKeys } from './configmap-forwarding.ts';
 import { httpKeys } from './configmap-http.ts';
 import { limitKeys } from './configmap-limits.ts';
 import { loggingKeys } from './configmap-logging.ts';
+import { ownPeerKeys } from './configmap-peers.ts';
 import { proxyingKeys } from './configmap-proxying.ts';
 import { removedKeys } from './configmap-removed.ts';
 import { securityKeys } from './configmap-security.ts';
@@ -33,8 +34,11 @@ export const readKeys: readonly ConfigMapRecord<unknown>[] = [
   ...engineKeys,
 ];
 
+/** Keys that ingress-nginx does not have: their names begin with `sluice-`. */
+export const ownKeys: readonly ConfigMapRecord<unknown>[] = [...ownPeerKeys];
+
 /** Every record, once. */
-export const configMapKeys: readonly ConfigMapRecord<unknown>[] = [...readKeys, ...removedKeys];
+export const configMapKeys: readonly ConfigMapRecord<unknown>[] = [...readKeys, ...removedKeys, ...ownKeys];
 
 /** Records by key. */
 export const configMapKeysByName: ReadonlyMap<string, ConfigMapRecord<unknown>> = new Map(

@@ -1,6 +1,7 @@
 // The settings of listeners and connections.
 
 import { expect, test } from '@jest/globals';
+import { defaultPeerLimits } from '#proxy/table/peer-limits.ts';
 import type { GlobalSettings } from '#proxy/table/types.ts';
 import { globalSettings } from './global-settings.ts';
 import { settings } from './testing/inputs.ts';
@@ -15,7 +16,7 @@ test('the defaults of ingress-nginx', () => {
     clientBodyTimeoutMs: 60_000,
     maxRequestLineBytes: 8192,
     maxHeaderLineBytes: 8192,
-    maxHeadBytes: 32_768,
+    maxHeadBytes: 33_792,
     maxHeaderCount: 100,
     http2: {
       isEnabled: true,
@@ -50,6 +51,7 @@ test('the defaults of ingress-nginx', () => {
     rejectUnknownSni: false,
     accessLog: true,
     accessLogForDefaultBackend: false,
+    peerLimits: defaultPeerLimits,
   });
 });
 
@@ -61,8 +63,21 @@ const cases: readonly [Record<string, string>, Partial<GlobalSettings>][] = [
   [{ 'client-body-timeout': '6' }, { clientBodyTimeoutMs: 6000 }],
   [
     { 'large-client-header-buffers': '2 16k' },
-    { maxRequestLineBytes: 16_384, maxHeaderLineBytes: 16_384, maxHeadBytes: 32_768 },
+    { maxRequestLineBytes: 16_384, maxHeaderLineBytes: 16_384, maxHeadBytes: 33_792 },
   ],
+  [
+    { 'client-header-buffer-size': '16k' },
+    { maxRequestLineBytes: 16_384, maxHeaderLineBytes: 16_384, maxHeadBytes: 49_152 },
+  ],
+  [{ 'sluice-max-header-count': '7' }, { maxHeaderCount: 7 }],
+  [{ 'max-worker-connections': '9' }, { peerLimits: { ...defaultPeerLimits, maxConnections: 9 } }],
+  [{ 'max-worker-connections': '0' }, { peerLimits: { ...defaultPeerLimits, maxConnections: null } }],
+  [{ 'sluice-max-tls-handshakes': '9' }, { peerLimits: { ...defaultPeerLimits, maxHandshakes: 9 } }],
+  [{ 'sluice-tls-handshake-timeout': '9' }, { peerLimits: { ...defaultPeerLimits, handshakeTimeoutMs: 9000 } }],
+  [{ 'sluice-client-body-min-rate': '0' }, { peerLimits: { ...defaultPeerLimits, minBodyRate: 0 } }],
+  [{ 'sluice-client-send-timeout': '9' }, { peerLimits: { ...defaultPeerLimits, clientSendTimeoutMs: 9000 } }],
+  [{ 'sluice-tunnel-idle-timeout': '9' }, { peerLimits: { ...defaultPeerLimits, tunnelIdleTimeoutMs: 9000 } }],
+  [{ 'sluice-tunnel-max-duration': '9' }, { peerLimits: { ...defaultPeerLimits, tunnelMaxDurationMs: 9000 } }],
   [{ 'upstream-keepalive-connections': '0' }, { upstreamKeepAliveConnections: 0 }],
   [{ 'upstream-keepalive-timeout': '7' }, { upstreamKeepAliveTimeoutMs: 7000 }],
   [{ 'upstream-keepalive-requests': '8' }, { upstreamKeepAliveRequests: 8 }],

@@ -1,12 +1,14 @@
 // Settings of listeners and connections for the routing table, from the ConfigMap alone.
 
 import { defaultHttp2 } from '#proxy/table/defaults.ts';
+import type { PeerLimits } from '#proxy/table/peer-limits.ts';
 import type { GlobalSettings } from '#proxy/table/types.ts';
-import { workerShutdownTimeout } from './configmap-engine.ts';
+import { maxWorkerConnections, workerShutdownTimeout } from './configmap-engine.ts';
 import { computeFullForwardedFor, proxyRealIpCidr, useForwardedHeaders } from './configmap-forwarding.ts';
 import {
   allowBackendServerHeader,
   clientBodyTimeout,
+  clientHeaderBufferSize,
   clientHeaderTimeout,
   enableUnderscoresInHeaders,
   generateRequestId,
@@ -16,6 +18,15 @@ import {
   serverTokens,
 } from './configmap-http.ts';
 import { disableAccessLog, disableHttpAccessLog, enableAccessLogForDefaultBackend } from './configmap-logging.ts';
+import {
+  clientBodyMinRate,
+  clientSendTimeout,
+  maxHeaderCount,
+  maxTlsHandshakes,
+  tlsHandshakeTimeout,
+  tunnelIdleTimeout,
+  tunnelMaxDuration,
+} from './configmap-peers.ts';
 import {
   upstreamKeepaliveConnections,
   upstreamKeepaliveRequests,
@@ -34,9 +45,6 @@ import {
 import { MAX_TIMER_MS, timerMs } from './durations.ts';
 import type { GlobalValues } from './record.ts';
 
-/** nginx has no such limit; a head of many tiny lines costs more than its bytes. */
-const MAX_HEADER_COUNT = 100;
-
 /** Everything in `GlobalSettings` that the ConfigMap decides; the default certificate is a Secret's. */
 export function globalSettings(values: GlobalValues): Omit<GlobalSettings, 'defaultCertificate'> {
   return {
@@ -52,24 +60,44 @@ export function globalSettings(values: GlobalValues): Omit<GlobalSettings, 'defa
     ...tlsSettings(values),
     accessLog: !values.get(disableAccessLog) && !values.get(disableHttpAccessLog),
     accessLogForDefaultBackend: values.get(enableAccessLogForDefaultBackend),
+    peerLimits: peerLimits(values),
   };
 }
 
 function clientSettings(values: GlobalValues) {
   const { count, bytes } = values.get(largeClientHeaderBuffers);
+  // nginx reads a line into its first buffer and moves it to a large one when it does not fit: the larger one decides.
+  const first = values.get(clientHeaderBufferSize);
+  const line = Math.max(bytes, first);
   return {
     clientKeepAliveMs: timerMs(values.get(keepAlive)),
     // nginx counts the current request first, so 0 also closes after one.
     clientKeepAliveRequests: Math.max(values.get(keepAliveRequests), 1),
     clientHeaderTimeoutMs: timerMs(values.get(clientHeaderTimeout)),
     clientBodyTimeoutMs: timerMs(values.get(clientBodyTimeout)),
-    maxRequestLineBytes: bytes,
-    maxHeaderLineBytes: bytes,
-    maxHeadBytes: count * bytes,
-    maxHeaderCount: MAX_HEADER_COUNT,
+    maxRequestLineBytes: line,
+    maxHeaderLineBytes: line,
+    maxHeadBytes: first + count * bytes,
+    maxHeaderCount: values.get(maxHeaderCount),
     http2: defaultHttp2,
     allowUnderscoreHeaders: values.get(enableUnderscoresInHeaders),
   };
+}
+
+function peerLimits(values: GlobalValues): PeerLimits {
+  return {
+    maxConnections: nullIfZero(values.get(maxWorkerConnections)),
+    maxHandshakes: values.get(maxTlsHandshakes),
+    handshakeTimeoutMs: timerMs(values.get(tlsHandshakeTimeout)),
+    minBodyRate: values.get(clientBodyMinRate),
+    clientSendTimeoutMs: timerMs(values.get(clientSendTimeout)),
+    tunnelIdleTimeoutMs: nullIfZero(timerMs(values.get(tunnelIdleTimeout))),
+    tunnelMaxDurationMs: nullIfZero(timerMs(values.get(tunnelMaxDuration))),
+  };
+}
+
+function nullIfZero(value: number): number | null {
+  return value === 0 ? null : value;
 }
 
 function upstreamPoolSettings(values: GlobalValues) {
