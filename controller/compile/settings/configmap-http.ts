@@ -1,15 +1,14 @@
 // ConfigMap keys about HTTP between client and Sluice, without compression. ConfigMap reference section B.
 
+import { http2Keys } from './configmap-http2.ts';
 import { configMapFamily } from './define.ts';
 import type { ConfigMapRecord } from './record.ts';
 import {
   type BufferSettings,
   bool,
   buffers,
-  integer,
   integerFrom,
   listNamed,
-  optional,
   seconds,
   secondsFromOne,
   size,
@@ -17,12 +16,6 @@ import {
 } from './types.ts';
 
 const http = configMapFamily({ group: 'Client side HTTP', support: 'notYet' });
-const http2 = configMapFamily({
-  group: 'Client side HTTP',
-  support: 'notYet',
-  note: 'HTTP/2 is not spoken, clients use HTTP/1.1',
-});
-
 /** Idle seconds between two requests; 0 closes after each. */
 export const keepAlive: ConfigMapRecord<number> = http({
   key: 'keep-alive',
@@ -115,33 +108,7 @@ export const generateRequestId: ConfigMapRecord<boolean> = http({
 
 /** All of this file, in the order of the reference. */
 export const httpKeys: readonly ConfigMapRecord<unknown>[] = [
-  http2({ key: 'use-http2', type: bool, default: true, inert: [false], doc: 'Speaks HTTP/2 on HTTPS listeners.' }),
-  http2({
-    key: 'http2-max-concurrent-streams',
-    type: integer,
-    default: 128,
-    doc: 'Requests at the same time on one HTTP/2 connection.',
-  }),
-  http2({
-    key: 'http2-max-field-size',
-    type: optional(size),
-    default: null,
-    support: 'noEffect',
-    doc: 'Deprecated in nginx: largest HTTP/2 header field.',
-    note: 'nginx has dropped it for large-client-header-buffers',
-  }),
-  http2({
-    key: 'http2-max-header-size',
-    type: optional(size),
-    default: null,
-    doc: 'Deprecated in nginx: largest HTTP/2 request head.',
-  }),
-  http2({
-    key: 'http2-max-requests',
-    type: integer,
-    default: 0,
-    doc: 'Deprecated in nginx: requests on one HTTP/2 connection.',
-  }),
+  ...http2Keys,
   keepAlive,
   keepAliveRequests,
   clientHeaderTimeout,

@@ -6,6 +6,7 @@ import { compressionKeys } from './configmap-compression.ts';
 import { engineKeys, firewallKeys, snippetKeys, streamKeys } from './configmap-engine.ts';
 import { forwardingKeys } from './configmap-forwarding.ts';
 import { httpKeys } from './configmap-http.ts';
+import { ownHttp2Keys } from './configmap-http2.ts';
 import { limitKeys } from './configmap-limits.ts';
 import { loggingKeys } from './configmap-logging.ts';
 import { ownPeerKeys } from './configmap-peers.ts';
@@ -35,7 +36,7 @@ export const readKeys: readonly ConfigMapRecord<unknown>[] = [
 ];
 
 /** Keys that ingress-nginx does not have: their names begin with `sluice-`. */
-export const ownKeys: readonly ConfigMapRecord<unknown>[] = [...ownPeerKeys];
+export const ownKeys: readonly ConfigMapRecord<unknown>[] = [...ownHttp2Keys, ...ownPeerKeys];
 
 /** Every record, once. */
 export const configMapKeys: readonly ConfigMapRecord<unknown>[] = [...readKeys, ...removedKeys, ...ownKeys];

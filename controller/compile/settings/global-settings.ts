@@ -1,6 +1,5 @@
 // Settings of listeners and connections for the routing table, from the ConfigMap alone.
 
-import { defaultHttp2 } from '#proxy/table/defaults.ts';
 import type { PeerLimits } from '#proxy/table/peer-limits.ts';
 import type { GlobalSettings } from '#proxy/table/types.ts';
 import { maxWorkerConnections, workerShutdownTimeout } from './configmap-engine.ts';
@@ -17,6 +16,7 @@ import {
   largeClientHeaderBuffers,
   serverTokens,
 } from './configmap-http.ts';
+import { http2Settings } from './configmap-http2.ts';
 import { disableAccessLog, disableHttpAccessLog, enableAccessLogForDefaultBackend } from './configmap-logging.ts';
 import {
   clientBodyMinRate,
@@ -79,7 +79,7 @@ function clientSettings(values: GlobalValues) {
     maxHeaderLineBytes: line,
     maxHeadBytes: first + count * bytes,
     maxHeaderCount: values.get(maxHeaderCount),
-    http2: defaultHttp2,
+    http2: http2Settings(values),
     allowUnderscoreHeaders: values.get(enableUnderscoresInHeaders),
   };
 }
