@@ -44,6 +44,7 @@ export function compile(
   const virtualHosts = assembleVirtualHosts(hosts.plans.values(), certificates.byHost, {
     policies,
     idByBackend: upstreams.idByBackend,
+    settingsByBackend: upstreams.settingsByBackend,
     defaultBackend: upstreams.defaultBackend,
     global: global.values,
     httpsPort: options.httpsPort,

@@ -16,9 +16,9 @@ export interface ZoneHints {
 }
 
 /**
- * Collects the endpoints of a port. Ready ones are used (a nil `ready` was decoded as true). When a Service has none,
- * those that are terminating but still serving are used as the last resort, as kube-proxy does. Deviation: ingress-nginx
- * answers 503 then; here a rolling restart of a single replica loses no request.
+ * Collects the endpoints of a port. Ready ones are used (a nil `ready` was decoded as true). Those that are terminating
+ * but still serving come along as such: the balancer takes them as the last resort, as kube-proxy does. Deviation:
+ * ingress-nginx answers 503 then; here a rolling restart of a single replica loses no request.
  */
 export function sliceEndpoints(
   slices: readonly EndpointSlice[],
@@ -27,10 +27,9 @@ export function sliceEndpoints(
 ): readonly Endpoint[] {
   const usable = slices.filter(({ addressType }) => addressType !== 'FQDN');
   const inZone = collect(usable, port, isReady, hints);
-  if (inZone.length > 0) return inZone;
   // Hints are a preference: no ready endpoint in the zone must not mean no endpoint at all.
-  const ready = hints === null ? inZone : collect(usable, port, isReady, null);
-  return ready.length > 0 ? ready : collect(usable, port, isServingWhileTerminating, null);
+  const ready = hints === null || inZone.length > 0 ? inZone : collect(usable, port, isReady, null);
+  return sortEndpoints([...ready, ...collect(usable, port, isServingWhileTerminating, null)]);
 }
 
 /**
@@ -68,7 +67,7 @@ function isReady(conditions: SliceConditions): boolean {
 }
 
 function isServingWhileTerminating(conditions: SliceConditions): boolean {
-  return conditions.serving && conditions.terminating;
+  return !conditions.ready && conditions.serving && conditions.terminating;
 }
 
 function collect(
@@ -87,7 +86,7 @@ function collect(
       }
     }
   }
-  return sortEndpoints(found);
+  return found;
 }
 
 function endpointOf(address: string, port: number, { conditions, hintZones }: SliceEndpoint): Endpoint {

@@ -2,7 +2,7 @@
 // rather than upstreams and Ingresses rather than policies.
 
 import type { PathMatch, VirtualHostName } from '#proxy/table/types.ts';
-import type { IngressBackend, ServicePortRef } from '../objects/types.ts';
+import type { IngressBackend, IngressPath, IngressRule, ServicePortRef } from '../objects/types.ts';
 import type { AcceptedIngress } from './select.ts';
 
 /** Name of the virtual host for requests that no other host matches. */
@@ -36,6 +36,40 @@ export interface PlannedRoute {
   readonly field: string;
   /** The same as numbers, to put the routes of one Ingress in the order its author wrote them. */
   readonly place: RoutePlace;
+  /** In conflict order; only `path` and `catchAll` routes have some. */
+  readonly canaries: readonly PlannedCanary[];
+}
+
+/** A canary that joins a route. */
+export interface PlannedCanary {
+  readonly owner: AcceptedIngress;
+  readonly backend: BackendUse;
+  /** As in `PlannedRoute`, of the canary's own Ingress. */
+  readonly path: string;
+  /** Where its Service is named. */
+  readonly field: string;
+  readonly place: RoutePlace;
+}
+
+/** What one Ingress asks of one host. No rules: it is the default backend of the catch-all host. */
+export interface HostClaim {
+  readonly accepted: AcceptedIngress;
+  readonly rules: readonly IngressRule[];
+}
+
+/** The routes of a host while they are claimed, keyed by `claimKey`, so that equal matches meet. */
+export type ClaimedRoutes = Map<string, PlannedRoute>;
+
+export function claimKey(match: PathMatch): string {
+  return match.kind === 'regex' ? `regex ${match.pattern}` : `${match.kind} ${match.path}`;
+}
+
+export const rootMatch: PathMatch = { kind: 'prefix', path: '' };
+
+/** ImplementationSpecific is Prefix (§4). Prefix is element-wise, so `/a` and `/a/` are one match. */
+export function matchOf(pathType: IngressPath['pathType'], path: string): PathMatch {
+  if (pathType === 'Exact') return { kind: 'exact', path };
+  return { kind: 'prefix', path: path.endsWith('/') ? path.slice(0, -1) : path };
 }
 
 /** Indices of the rule and of the path in it; -1 for the default backend, which comes first. */

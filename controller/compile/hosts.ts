@@ -4,17 +4,23 @@
 // passes look those up. A host is created by the first Ingress that names it, which also lends its settings and its
 // default backend to the implicit `/` of the host (§6). Cost is linear in the number of paths.
 
-import type { PathMatch, VirtualHostName } from '#proxy/table/types.ts';
+import type { VirtualHostName } from '#proxy/table/types.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import { quoteShort } from '../objects/host-name.ts';
 import { type IngressPath, type IngressRule, keyOf } from '../objects/types.ts';
+import { joinCanaries } from './canaries.ts';
 import { catchAllConflict, hostText, pathConflict } from './conflicts.ts';
 import {
   type BackendUse,
+  type ClaimedRoutes,
   catchAllHost,
+  claimKey,
   defaultBackendPlace,
+  type HostClaim,
   type HostPlan,
+  matchOf,
   type PlannedRoute,
+  rootMatch,
   serviceBackend,
 } from './host-plan.ts';
 import { diagnose } from './report.ts';
@@ -26,14 +32,9 @@ export interface HostsPass {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** What one Ingress asks of one host. No rules: it is the default backend of the catch-all host. */
-export interface HostClaim {
-  readonly accepted: AcceptedIngress;
-  readonly rules: readonly IngressRule[];
-}
-
 export interface PlannedHost {
-  readonly plan: HostPlan;
+  /** null: only canaries ask for this host, and they create none. */
+  readonly plan: HostPlan | null;
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -48,7 +49,7 @@ export function planHosts(ordered: readonly AcceptedIngress[]): HostsPass {
     }
   }
   const planned = [...claims].map(([name, list]) => planHost(name, list));
-  const plans = new Map(planned.map(({ plan }) => [plan.name, plan]));
+  const plans = new Map(planned.flatMap(({ plan }) => (plan === null ? [] : [[plan.name, plan] as const])));
   const diagnostics = planned.flatMap((host) => host.diagnostics);
   for (const accepted of ordered) diagnostics.push(...checkDefaultBackend(accepted, (name) => plans.get(name)));
   return { plans, diagnostics };
@@ -71,24 +72,31 @@ function hostOf(rule: IngressRule): VirtualHostName {
 
 /** Plans one host from all claims on it, in conflict order. The catch-all host needs no claim, others at least one. */
 export function planHost(name: VirtualHostName, claims: readonly HostClaim[]): PlannedHost {
+  const [canaries, primaries] = [claims.filter(isOfCanary), claims.filter((claim) => !isOfCanary(claim))];
+  if (primaries.length === 0 && name !== catchAllHost) {
+    return { plan: null, diagnostics: joinCanaries(name, canaries, new Map()) };
+  }
   const diagnostics: Diagnostic[] = [];
-  const routes = openRoutes(name, claims);
+  const routes = openRoutes(name, primaries);
   // Before all rules: a hostless rule for `/` must find the place taken even when its Ingress is older, because
   // ingress-nginx builds the catch-all server first (controller.go, createServers).
-  for (const { accepted, rules } of claims) {
+  for (const { accepted, rules } of primaries) {
     if (rules.length === 0) diagnostics.push(...claimCatchAll(accepted, routes));
   }
-  for (const { accepted, rules } of claims) {
+  for (const { accepted, rules } of primaries) {
     for (const rule of rules) {
       for (const path of rule.paths ?? []) diagnostics.push(...claimPath(accepted, rule, path, { name, routes }));
     }
   }
-  const ingresses = claims.filter(({ rules }) => rules.length > 0).map(({ accepted }) => accepted);
+  // After all paths: a canary may be older than the Ingress that it joins.
+  diagnostics.push(...joinCanaries(name, canaries, routes));
+  const ingresses = primaries.filter(({ rules }) => rules.length > 0).map(({ accepted }) => accepted);
   return { plan: { name, ingresses, routes: [...routes.values()] }, diagnostics };
 }
 
-/** Keyed by match, so that equal matches meet. */
-type ClaimedRoutes = Map<string, PlannedRoute>;
+function isOfCanary({ accepted }: HostClaim): boolean {
+  return accepted.isCanary;
+}
 
 /** The routes that a host has before any path claims its place. */
 function openRoutes(name: VirtualHostName, claims: readonly HostClaim[]): ClaimedRoutes {
@@ -109,6 +117,7 @@ function implicitRoute(owner: AcceptedIngress | null, backend: BackendUse | null
     path: '/',
     field: 'spec.defaultBackend',
     place: defaultBackendPlace,
+    canaries: [],
   };
 }
 
@@ -120,6 +129,7 @@ const healthzRoute: PlannedRoute = {
   path: '/healthz',
   field: '',
   place: defaultBackendPlace,
+  canaries: [],
 };
 
 /** An Ingress without rules answers unknown hosts with its default backend (§5). */
@@ -161,20 +171,9 @@ function claimPath(
     return [pathConflict({ owner: accepted, field: `${pathField}.path`, path: text, backend }, name, holder)];
   }
   const place = { rule: rule.index, path: path.index };
-  routes.set(claimKey(match), { origin: 'path', match, owner: accepted, backend, path: text, field: pathField, place });
+  const route = { match, owner: accepted, backend, path: text, field: pathField, place };
+  routes.set(claimKey(match), { origin: 'path', ...route, canaries: [] });
   return literalPathWarning(accepted, text, `${pathField}.path`);
-}
-
-const rootMatch: PathMatch = { kind: 'prefix', path: '' };
-
-/** ImplementationSpecific is Prefix (§4). Prefix is element-wise, so `/a` and `/a/` are one match. */
-function matchOf(pathType: IngressPath['pathType'], path: string): PathMatch {
-  if (pathType === 'Exact') return { kind: 'exact', path };
-  return { kind: 'prefix', path: path.endsWith('/') ? path.slice(0, -1) : path };
-}
-
-function claimKey(match: PathMatch): string {
-  return match.kind === 'regex' ? `regex ${match.pattern}` : `${match.kind} ${match.path}`;
 }
 
 /** Request paths are normalised before matching and never look like this; the API server refuses such paths, too. */
@@ -198,7 +197,9 @@ type PlanOf = (name: VirtualHostName) => HostPlan | undefined;
 
 /** Tells the owner of a default backend that does nothing. Depends on the Ingress and on who created its hosts. */
 export function checkDefaultBackend(accepted: AcceptedIngress, planOf: PlanOf): Diagnostic[] {
-  const { ingress } = accepted;
+  const { ingress, isCanary } = accepted;
+  // That of a canary is looked at where it joins.
+  if (isCanary) return [];
   if (ingress.defaultBackend?.kind !== 'resource') return unusedDefaultBackend(accepted, planOf);
   const what = ingress.rules.length === 0 ? 'unknown hosts' : 'paths without a rule';
   const message = `backend ${quoteShort(ingress.defaultBackend.resource)} is not a Service; it is ignored and ${what} get the controller's default backend`;

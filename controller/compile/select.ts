@@ -1,8 +1,7 @@
 // Pass: which Ingresses are ours, and which version of each counts (routing-semantics §1; annotation reference §0).
 //
 // In: all Ingresses and IngressClasses, the settings, the memory. Out: the accepted Ingresses with their parsed
-// annotations, in no particular order, and the memory of accepted versions. Canary Ingresses are remembered, but handed
-// on to nobody yet.
+// annotations, canaries among them, in no particular order, and the memory of accepted versions.
 
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import { quoteShort } from '../objects/host-name.ts';
@@ -13,14 +12,19 @@ import { diagnose } from './report.ts';
 import { canary } from './settings/canary.ts';
 import { type ParsedAnnotations, parseAnnotations } from './settings/parse-annotations.ts';
 import type { AnnotationValues, GlobalValues } from './settings/record.ts';
+import { speaksOfServices } from './settings/service-scope.ts';
 import type { CompileMemory, CompileOptions } from './types.ts';
 
-/** An Ingress whose rules become routes. */
+/** An Ingress whose rules become routes, or canaries of routes. */
 export interface AcceptedIngress {
   readonly ingress: Ingress;
   readonly values: AnnotationValues;
   /** True when an annotation closes every route of this Ingress (outcome X): they answer 503. */
   readonly isDenied: boolean;
+  /** True: it makes no host and no route of its own, but may join those of others. */
+  readonly isCanary: boolean;
+  /** Whether it has annotations of service scope. */
+  readonly speaksOfServices: boolean;
 }
 
 export interface Selection {
@@ -38,7 +42,7 @@ export interface SelectionContext {
 
 /** What became of one Ingress. */
 export interface IngressSelection {
-  /** null: it makes no host and no route. */
+  /** null: it has no part in the table. */
   readonly accepted: AcceptedIngress | null;
   /** The version that the memory holds from here on; null forgets it. */
   readonly remembered: Ingress | null;
@@ -72,9 +76,7 @@ export function selectIngress(
   const ignored = whyIgnored(ingress, context.ingressClasses, context.options);
   if (ignored !== null) return { accepted: null, remembered: null, diagnostics: ignored };
   const { accepted, diagnostics } = chooseVersion(ingress, remembered, context);
-  // Annotation reference §5: a canary makes no host and no route; parseAnnotations has told its owner.
-  const isCanary = accepted?.values.get(canary) === true;
-  return { accepted: isCanary ? null : accepted, remembered: accepted?.ingress ?? null, diagnostics };
+  return { accepted, remembered: accepted?.ingress ?? null, diagnostics };
 }
 
 /** The options that decide which Ingresses are ours. */
@@ -191,5 +193,12 @@ function parse(ingress: Ingress, { options, global }: SelectionContext): ParsedA
 
 /** The Ingress as its own annotations have it. Makes sense unless their verdict is `rejectIngress`. */
 export function acceptedWith(ingress: Ingress, parsed: ParsedAnnotations): AcceptedIngress {
-  return { ingress, values: parsed.values, isDenied: parsed.verdict.kind === 'denyRoutes' };
+  const { values, verdict } = parsed;
+  return {
+    ingress,
+    values,
+    isDenied: verdict.kind === 'denyRoutes',
+    isCanary: values.get(canary) === true,
+    speaksOfServices: speaksOfServices(values),
+  };
 }

@@ -15,10 +15,17 @@ import {
   type BackendTarget,
   resolveBackend,
 } from './backend-target.ts';
-import { type BackendUse, backendKey, type HostPlan, type PlannedRoute, serviceBackend } from './host-plan.ts';
+import {
+  type BackendUse,
+  backendKey,
+  type HostPlan,
+  type PlannedCanary,
+  type RoutePlace,
+  serviceBackend,
+} from './host-plan.ts';
 import { absentObject, diagnose } from './report.ts';
 import type { AcceptedIngress } from './select.ts';
-import { serviceUpstream } from './settings/routing.ts';
+import { reportOverruled, type ServiceSettings, type ServiceVoices, serviceSettings } from './service-settings.ts';
 import type { CompileOptions } from './types.ts';
 import { defaultBackendId, upstreamIds } from './upstream-ids.ts';
 
@@ -27,6 +34,8 @@ export interface UpstreamsPass {
   readonly upstreams: readonly Upstream[];
   /** By `backendKey`: every backend of a route that is not denied. */
   readonly idByBackend: ReadonlyMap<string, UpstreamId>;
+  /** By `backendKey`, of the same backends. */
+  readonly settingsByBackend: ReadonlyMap<string, ServiceSettings>;
   /** null: requests without a backend get the built-in 404 answer. */
   readonly defaultBackend: UpstreamId | null;
   /** Sorted. */
@@ -44,61 +53,78 @@ export function resolveUpstreams(
   const uses = [...plans].flatMap(backendUses);
   const backends = new Map(uses.map((use) => [use.key, use]));
   const ids = upstreamIds(backends.values());
-  const viaClusterIp = backendsViaClusterIp(ordered);
+  const voices = collectVoices(ordered);
   const targets = new Map<string, BackendTarget>();
+  const settings = new Map<string, ServiceSettings>();
+  const diagnostics: Diagnostic[] = [];
   for (const [key, backend] of backends) {
-    targets.set(key, resolveBackend(backend, viaClusterIp.has(key), snapshot, options));
+    const ofBackend = voices.get(key);
+    if (ofBackend === undefined) throw new Error(`no Ingress names backend ${key}`);
+    const service = serviceSettings(ofBackend, options);
+    settings.set(key, service);
+    targets.set(key, resolveBackend(backend, service.isViaClusterIp, snapshot, options));
+    diagnostics.push(...reportOverruled(ofBackend, backendText(backend), options));
   }
   const problemOf = (key: string) => targets.get(key)?.problem ?? null;
-  const diagnostics = [...Map.groupBy(uses, ({ owner }) => owner)].flatMap(([owner, ofOwner]) =>
-    reportBackends(owner, ofOwner, problemOf),
-  );
+  for (const [owner, ofOwner] of Map.groupBy(uses, (use) => use.owner)) {
+    diagnostics.push(...reportBackends(owner, ofOwner, problemOf));
+  }
   const fallback = resolveDefaultBackend(snapshot, options);
-  const upstreams = [...targets].map(([key, { endpoints }]) => upstreamWith(ids.get(key) ?? key, endpoints));
+  const upstreams = [...targets].map(([key, { endpoints }]) =>
+    upstreamWith(ids.get(key) ?? key, endpoints, settings.get(key) ?? null),
+  );
   if (fallback.upstream !== null) upstreams.push(fallback.upstream);
   const wanted = [...targets.values(), fallback].flatMap(({ wantedName }) => (wantedName === null ? [] : [wantedName]));
   return {
     upstreams: upstreams.sort((a, b) => compareText(a.id, b.id)),
     idByBackend: ids,
+    settingsByBackend: settings,
     defaultBackend: fallback.upstream?.id ?? null,
     wantedNames: [...new Set(wanted)].sort(compareText),
     diagnostics: [...diagnostics, ...fallback.diagnostics],
   };
 }
 
-/** A route that sends requests to a backend. `key` is the backend's. */
+/** A route or a canary of one that sends requests to a backend. `key` is the backend's. */
 export interface BackendRoute extends Backend {
   readonly key: string;
   readonly owner: AcceptedIngress;
-  readonly route: PlannedRoute;
+  /** Where the Service is named. */
+  readonly field: string;
+  readonly place: RoutePlace;
 }
 
 /** Lists the routes of a host that need an upstream. Denied ones do not, nor do those of the default backend. */
 export function backendUses(plan: HostPlan): BackendRoute[] {
   return plan.routes.flatMap((route) => {
-    const { owner, backend } = route;
+    const { owner, backend, field, origin, place, canaries } = route;
     if (owner === null || owner.isDenied || backend === null) return [];
-    const { namespace } = owner.ingress.meta;
-    return [{ key: backendKey(namespace, backend), namespace, use: backend, owner, route }];
+    const primary = useOf({ owner, backend, field: `${field}.${origin === 'path' ? 'backend.' : ''}service`, place });
+    return canaries.length === 0 ? [primary] : [primary, ...canaries.map(useOf)];
   });
 }
 
-/** `service-upstream` is a setting of the upstream: the oldest Ingress that names the backend decides for all. */
-function backendsViaClusterIp(ordered: readonly AcceptedIngress[]): Set<string> {
-  const seen = new Set<string>();
-  const chosen = new Set<string>();
-  for (const accepted of ordered) {
-    for (const key of namedBackends(accepted)) {
-      if (isViaClusterIp(accepted) && !seen.has(key)) chosen.add(key);
-      seen.add(key);
-    }
-  }
-  return chosen;
+function useOf({ owner, backend, field, place }: Omit<PlannedCanary, 'path'>): BackendRoute {
+  const { namespace } = owner.ingress.meta;
+  return { key: backendKey(namespace, backend), namespace, use: backend, owner, field, place };
 }
 
-/** Whether the backends for which this Ingress decides are reached by ClusterIP. */
-export function isViaClusterIp(decider: AcceptedIngress): boolean {
-  return decider.values.get(serviceUpstream) === true;
+/** Who has a word about each backend, by `backendKey`. Takes the Ingresses oldest first. */
+function collectVoices(ordered: readonly AcceptedIngress[]): ReadonlyMap<string, ServiceVoices> {
+  const voices = new Map<string, { readonly oldest: AcceptedIngress; readonly speakers: AcceptedIngress[] }>();
+  for (const accepted of ordered) {
+    for (const key of namedBackends(accepted)) {
+      const ofBackend = voices.get(key) ?? { oldest: accepted, speakers: [] };
+      voices.set(key, ofBackend);
+      if (accepted.speaksOfServices) ofBackend.speakers.push(accepted);
+    }
+  }
+  return voices;
+}
+
+/** Names a backend in a sentence. */
+export function backendText({ namespace, use }: Backend): string {
+  return `Service ${namespace}/${use.service}${use.port === '' ? '' : ` port ${use.port}`}`;
 }
 
 /** Keys of all backends in the text of an Ingress, whether a route came of them or not. */
@@ -122,19 +148,18 @@ export function reportBackends(
   const diagnostics: Diagnostic[] = [];
   // A backend without port came through the decoder, which has reported it.
   const broken = uses.filter(({ key, use }) => use.portKind !== 'none' && problemOf(key) !== null);
-  for (const { key, route } of broken.sort(compareByPlace)) {
+  for (const { key, field } of broken.sort(compareByPlace)) {
     const problem = problemOf(key);
     if (problem === null || reported.has(key)) continue;
     reported.add(key);
-    const service = route.origin === 'path' ? 'backend.service' : 'service';
-    const field = `${route.field}.${service}${problem.field}`;
-    const message = `${problem.text}; requests for this backend are answered 503`;
-    diagnostics.push(diagnose(problem.severity, problem.reason, owner.ingress, field, message));
+    const consequence = owner.isCanary ? 'this canary takes no requests' : 'requests for this backend are answered 503';
+    const message = `${problem.text}; ${consequence}`;
+    diagnostics.push(diagnose(problem.severity, problem.reason, owner.ingress, `${field}${problem.field}`, message));
   }
   return diagnostics;
 }
 
-function compareByPlace({ route: { place: a } }: BackendRoute, { route: { place: b } }: BackendRoute): number {
+function compareByPlace({ place: a }: BackendRoute, { place: b }: BackendRoute): number {
   return a.rule - b.rule || a.path - b.path;
 }
 
@@ -156,7 +181,8 @@ export function resolveDefaultBackend(snapshot: BackendObjects, options: Compile
       ? { service: name, port: '', portKind: 'none' }
       : { service: name, port: String(port.port), portKind: 'number' };
   const { endpoints, wantedName, problem } = resolveBackend({ namespace, use }, false, snapshot, options);
-  if (problem === null) return { upstream: upstreamWith(defaultBackendId, endpoints), wantedName, diagnostics: [] };
+  if (problem === null)
+    return { upstream: upstreamWith(defaultBackendId, endpoints, null), wantedName, diagnostics: [] };
   const message = `${problem.text} (--default-backend-service); requests without a backend get the built-in 404 answer`;
   return {
     upstream: null,
@@ -165,6 +191,13 @@ export function resolveDefaultBackend(snapshot: BackendObjects, options: Compile
   };
 }
 
-export function upstreamWith(id: UpstreamId, endpoints: readonly Endpoint[]): Upstream {
-  return plainUpstream(id, endpoints);
+/** `settings` null: none, as for the default backend, which no Ingress speaks of. */
+export function upstreamWith(
+  id: UpstreamId,
+  endpoints: readonly Endpoint[],
+  settings: ServiceSettings | null,
+): Upstream {
+  if (settings === null) return plainUpstream(id, endpoints);
+  const { balancer, health, limits, zone } = settings;
+  return { id, balancer, endpoints, health, limits, zone };
 }

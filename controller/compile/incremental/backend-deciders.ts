@@ -2,11 +2,14 @@
 
 import { compareIngresses } from '../order.ts';
 import type { AcceptedIngress } from '../select.ts';
-import { isViaClusterIp, namedBackends } from '../upstreams.ts';
+import type { ServiceVoices } from '../service-settings.ts';
+import { namedBackends } from '../upstreams.ts';
 import type { AcceptedChange } from './ingress-stage.ts';
 
 interface Naming {
   readonly by: Set<AcceptedIngress>;
+  /** Of these, those with annotations of service scope. */
+  readonly speakers: Set<AcceptedIngress>;
   /** null: not known at the moment. */
   oldest: AcceptedIngress | null;
 }
@@ -25,12 +28,16 @@ export class BackendDeciders {
     return touched;
   }
 
-  /** Whether the backend is reached by ClusterIP. Linear in the Ingresses that name it after the oldest has gone. */
-  isViaClusterIp(key: string): boolean {
+  /**
+   * Who has a word about the backend; null when nobody names it. Linear in the speakers, and in the Ingresses that name
+   * it after the oldest has gone.
+   */
+  voicesOn(key: string): ServiceVoices | null {
     const naming = this.#namings.get(key);
-    if (naming === undefined) return false;
+    if (naming === undefined) return null;
     naming.oldest ??= [...naming.by].reduce(older);
-    return isViaClusterIp(naming.oldest);
+    const speakers = [...naming.speakers].sort((a, b) => compareIngresses(a.ingress, b.ingress));
+    return { oldest: naming.oldest, speakers };
   }
 
   #forget(ingress: AcceptedIngress, touched: Set<string>): void {
@@ -38,6 +45,7 @@ export class BackendDeciders {
       touched.add(key);
       const naming = this.#namings.get(key);
       naming?.by.delete(ingress);
+      naming?.speakers.delete(ingress);
       if (naming?.oldest === ingress) naming.oldest = null;
       if (naming?.by.size === 0) this.#namings.delete(key);
     }
@@ -46,12 +54,10 @@ export class BackendDeciders {
   #note(ingress: AcceptedIngress, touched: Set<string>): void {
     for (const key of namedBackends(ingress)) {
       touched.add(key);
-      const naming = this.#namings.get(key);
-      if (naming === undefined) {
-        this.#namings.set(key, { by: new Set([ingress]), oldest: ingress });
-        continue;
-      }
+      const naming = this.#namings.get(key) ?? { by: new Set(), speakers: new Set(), oldest: ingress };
+      this.#namings.set(key, naming);
       naming.by.add(ingress);
+      if (ingress.speaksOfServices) naming.speakers.add(ingress);
       if (naming.oldest !== null) naming.oldest = older(naming.oldest, ingress);
     }
   }

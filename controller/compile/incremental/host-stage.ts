@@ -2,8 +2,8 @@
 
 import type { VirtualHostName } from '#proxy/table/types.ts';
 import { keyOf, type ObjectKey } from '../../objects/types.ts';
-import { catchAllHost, type HostPlan } from '../host-plan.ts';
-import { checkDefaultBackend, claimHosts, creatorOf, type HostClaim, planHost } from '../hosts.ts';
+import { catchAllHost, type HostClaim, type HostPlan } from '../host-plan.ts';
+import { checkDefaultBackend, claimHosts, creatorOf, planHost } from '../hosts.ts';
 import { compareIngresses } from '../order.ts';
 import type { AcceptedIngress } from '../select.ts';
 import type { DiagnosticBook } from './diagnostic-book.ts';
@@ -71,7 +71,8 @@ export class HostStage {
     }
     const { plan, diagnostics } = planHost(name, claims);
     this.#claims.set(name, claims);
-    this.#plans.set(name, plan);
+    if (plan === null) this.#plans.delete(name);
+    else this.#plans.set(name, plan);
     this.#book.set(`host/${name}`, diagnostics);
     return { name, before, after: plan };
   }

@@ -17,8 +17,6 @@ export class IngressStage {
   readonly #context: Omit<SelectionContext, 'ingressClasses'>;
   readonly #book: DiagnosticBook;
   readonly #selections = new Map<ObjectKey, IngressSelection>();
-  /** Accepted, but without routes of their own. */
-  readonly #canaries = new Map<ObjectKey, Ingress>();
   /** Only for the first update; from there on the selections are the memory. */
   #memory: CompileMemory['acceptedIngresses'];
 
@@ -45,11 +43,6 @@ export class IngressStage {
     return this.#selections.get(key)?.remembered ?? null;
   }
 
-  /** Canary Ingresses: accepted, but with no claim on a host. */
-  canaries(): Iterable<Ingress> {
-    return this.#canaries.values();
-  }
-
   /** The versions to remember, by key. Linear in Ingresses. */
   acceptedIngresses(): CompileMemory['acceptedIngresses'] {
     const entries = [...this.#selections].map(([key, { remembered }]) => [key, remembered] as const);
@@ -61,25 +54,18 @@ export class IngressStage {
     const ingress = ingresses.get(key);
     if (ingress === undefined) {
       this.#selections.delete(key);
-      this.#canaries.delete(key);
       this.#book.set(`ingress/${key}`, []);
       return before === null || before.accepted === null ? null : { key, before: before.accepted, after: null };
     }
     const remembered = before === null ? (this.#memory.get(key) ?? null) : before.remembered;
     const selection = selectIngress(ingress, remembered, { ...this.#context, ingressClasses });
     this.#book.set(`ingress/${key}`, selection.diagnostics);
-    this.#noteCanary(key, selection);
     const old = before?.accepted ?? null;
     // The same version means the same routes: an edit that was rejected, or a class that is as much ours as before.
     const isSame = old?.ingress === selection.accepted?.ingress;
     const after = isSame ? old : selection.accepted;
     this.#selections.set(key, { ...selection, accepted: after });
     return isSame ? null : { key, before: old, after };
-  }
-
-  #noteCanary(key: ObjectKey, { accepted, remembered }: IngressSelection): void {
-    if (accepted === null && remembered !== null) this.#canaries.set(key, remembered);
-    else this.#canaries.delete(key);
   }
 }
 

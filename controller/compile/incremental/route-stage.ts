@@ -20,7 +20,7 @@ interface HostState {
 }
 
 /** What the earlier stages know now. */
-export interface RouteSources extends Pick<RouteParts, 'idByBackend' | 'defaultBackend'> {
+export interface RouteSources extends Pick<RouteParts, 'idByBackend' | 'settingsByBackend' | 'defaultBackend'> {
   readonly certificateByHost: ReadonlyMap<VirtualHostName, CertificateId>;
 }
 
@@ -90,6 +90,7 @@ export class RouteStage {
     const virtualHost = assembleVirtualHost(plan, certificateOf(name, sources.certificateByHost), {
       policies: { idFor: (owner) => this.#policyFor(owner).id },
       idByBackend: sources.idByBackend,
+      settingsByBackend: sources.settingsByBackend,
       defaultBackend: sources.defaultBackend,
       global,
       httpsPort: options.httpsPort,

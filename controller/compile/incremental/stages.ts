@@ -62,6 +62,7 @@ export class Stages {
     this.#routes.update(plans, certificates, upstreams, {
       certificateByHost: this.#certificates.byHost,
       idByBackend: this.#upstreams.idByBackend,
+      settingsByBackend: this.#upstreams.settingsByBackend,
       defaultBackend: this.#upstreams.defaultBackend,
     });
     return {

@@ -7,10 +7,11 @@ import type { Snapshot, SnapshotChanges } from '../../objects/snapshot.ts';
 import { keyOf, type ObjectKey } from '../../objects/types.ts';
 import { type Backend, type BackendTarget, resolveBackend } from '../backend-target.ts';
 import type { AcceptedIngress } from '../select.ts';
+import { reportOverruled, type ServiceSettings, serviceSettings } from '../service-settings.ts';
 import { SortedList } from '../sorted-list.ts';
 import { emptyUpstreams } from '../table-version.ts';
 import type { CompileOptions } from '../types.ts';
-import { type DefaultBackend, reportBackends, resolveDefaultBackend, upstreamWith } from '../upstreams.ts';
+import { backendText, type DefaultBackend, reportBackends, resolveDefaultBackend, upstreamWith } from '../upstreams.ts';
 import { BackendDeciders } from './backend-deciders.ts';
 import type { DiagnosticBook } from './diagnostic-book.ts';
 import type { PlanChange } from './host-stage.ts';
@@ -21,7 +22,7 @@ import { UpstreamIdBook } from './upstream-id-book.ts';
 
 /** What changed for routes; endpoints are no business of theirs. */
 export interface UpstreamChanges {
-  /** Hosts with a route whose upstream has another id now. */
+  /** Hosts with a route whose upstream has another id or another affinity now. */
   readonly hosts: ReadonlySet<VirtualHostName>;
   /** The default backend appeared or disappeared. */
   readonly isDefaultDifferent: boolean;
@@ -46,6 +47,7 @@ export class UpstreamStage {
   readonly #ids = new UpstreamIdBook();
   /** By `backendKey`. */
   readonly #states = new Map<string, BackendState>();
+  readonly #settings = new Map<string, ServiceSettings>();
   readonly #byService = new KeyIndex();
   readonly #byName = new KeyIndex();
   /** null before the first update. */
@@ -62,6 +64,11 @@ export class UpstreamStage {
   /** As `UpstreamsPass.idByBackend`. */
   get idByBackend(): ReadonlyMap<string, UpstreamId> {
     return this.#ids.ids;
+  }
+
+  /** As `UpstreamsPass.settingsByBackend`. */
+  get settingsByBackend(): ReadonlyMap<string, ServiceSettings> {
+    return this.#settings;
   }
 
   /** As `UpstreamsPass.defaultBackend`. */
@@ -86,7 +93,7 @@ export class UpstreamStage {
     const touched = this.#uses.update(plans);
     const dirty = new Set([...this.#deciders.update(accepted), ...touched.backends, ...this.#dependants(changes)]);
     const owners = new Set(touched.owners);
-    const edits: Edits = { gone: [], added: [], names: new Set() };
+    const edits: Edits = { gone: [], added: [], names: new Set(), affinities: new Set() };
     const isDefaultDue = dirty.delete(defaultKey) || this.#default === null;
     const isDefaultDifferent = isDefaultDue && this.#resolveDefault(snapshot, edits);
     for (const key of dirty) {
@@ -97,7 +104,8 @@ export class UpstreamStage {
     for (const key of new Set([...dirty, ...renamed])) this.#replaceUpstream(key, edits);
     this.#applyEdits(edits);
     this.#report(owners);
-    return { hosts: new Set(renamed.flatMap((key) => this.#uses.hostsOf(key))), isDefaultDifferent };
+    const rerouted = new Set([...renamed, ...edits.affinities]);
+    return { hosts: new Set([...rerouted].flatMap((key) => this.#uses.hostsOf(key))), isDefaultDifferent };
   }
 
   /** Keys of the backends that the changed objects lead to. */
@@ -125,7 +133,13 @@ export class UpstreamStage {
       if (before !== undefined) this.#forget(key, before, edits);
       return false;
     }
-    const target = resolveBackend(backend, this.#deciders.isViaClusterIp(key), snapshot, this.#options);
+    const voices = this.#deciders.voicesOn(key);
+    if (voices === null) throw new Error(`no Ingress names backend ${key}`);
+    const settings = serviceSettings(voices, this.#options);
+    this.#book.set(`overruled/${key}`, reportOverruled(voices, backendText(backend), this.#options));
+    if (!equalJson(this.#settings.get(key)?.affinity ?? null, settings.affinity)) edits.affinities.add(key);
+    this.#settings.set(key, settings);
+    const target = resolveBackend(backend, settings.isViaClusterIp, snapshot, this.#options);
     this.#states.set(key, { backend, target, upstream: before?.upstream ?? null });
     this.#ids.add(key, backend);
     this.#byService.add(serviceKeyOf(backend), key);
@@ -135,6 +149,8 @@ export class UpstreamStage {
 
   #forget(key: string, { backend, target, upstream }: BackendState, edits: Edits): void {
     this.#states.delete(key);
+    this.#settings.delete(key);
+    this.#book.set(`overruled/${key}`, []);
     this.#ids.remove(key, backend);
     this.#byService.remove(serviceKeyOf(backend), key);
     this.#want(key, target.wantedName, null, edits);
@@ -153,7 +169,7 @@ export class UpstreamStage {
     const state = this.#states.get(key);
     const id = this.#ids.ids.get(key);
     if (state === undefined || id === undefined) return;
-    const after = upstreamWith(id, state.target.endpoints);
+    const after = upstreamWith(id, state.target.endpoints, this.#settings.get(key) ?? null);
     if (equalJson(state.upstream, after)) return;
     replace(state.upstream, after, edits);
     state.upstream = after;
@@ -191,6 +207,8 @@ interface Edits {
   readonly added: Upstream[];
   /** Names that somebody began or ceased to want. */
   readonly names: Set<string>;
+  /** Keys of backends whose affinity, which stands in the routes, is another one. */
+  readonly affinities: Set<string>;
 }
 
 function replace(before: Upstream | null, after: Upstream | null, { gone, added }: Edits): void {

@@ -5,8 +5,8 @@ import type { VirtualHostName } from '#proxy/table/types.ts';
 import type { Diagnostic } from '../../objects/diagnostic.ts';
 import type { Snapshot } from '../../objects/snapshot.ts';
 import { type Ingress, type IngressPath, type IngressRule, keyOf, type ObjectKey } from '../../objects/types.ts';
-import { catchAllHost, type HostPlan } from '../host-plan.ts';
-import { checkDefaultBackend, claimHosts, type HostClaim, planHost } from '../hosts.ts';
+import type { HostClaim, HostPlan } from '../host-plan.ts';
+import { checkDefaultBackend, claimHosts, planHost } from '../hosts.ts';
 import { compareIngresses } from '../order.ts';
 import type { AcceptedIngress } from '../select.ts';
 import type { GlobalValues } from '../settings/record.ts';
@@ -25,7 +25,7 @@ export interface CompilerView {
   hasIngress(key: ObjectKey): boolean;
   /** The version of an Ingress that counts today; null when it is not ours, not there or was never accepted. */
   acceptedVersion(key: ObjectKey): Ingress | null;
-  /** Accepted Ingresses with a rule for this host, canaries too, in conflict order. Linear in them and in all canaries. */
+  /** Accepted Ingresses with a rule for this host, canaries too, in conflict order. Linear in them. */
   claimantsOf(host: VirtualHostName): readonly Ingress[];
   /**
    * What planning the hosts of `candidate` would say about it, were it there in place of its present version. `alone`
@@ -52,16 +52,10 @@ export function viewOf({ snapshot, options, global, ingresses, hosts }: ViewPart
     hasIngress: (key) => snapshot.ingresses.has(key),
     acceptedVersion: (key) => ingresses.acceptedVersion(key),
     claimantsOf(host) {
-      const claimants = hosts.claimsOn(host).map(({ accepted }) => accepted.ingress);
-      const canaries = [...ingresses.canaries()].filter((canary) => hasRuleFor(canary, host));
-      return canaries.length === 0 ? claimants : [...claimants, ...canaries].sort(compareIngresses);
+      return hosts.claimsOn(host).map(({ accepted }) => accepted.ingress);
     },
     planWith: (candidate, alone) => planWith(candidate, (name) => (alone ? [] : hosts.claimsOn(name))),
   };
-}
-
-function hasRuleFor(ingress: Ingress, host: VirtualHostName): boolean {
-  return ingress.rules.some((rule) => (rule.host === '' ? catchAllHost : rule.host) === host);
 }
 
 function planWith(
@@ -75,7 +69,7 @@ function planWith(
     const claims = [...narrowClaims(claimsOn(name), claim), claim];
     claims.sort((a, b) => compareIngresses(a.accepted.ingress, b.accepted.ingress));
     const planned = planHost(name, claims);
-    plans.set(name, planned.plan);
+    if (planned.plan !== null) plans.set(name, planned.plan);
     diagnostics.push(...planned.diagnostics.filter(({ object }) => keyOf(object) === key));
   }
   return [...diagnostics, ...checkDefaultBackend(candidate, (name) => plans.get(name))];
