@@ -19,6 +19,9 @@ export interface PipelineOptions {
   readonly clock?: Clock;
 }
 
+/** Enough for the objects of one `kubectl apply` that come together; a change alone is in force so much sooner. */
+const firstQuietMs = 3;
+
 export class Pipeline {
   readonly #store = new ObjectStore();
   readonly #options: PipelineOptions;
@@ -32,7 +35,8 @@ export class Pipeline {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#compiler = new IncrementalCompiler(options.compileOptions);
-    this.#batch = new Batch({ run: () => this.#compileIfChanged(), clock: this.#clock });
+    const run = () => this.#compileIfChanged();
+    this.#batch = new Batch({ run, firstQuietMs, clock: this.#clock });
   }
 
   /** Takes changes from a source. Before `open` they are only collected. */

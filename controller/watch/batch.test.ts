@@ -2,10 +2,10 @@ import { expect, test } from '@jest/globals';
 import { Batch } from './batch.ts';
 import { FakeClock } from './testing/fake-clock.ts';
 
-function startBatch() {
+function startBatch(options: { readonly firstQuietMs?: number } = {}) {
   const clock = new FakeClock();
   const runsAtMs: number[] = [];
-  const batch = new Batch({ clock, run: () => runsAtMs.push(clock.nowMs()) });
+  const batch = new Batch({ ...options, clock, run: () => runsAtMs.push(clock.nowMs()) });
   const markAt = (timesMs: readonly number[]) => {
     for (const timeMs of timesMs) {
       clock.advance(timeMs - clock.nowMs());
@@ -24,6 +24,18 @@ test.each<[string, number[], number[]]>([
   ['after the ceiling a new batch opens', [0, 9, 18, 27, 36, 45, 54, 63], [50, 73]],
 ])('%s', (_name, marksAtMs, want) => {
   const { clock, runsAtMs, markAt } = startBatch();
+  markAt(marksAtMs);
+  clock.advance(1000);
+  expect(runsAtMs).toEqual(want);
+});
+
+test.each<[string, number[], number[]]>([
+  ['one mark hardly waits', [0], [3]],
+  ['a second one makes a burst', [0, 2], [12]],
+  ['a stream after it is gathered', [0, 10, 19, 28], [3, 38]],
+  ['after a calm it is the first again', [0, 10, 40], [3, 20, 43]],
+])('with a shorter first time, %s', (_name, marksAtMs, want) => {
+  const { clock, runsAtMs, markAt } = startBatch({ firstQuietMs: 3 });
   markAt(marksAtMs);
   clock.advance(1000);
   expect(runsAtMs).toEqual(want);
