@@ -20,6 +20,12 @@ import { attachDataEvents, canAdopt, SocketAdopter } from './sockets.ts';
 /** A TLS handshake must be done by then; nginx has no limit of its own but `client_header_timeout`. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const BACKLOG = 4096;
+/**
+ * Listening sockets per listener and worker, where the system spreads connections over them (SO_REUSEPORT). libuv accepts
+ * one connection per socket and turn of the event loop; under full load a turn takes milliseconds, and the last of 512
+ * new connections waited a second for its turn with one socket.
+ */
+const ACCEPT_SOCKETS = 32;
 
 export interface ListenOptions {
   readonly ticketKeys: Buffer;
@@ -60,6 +66,13 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet {
 
   /** Opens one listener; gives the port it got. Rejects with the system's error. */
   async open(settings: ListenerSettings): Promise<number> {
+    const port = await this.#openOne(settings);
+    const more = this.#options.reusePort ? ACCEPT_SOCKETS - 1 : 0;
+    for (let opened = 0; opened < more; opened++) await this.#openOne({ ...settings, port });
+    return port;
+  }
+
+  async #openOne(settings: ListenerSettings): Promise<number> {
     const server = settings.protocol === 'https' ? this.#createSecure() : this.#createPlain();
     const { reusePort } = this.#options;
     await new Promise<void>((resolve, reject) => {

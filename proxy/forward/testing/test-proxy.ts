@@ -70,12 +70,12 @@ export class TestProxy {
   tlsPort = 0;
   #revision = 0;
 
-  constructor(options: { staticReadBuffer?: boolean; maxConnections?: number } = {}) {
+  constructor(options: { staticReadBuffer?: boolean; maxConnections?: number; reusePort?: boolean } = {}) {
     this.worker = new ProxyWorker({
       ticketKeys: randomBytes(48),
       maxConnections: options.maxConnections ?? 1000,
       staticReadBuffer: options.staticReadBuffer ?? true,
-      reusePort: false,
+      reusePort: options.reusePort ?? false,
       log: (level, message, fields) => this.logs.push(`${level} ${message} ${JSON.stringify(fields)}`),
       writeAccessLog: (lines) => this.accessLog.push(...lines.trimEnd().split('\n')),
       monotonicMs: () => performance.now(),
