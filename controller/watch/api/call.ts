@@ -16,8 +16,8 @@ export interface ApiCaller {
 const defaultLimitMs = 15_000;
 
 /**
- * Sends and gives the parsed answer. Rejects with ApiError for any status but 2xx; a 401 renews the credentials, for the
- * next attempt to use.
+ * Sends and gives the parsed answer. Rejects with ApiError for any status but 2xx. A 401 renews the credentials and sends
+ * once more: nothing was done yet, and an Event that is written by the old token of a rotation would be lost.
  * @param limitMs For the whole exchange. Default 15 s.
  */
 export async function callApi(
@@ -27,9 +27,15 @@ export async function callApi(
 ): Promise<Readonly<Record<string, unknown>>> {
   const deadline = new Deadline(clock, limitMs, signal);
   try {
-    const response = await transport.send({ ...request, signal: deadline.signal });
-    const text = await readBody(response, () => {});
-    if (response.status === 401) transport.renewCredentials();
+    const send = async () => {
+      const response = await transport.send({ ...request, signal: deadline.signal });
+      return { response, text: await readBody(response, () => {}) };
+    };
+    let { response, text } = await send();
+    if (response.status === 401) {
+      transport.renewCredentials();
+      ({ response, text } = await send());
+    }
     if (response.status < 200 || response.status > 299) {
       throw new ApiError(failureOf(response.status, text, response.retryAfterSeconds));
     }

@@ -1,0 +1,131 @@
+// The leader dies without a word, or clocks jump: another takes over in time and only then, traffic does not notice, and
+// nothing is written that stands there already.
+
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { ask } from '../harness/ask.ts';
+import { type Pod, startPod } from '../harness/pods.ts';
+import { publishedAddress, type Replica, Scene } from '../harness/scene.ts';
+import { SteadyLoad } from '../harness/steady-load.ts';
+import { until } from '../harness/wait.ts';
+import { ingressYaml, serviceYaml, sliceYaml } from '../harness/web.ts';
+
+const ttlSeconds = 4;
+const skewedClock = new URL('../harness/skewed-clock.mjs', import.meta.url);
+
+let scene: Scene;
+let pod: Pod;
+
+beforeEach(async () => {
+  [scene, pod] = await Promise.all([Scene.open({ flags: [`--election-ttl=${ttlSeconds}s`] }), startPod('pod')]);
+  await scene.apply(serviceYaml() + sliceYaml(pod) + ingressYaml('one'));
+}, 60_000);
+afterEach(async () => {
+  await scene[Symbol.asyncDispose]();
+  await pod[Symbol.asyncDispose]();
+  expect(scene.refused).toEqual([]);
+});
+
+const leads = (replica: Replica) =>
+  until(
+    `${replica.name} as leader`,
+    () => scene.leader(),
+    (name) => name === replica.name,
+  );
+const isPublished = (name: string) =>
+  until(
+    `the status of ${name}`,
+    () => scene.addressesOf(name),
+    (addresses) => addresses.join() === publishedAddress,
+  );
+const portOf = async ({ process }: Replica) => (await process.serving()).httpPort;
+const isTold = (name: string) =>
+  until(
+    `the Event of ${name}`,
+    () => scene.eventsOf(name),
+    (events) => events.length > 0,
+  );
+
+/** A change after all the others, served, told and written: whatever was still to come has come before it. */
+async function settle(replica: Replica, name: string): Promise<void> {
+  await scene.apply(ingressYaml(name));
+  const port = await portOf(replica);
+  await until(
+    name,
+    () => ask(port, `${name}.test`),
+    ({ status }) => status === 200,
+  );
+  await isPublished(name);
+  await isTold(name);
+}
+
+test('a leader that is killed: the other takes over within the Lease, and writes nothing twice', async () => {
+  const first = await scene.startSluice();
+  await leads(first);
+  await settle(first, 'before');
+  const second = await scene.startSluice();
+  await using load = new SteadyLoad(await portOf(second), 'one.test');
+  const events = await scene.eventsOf('before');
+  const mark = scene.gate.log.mark;
+
+  await first.process.kill();
+  // Nobody leads: what changes now is told by whoever comes.
+  await scene.apply(ingressYaml('meanwhile'));
+  const killedAtMs = performance.now();
+  await leads(second);
+  const tookSeconds = (performance.now() - killedAtMs) / 1000;
+  await isPublished('meanwhile');
+  expect(await isTold('meanwhile')).toEqual(['Sync 1 Scheduled for sync']);
+  await settle(second, 'after');
+
+  // The Lease has run out when it stood still for its duration as seen by the other, who looks every 1.2 quarters of it.
+  expect(tookSeconds).toBeLessThan(ttlSeconds * 1.7 + 2);
+  expect(await scene.eventsOf('before')).toEqual(events);
+  expect(scene.gate.log.writesSince(mark).sort()).toEqual([
+    expect.stringMatching(/^create events$/),
+    expect.stringMatching(/^create events$/),
+    'patch ingresses/status after',
+    'patch ingresses/status meanwhile',
+  ]);
+  expect((await load.stop()).failures).toEqual([]);
+}, 90_000);
+
+test.each([
+  ['a day ahead', 86_400_000],
+  ['a day back', -86_400_000],
+])(
+  'the wall clock of the leader jumps %s: it stays leader and goes on',
+  async (_, jumpMs) => {
+    const clock = join(scene.folder, 'clock');
+    await writeFile(clock, '0');
+    const first = await scene.startSluice([], { NODE_OPTIONS: `--import=${skewedClock.href}`, E2E_CLOCK_FILE: clock });
+    const second = await scene.startSluice();
+    await leads(first);
+    await isPublished('one');
+    await using load = new SteadyLoad(await portOf(first), 'one.test');
+    const mark = scene.gate.log.mark;
+
+    await writeFile(clock, String(jumpMs));
+    const renewedAt = () => scene.renewTime();
+    // Proof that the process lives in another time.
+    await until('a renewal by the other time', renewedAt, (time) => Math.abs(time - Date.now() - jumpMs) < 60_000);
+    // Twice the Lease: a follower that compared its own time with that of the Lease would have taken it.
+    const renewals = scene.gate.log.leaseWritesSince(mark);
+    await until(
+      'more renewals',
+      () => scene.gate.log.leaseWritesSince(mark) - renewals,
+      (count) => count >= 8,
+    );
+    expect(await scene.leader()).toBe(first.name);
+    expect(await second.process.isLeader()).toBe(false);
+    // Tokens are read again, whatever the time.
+    scene.gate.refuse(await first.rotateToken());
+    await settle(first, 'after');
+    expect(scene.gate.log.writesSince(mark)).toEqual(
+      ['patch ingresses/status after', 'create events'].sort().reverse(),
+    );
+    expect((await load.stop()).failures).toEqual([]);
+  },
+  90_000,
+);
