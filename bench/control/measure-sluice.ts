@@ -5,23 +5,21 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ApiServer, startApiServer } from '../../e2e/apiserver/server.ts';
+import { type ApiProcess, startApiProcess, type WriteCounts } from './api-process.ts';
 import {
   generateKeyPair,
   hasCertificate,
   hostOf,
-  ingressClass,
   ingressOf,
   type KeyPair,
   LIVE,
   secretOf,
-  serviceOf,
   sliceOf,
 } from './cluster.ts';
 import { countCut, type Origin, openWebSocket } from './origins.ts';
 import { askCertificate, askHttp, type Quantiles, quantilesOf, timeToSee } from './probe.ts';
 import { metricSum, residentBytes, type SluiceProcess, startSluice } from './sluice-process.ts';
-import { askSteadily } from './steady-client.ts';
+import { askSteadily, type SteadyOptions } from './steady-client.ts';
 
 export interface SluiceResult {
   readonly ingresses: number;
@@ -31,10 +29,17 @@ export interface SluiceResult {
   readonly certificate: Quantiles;
   readonly quiet: Quantiles;
   readonly busy: Quantiles;
+  /** While the status of every Ingress is written for the first time, right after the start. */
+  readonly whileWriting: Quantiles;
+  /** Statuses and Events written in all. */
+  readonly writes: WriteCounts;
   readonly achievedChangesPerSecond: number;
-  /** Right after the start, and at the end of everything. */
+  /** When the first statuses are written, after the busy time, and at the end of everything. */
   readonly startBytes: number;
+  readonly busyBytes: number;
   readonly endBytes: number;
+  /** Highest of all. */
+  readonly peakBytes: number;
   /** Complete reads that the lost watches led to, and the revisions published meanwhile. */
   readonly relists: number;
   readonly relistRevisions: number;
@@ -54,36 +59,30 @@ const WEB_SOCKETS = 5;
 const CHANGES_PER_SECOND = 100;
 /** Watches come back with a jittered back-off; a whole read of 10,000 takes a second or two. */
 const RELIST_WAIT_MS = 12_000;
+const STATUS_WAIT_MS = 120_000;
 /** Lets one change settle, so that the batch of the next starts anew. */
 const SETTLE_MS = 30;
 
 export async function measureSluice(options: MeasureOptions): Promise<SluiceResult> {
-  await using api = await startApiServer();
-  await fill(api, options);
+  const api = await startApiProcess(options.ingresses, options.origins[0]);
   const dir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   const kubeconfig = join(dir, 'kubeconfig');
-  await writeFile(kubeconfig, api.kubeconfig());
+  await writeFile(kubeconfig, api.kubeconfig);
   const sluice = await startSluice(kubeconfig);
   try {
     return await measure(api, sluice, options);
   } finally {
     await sluice.stop();
+    await api.stop();
     await rm(dir, { recursive: true });
   }
 }
 
-async function fill(api: ApiServer, { ingresses, origins }: MeasureOptions): Promise<void> {
-  await api.apply([ingressClass]);
-  for (let i = 0; i < ingresses; i++) {
-    const isTls = hasCertificate(i, ingresses);
-    const objects = [serviceOf(i), sliceOf(i, i < LIVE ? origins[0] : null), ingressOf(i, isTls)];
-    if (isTls) objects.push(secretOf(i, await generateKeyPair(hostOf(i))));
-    await api.apply(objects);
-  }
-}
-
-async function measure(api: ApiServer, sluice: SluiceProcess, options: MeasureOptions): Promise<SluiceResult> {
+async function measure(api: ApiProcess, sluice: SluiceProcess, options: MeasureOptions): Promise<SluiceResult> {
   const { ingresses, steadyMs, changes } = options;
+  const steady = { port: sluice.httpPort, host: hostOf(0), durationMs: steadyMs };
+  const whileWriting = await askSteadily({ ...steady, durationMs: Math.min(steadyMs, 5000) });
+  await statusesWritten(api, ingresses);
   const startBytes = residentBytes(sluice.pid);
   const sockets = await Promise.all(
     Array.from({ length: WEB_SOCKETS }, () => openWebSocket(sluice.httpPort, hostOf(0))),
@@ -93,9 +92,9 @@ async function measure(api: ApiServer, sluice: SluiceProcess, options: MeasureOp
   const endpoint = await endpointChanges(api, sluice, options, changes);
   const route = await routeChanges(api, sluice, options, changes);
   const certificate = await certificateChanges(api, sluice, changes);
-  const steady = { port: sluice.httpPort, host: hostOf(0), durationMs: steadyMs };
   const quiet = await askSteadily(steady);
-  const [busy, applied] = await Promise.all([askSteadily(steady), changeSteadily(api, ingresses, steadyMs)]);
+  const { busy, made } = await askWhileChanging(api, steady);
+  const busyBytes = residentBytes(sluice.pid);
   const relist = await relistEverything(api, sluice);
   const webSocketsCut = countCut(sockets);
   for (const socket of sockets) socket.terminate();
@@ -107,13 +106,27 @@ async function measure(api: ApiServer, sluice: SluiceProcess, options: MeasureOp
     certificate,
     quiet,
     busy,
-    achievedChangesPerSecond: applied / (steadyMs / 1000),
+    whileWriting,
+    writes: await api.countWrites(),
+    achievedChangesPerSecond: made / (steadyMs / 1000),
     startBytes,
+    busyBytes,
     endBytes: residentBytes(sluice.pid),
+    peakBytes: residentBytes(sluice.pid, 'VmHWM'),
     ...relist,
     webSockets: WEB_SOCKETS,
     webSocketsCut,
   };
+}
+
+/** Each Ingress gets its address once, right after the start. */
+async function statusesWritten(api: ApiProcess, ingresses: number): Promise<void> {
+  const endMs = performance.now() + STATUS_WAIT_MS;
+  while ((await api.countWrites()).statuses < ingresses) {
+    if (performance.now() > endMs) throw new Error('the statuses were not written in time');
+    await delay(100);
+  }
+  await delay(1000);
 }
 
 /** Runs one kind of change `count` times, on the live Ingresses in turn. */
@@ -128,7 +141,7 @@ async function repeat(count: number, once: (round: number, i: number) => Promise
 
 /** The live pod moves from one origin to the other. */
 function endpointChanges(
-  api: ApiServer,
+  api: ApiProcess,
   { httpPort }: SluiceProcess,
   { origins }: MeasureOptions,
   count: number,
@@ -146,7 +159,7 @@ function endpointChanges(
 
 /** The Ingress gets a path that answered 404 before. */
 function routeChanges(
-  api: ApiServer,
+  api: ApiProcess,
   { httpPort }: SluiceProcess,
   { ingresses }: MeasureOptions,
   count: number,
@@ -162,7 +175,7 @@ function routeChanges(
   });
 }
 
-async function certificateChanges(api: ApiServer, { httpsPort }: SluiceProcess, count: number): Promise<Quantiles> {
+async function certificateChanges(api: ApiProcess, { httpsPort }: SluiceProcess, count: number): Promise<Quantiles> {
   const pairs: KeyPair[] = [];
   for (let round = 0; round < count; round++) pairs.push(await generateKeyPair(hostOf(round % LIVE)));
   return repeat(count, (round, i) => {
@@ -176,28 +189,27 @@ async function certificateChanges(api: ApiServer, { httpsPort }: SluiceProcess, 
   });
 }
 
-/** Moves endpoints of Ingresses nobody asks; returns how many changes were made. */
-async function changeSteadily(api: ApiServer, ingresses: number, durationMs: number): Promise<number> {
-  const startMs = performance.now();
-  let made = 0;
-  while (performance.now() < startMs + durationMs) {
-    await api.apply([sliceOf(LIVE + ((made * 7919) % (ingresses - LIVE)), null, made + 1)]);
-    made += 1;
-    await delay(Math.max(0, startMs + (made * 1000) / CHANGES_PER_SECOND - performance.now()));
-  }
-  return made;
+async function askWhileChanging(
+  api: ApiProcess,
+  steady: SteadyOptions,
+): Promise<{ readonly busy: Quantiles; readonly made: number }> {
+  const changes = Promise.withResolvers<number>();
+  const { durationMs } = steady;
+  const busy = await askSteadily(steady, () => {
+    changes.resolve(api.changeSteadily({ perSecond: CHANGES_PER_SECOND, durationMs }));
+  });
+  return { busy, made: await changes.promise };
 }
 
 /** Makes every watch lost and its history forgotten (410): all has to be read again. */
 async function relistEverything(
-  api: ApiServer,
+  api: ApiProcess,
   sluice: SluiceProcess,
 ): Promise<Pick<SluiceResult, 'relists' | 'relistRevisions'>> {
   await delay(1000);
   const relists = await metricSum(sluice, 'sluice_api_relists_total');
   const revision = await metricSum(sluice, 'sluice_table_revision');
-  api.compact();
-  api.faults.dropWatches();
+  await api.forgetHistory();
   await delay(RELIST_WAIT_MS);
   return {
     relists: (await metricSum(sluice, 'sluice_api_relists_total')) - relists,

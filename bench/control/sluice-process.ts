@@ -1,15 +1,21 @@
 // `sluice serve` as a process of its own, against the API server of a kubeconfig file.
 //
-// It never becomes leader: neither status nor Events are written, so that no writes of 10,000 objects run beside what is
-// measured.
+// It is the only replica and thus the leader: it writes the status of each Ingress, and Events, as in a cluster.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../controller/main.ts', import.meta.url));
-const ARGS = ['--workers=1', '--http-port=0', '--https-port=0', '--healthz-port=0', '--log-format=json'];
+const MAIN = fileURLToPath(new URL('../../controller/sluice.js', import.meta.url));
+const ARGS = [
+  '--workers=1',
+  '--http-port=0',
+  '--https-port=0',
+  '--healthz-port=0',
+  '--log-format=json',
+  '--publish-status-address=192.0.2.1',
+];
 
 interface Ports {
   readonly httpPort: number;
@@ -27,8 +33,9 @@ export interface SluiceProcess extends Ports {
 /** Rejects when the process ends before it serves. */
 export async function startSluice(kubeconfig: string): Promise<SluiceProcess> {
   const startMs = performance.now();
-  const args = [MAIN, 'serve', `--kubeconfig=${kubeconfig}`, '--disable-leader-election', ...ARGS];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const args = [MAIN, 'serve', `--kubeconfig=${kubeconfig}`, ...ARGS];
+  const env = { ...process.env, POD_NAME: 'sluice-0', POD_NAMESPACE: 'default' };
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const ports = await servingPorts(child);
   return {
@@ -53,10 +60,11 @@ function servingPorts(child: ChildProcess): Promise<Ports> {
   });
 }
 
-/** Resident memory of a process, main thread and workers alike, as `ps` shows it: VmRSS of proc(5), in bytes. */
-export function residentBytes(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  if (kib === undefined) throw new Error('status has no VmRSS line');
+/** Resident memory of a process, main thread and workers alike, as `ps` shows it, in bytes: now, or the highest so far. */
+export function residentBytes(pid: number, field: 'VmRSS' | 'VmHWM' = 'VmRSS'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const kib = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1];
+  if (kib === undefined) throw new Error(`status has no ${field} line`);
   return Number(kib) * 1024;
 }
 
