@@ -55,14 +55,42 @@ const annotation = fc.dictionary(
   { maxKeys: 2, size: 'xsmall' },
 );
 
+/** Annotations of upstreams, canaries and limits with values that mostly fit, so that Ingresses of one Service differ. */
+const traffic = fc
+  .subarray(
+    [
+      ['nginx.ingress.kubernetes.io/canary', 'true'],
+      ['nginx.ingress.kubernetes.io/canary-weight', '20'],
+      ['nginx.ingress.kubernetes.io/canary-by-header', 'X-Canary'],
+      ['nginx.ingress.kubernetes.io/affinity', 'cookie'],
+      ['nginx.ingress.kubernetes.io/affinity-mode', 'persistent'],
+      ['nginx.ingress.kubernetes.io/session-cookie-name', 'sid'],
+      ['nginx.ingress.kubernetes.io/load-balance', 'ewma'],
+      ['nginx.ingress.kubernetes.io/upstream-hash-by', '$host$unknown'],
+      ['nginx.ingress.kubernetes.io/upstream-hash-by', '$request_uri'],
+      ['nginx.ingress.kubernetes.io/limit-rps', '5'],
+      ['nginx.ingress.kubernetes.io/mirror-target', 'https://m.test$request_uri'],
+      ['sluice.ingress.kubernetes.io/passive-health', 'off'],
+      ['sluice.ingress.kubernetes.io/slow-start', '30s'],
+      ['sluice.ingress.kubernetes.io/zone-preference', 'true'],
+    ] as const,
+    { maxLength: 4 },
+  )
+  .map((entries): Record<string, string> => Object.fromEntries(entries));
+
+const ingressAnnotations = fc.oneof({ weight: 2, arbitrary: annotation }, { weight: 1, arbitrary: traffic });
+
 /** `created` is mostly equal, as whole seconds and manifest folders make it. */
-function meta(names: readonly string[]): fc.Arbitrary<ObjectMeta> {
+function meta(
+  names: readonly string[],
+  annotations: fc.Arbitrary<Record<string, string>> = annotation,
+): fc.Arbitrary<ObjectMeta> {
   return fc.record({
     namespace: fc.constantFrom(...namespaces),
     name: fc.constantFrom(...names),
     uid: fc.constant(''),
     creationTimestampMs: fc.constantFrom(0, 0, 1000, 2000),
-    annotations: annotation,
+    annotations,
     labels: fc.constant({}),
   });
 }
@@ -107,7 +135,7 @@ const tls: fc.Arbitrary<Omit<IngressTls, 'index'>> = fc.record({
 
 const ingress: fc.Arbitrary<Ingress> = fc.record({
   kind: fc.constant('Ingress' as const),
-  meta: meta(['one', 'two', 'three', 'four']),
+  meta: meta(['one', 'two', 'three', 'four'], ingressAnnotations),
   ingressClassName: fc.constantFrom('nginx', 'nginx', 'nginx', 'nginx', 'nginx', 'other', null),
   defaultBackend: fc.option(backend, { freq: 2 }),
   rules: indexed(rule, 4),
@@ -176,8 +204,17 @@ const configMap: fc.Arbitrary<ConfigMap> = fc.record({
   kind: fc.constant('ConfigMap' as const),
   meta: fc.constant(clusterMeta('settings', 'default')),
   data: fc.dictionary(
-    fc.constantFrom('ssl-redirect', 'keep-alive', 'annotations-risk-level', 'service-upstream', 'unknown'),
-    fc.constantFrom('true', 'false', '10', 'Critical', 'Low', 'nonsense'),
+    fc.constantFrom(
+      'ssl-redirect',
+      'keep-alive',
+      'annotations-risk-level',
+      'service-upstream',
+      'load-balance',
+      'limit-req-status-code',
+      'proxy-next-upstream-tries',
+      'unknown',
+    ),
+    fc.constantFrom('true', 'false', '10', '429', 'ewma', 'Critical', 'Low', 'nonsense'),
   ),
 });
 

@@ -1,19 +1,17 @@
 // Renders a CompileResult for want.yaml: what a reviewer must see, without what is the same in every case (default
 // settings and policies, hashes, the unused catch-all host) and without anything secret.
 
-import { isDeepStrictEqual } from 'node:util';
 import { parseAuthority } from '#proxy/http/authority.ts';
 import { normalizePath } from '#proxy/http/request-path.ts';
 import type { RouteIndex } from '#proxy/match/index.ts';
 import { matchHost, matchRoute } from '#proxy/match/match-route.ts';
 import { matchSni } from '#proxy/match/sni.ts';
-import type { ConnectionLimitFilter, RateLimitFilter } from '#proxy/table/route-settings.ts';
-import type { Template } from '#proxy/table/template.ts';
-import type { CertificateId, Filter, PathMatch, Route, RoutingTable, VirtualHost } from '#proxy/table/types.ts';
+import type { CertificateId, PathMatch, Route, RoutingTable, VirtualHost } from '#proxy/table/types.ts';
 import { defaultPolicy } from '../policies.ts';
 import { globalSettings } from '../settings/global-settings.ts';
 import { parseConfigMap } from '../settings/parse-configmap.ts';
 import type { CompileOptions, CompileResult } from '../types.ts';
+import { difference, dropEmpty, renderFilter, renderTraffic, renderUpstream } from './render-settings.ts';
 
 /** Plain values in a fixed order, ready to be printed as YAML. */
 export function renderResult(result: CompileResult, options: CompileOptions): Record<string, unknown> {
@@ -25,9 +23,7 @@ export function renderResult(result: CompileResult, options: CompileOptions): Re
     hosts: Object.fromEntries(
       table.virtualHosts.filter(isWorthShowing).map((host) => [host.name, renderHost(host, table, options)]),
     ),
-    upstreams: Object.fromEntries(
-      table.upstreams.map(({ id, endpoints }) => [id, endpoints.map(({ address, port }) => `${address} ${port}`)]),
-    ),
+    upstreams: Object.fromEntries(table.upstreams.map((upstream) => [upstream.id, renderUpstream(upstream)])),
     defaultCertificate: nameOfCertificate(defaultCertificate, table),
     certificates: Object.fromEntries(
       table.certificates.map(({ id, secret, dnsNames, commonName }) => [
@@ -106,6 +102,7 @@ function renderRoute(route: Route, table: RoutingTable, options: CompileOptions)
     ingress: labels.ingress === '' ? null : `${labels.namespace}/${labels.ingress}`,
     path: labels.path === (renderMatch(match).split(' ')[1] ?? '') ? null : labels.path,
     to: target.kind === 'upstream' ? target.upstream : `${target.status} ${target.reason}`,
+    ...renderTraffic(route),
     filters: route.filters.map(renderFilter),
     policy: difference(table.policies[policy] ?? {}, policyDefaults),
   });
@@ -116,48 +113,6 @@ function renderMatch(match: PathMatch): string {
   return `${match.kind} ${match.path === '' ? '/' : match.path}`;
 }
 
-function renderFilter(filter: Filter): string {
-  switch (filter.kind) {
-    case 'httpsRedirect': {
-      const { kind, status, port, preserveTrailingSlash } = filter;
-      const details = [port === null ? '' : ` port ${port}`, preserveTrailingSlash ? ' preserveTrailingSlash' : ''];
-      return `${kind} ${status}${details.join('')}`;
-    }
-    case 'rateLimit': {
-      const { kind, zone, requests, per, burst, status } = filter;
-      return `${kind} ${requests} per ${per} burst ${burst} zone ${zone} ${renderLimited(filter)} ${status}`;
-    }
-    case 'connectionLimit':
-      return `${filter.kind} ${filter.max} zone ${filter.zone} ${renderLimited(filter)} ${filter.status}`;
-    default:
-      return filter satisfies never;
-  }
-}
-
-function renderLimited({ key, allowCidrs }: RateLimitFilter | ConnectionLimitFilter): string {
-  const allowed = allowCidrs.length === 0 ? '' : ` except ${allowCidrs.join(' ')}`;
-  return `by ${renderTemplate(key)}${allowed}`;
-}
-
-function renderTemplate(template: Template): string {
-  return template
-    .map((part) =>
-      part.kind === 'text' ? part.text : part.kind === 'variable' ? `<${part.name}>` : `<${part.kind} ${part.name}>`,
-    )
-    .join('');
-}
-
-/** The properties of `value` that differ from `usual`. */
-function difference(value: object, usual: object): Record<string, unknown> {
-  const expected = new Map<string, unknown>(Object.entries(usual));
-  return Object.fromEntries(Object.entries(value).filter(([key, item]) => !isDeepStrictEqual(item, expected.get(key))));
-}
-
 function without(record: Record<string, unknown>, key: string): Record<string, unknown> {
   return Object.fromEntries(Object.entries(record).filter(([name]) => name !== key));
-}
-
-function dropEmpty(record: Record<string, unknown>): Record<string, unknown> {
-  const isEmpty = (value: unknown) => value === null || (typeof value === 'object' && Object.keys(value).length === 0);
-  return Object.fromEntries(Object.entries(record).filter(([, value]) => !isEmpty(value)));
 }
