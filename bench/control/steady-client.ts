@@ -40,7 +40,6 @@ async function ask({ port, host, durationMs }: SteadyOptions): Promise<Quantiles
     const answer = await askHttp(port, host, '/app');
     if (!answer.startsWith('200 ')) throw new Error(`answered ${answer}`);
     latenciesMs.push(performance.now() - fromMs);
-    console.error(Date.now(), 'slow', (performance.now() - fromMs).toFixed(1));
   }
   return quantilesOf(latenciesMs);
 }
