@@ -46,9 +46,10 @@ const reasons: Readonly<Record<number, string>> = {
 /** Longer than any client keeps an idle connection in a test. */
 const keepAliveMs = 90_000;
 
-export async function openGate(behind: Behind): Promise<ApiGate> {
-  const certificate = await generateServerCertificate(['127.0.0.1', 'localhost']);
-  const gate = new ApiGate(behind, certificate);
+/** @param host address to listen on; its certificate is for that and for localhost. */
+export async function openGate(behind: Behind, host = '127.0.0.1'): Promise<ApiGate> {
+  const certificate = await generateServerCertificate([host, 'localhost']);
+  const gate = new ApiGate(behind, certificate, host);
   await gate.open();
   return gate;
 }
@@ -57,6 +58,7 @@ export class ApiGate implements AsyncDisposable {
   readonly log = new GateLog();
   readonly caPem: string;
   readonly #behind: Behind;
+  readonly #host: string;
   readonly #agent: Agent;
   readonly #certificate: { readonly certPem: string; readonly keyPem: string };
   readonly #rules = new Set<Rule>();
@@ -70,15 +72,16 @@ export class ApiGate implements AsyncDisposable {
   #pause: { readonly over: Promise<void>; readonly end: () => void } | null = null;
   #expiredWatches = 0;
 
-  constructor(behind: Behind, certificate: { caPem: string; certPem: string; keyPem: string }) {
+  constructor(behind: Behind, certificate: { caPem: string; certPem: string; keyPem: string }, host: string) {
     this.#behind = behind;
+    this.#host = host;
     this.#certificate = certificate;
     this.caPem = certificate.caPem;
     this.#agent = new Agent({ keepAlive: true, ca: behind.caPem });
   }
 
   get url(): string {
-    return `https://127.0.0.1:${this.#port}`;
+    return `https://${this.#host}:${this.#port}`;
   }
 
   /** Calls the bearer of a token by a name in the log. */
@@ -138,7 +141,7 @@ export class ApiGate implements AsyncDisposable {
       void this.#serve(request, response);
     });
     server.on('secureConnection', (socket) => this.#track(socket));
-    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(this.#port, this.#host, resolve));
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
   }
