@@ -161,7 +161,7 @@ export class ClusterWriter {
       log,
     });
     const writer = { component, instance: identity };
-    this.#lead = { status, events: new EventRecorder({ transport, writer, clock, wallMs, log }) };
+    this.#lead = { status, events: new EventRecorder({ transport, writer, clock, wallMs, random, log }) };
     this.#said = new Set();
     if (this.#options.updateStatus) status.start();
     for (const key of this.#untold.take(clock.nowMs())) {

@@ -1,7 +1,9 @@
 // Writes Events one after the other, within a rate. A note that waits already is not queued twice; one that was written
-// before is counted up by a patch.
+// before is counted up by a patch. A server that is away or overloaded is asked again, with growing waits, a few times.
 
+import { backOffMs } from '../watch/api/back-off.ts';
 import { type ApiCaller, callApi } from '../watch/api/call.ts';
+import type { ApiFailure } from '../watch/api/failure.ts';
 import { sleep } from '../watch/api/sleep.ts';
 import { ApiError, type ApiTransport } from '../watch/api/transport.ts';
 import type { Clock } from '../watch/clock.ts';
@@ -14,6 +16,8 @@ export interface EventRecorderOptions {
   readonly clock: Clock;
   /** Unix time in milliseconds. */
   readonly wallMs: () => number;
+  /** From 0 (inclusive) to 1 (exclusive). */
+  readonly random: () => number;
   readonly log: WatchLog;
 }
 
@@ -27,6 +31,8 @@ const perSecondOfOne = 1 / 300;
 const maxQueue = 1000;
 /** Events are remembered for counting; the server forgets them after an hour. */
 const maxRemembered = 2000;
+/** Then a note is lost, as Events may be: others wait behind it. With the waits between them, about 20 s. */
+const maxAttempts = 6;
 
 interface Written {
   count: number;
@@ -98,15 +104,30 @@ export class EventRecorder {
   }
 
   async #writeOne(id: string, note: EventNote): Promise<void> {
+    const { clock, random, log } = this.#options;
+    for (let attempts = 1; ; attempts += 1) {
+      const failure = await this.#attempt(id, note);
+      if (failure === null) return;
+      if (!isPassing(failure) || attempts === maxAttempts) {
+        // The namespace is on its way out, or nobody may write Events here, or it took too long.
+        log.debug({ event: note.reason, why: failure.message }, 'an Event could not be written');
+        this.#entryOf(id).count = 0;
+        return;
+      }
+      await sleep(backOffMs(attempts, failure, random()), clock, this.#closing.signal);
+      if (this.#closing.signal.aborted) return;
+    }
+  }
+
+  async #attempt(id: string, note: EventNote): Promise<ApiFailure | null> {
     const entry = this.#entryOf(id);
     try {
       const json = entry.count > 0 ? await this.#repeat(note, entry.count + 1) : await this.#createOrRepeat(note);
       entry.count = typeof json['count'] === 'number' ? json['count'] : entry.count + 1;
+      return null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      // Lost, as Events may be: the namespace is on its way out, or nobody may write Events here.
-      this.#options.log.debug({ event: note.reason, why: error.message }, 'an Event could not be written');
-      entry.count = 0;
+      return error.failure;
     }
   }
 
@@ -140,4 +161,8 @@ export class EventRecorder {
 
 function pathOf({ object }: EventNote): string {
   return `/api/v1/namespaces/${object.namespace}/events`;
+}
+
+function isPassing({ kind }: ApiFailure): boolean {
+  return kind === 'throttled' || kind === 'server' || kind === 'network' || kind === 'timeout';
 }

@@ -89,6 +89,7 @@ class Setup implements AsyncDisposable {
     writer,
     clock: this.clock,
     wallMs: () => WALL_MS,
+    random: () => 0.999,
     log: silentLog,
   });
 
@@ -125,6 +126,46 @@ describe('the recorder', () => {
     await settle();
     setup.recorder.record(noteOf());
     expect((await setup.transport.take()).body).toMatchObject({ count: 8 });
+  });
+
+  test.each([429, 500, 503])(
+    'a server that answers %d is asked again, with growing waits, and not for ever',
+    async (code) => {
+      await using setup = new Setup();
+      setup.recorder.record(noteOf());
+      // Half a millisecond less than 0.8 s doubled each time, by the random number above.
+      for (const waitMs of [800, 1600, 3200, 6400, 12_800]) {
+        (await setup.transport.take()).answer(code, statusObject(code, 'Any', 'busy'));
+        await settle();
+        setup.clock.advance(waitMs - 50);
+        expect(await setup.transport.takeIfAny()).toBeNull();
+        setup.clock.advance(50);
+      }
+      (await setup.transport.take()).answer(code, statusObject(code, 'Any', 'busy'));
+      await settle();
+      expect(setup.clock.pending).toBe(0);
+      setup.recorder.record(noteOf({ message: 'the next' }));
+      (await setup.transport.take()).answer(201, { count: 1 });
+    },
+  );
+
+  test('what a server asks to wait is waited', async () => {
+    await using setup = new Setup();
+    setup.recorder.record(noteOf());
+    (await setup.transport.take()).answer(429, statusObject(429, 'TooManyRequests', 'later'), 7);
+    await settle();
+    setup.clock.advance(6999);
+    expect(await setup.transport.takeIfAny()).toBeNull();
+    setup.clock.advance(1);
+    (await setup.transport.take()).answer(201, { count: 1 });
+  });
+
+  test('an Event that is forbidden is lost at once', async () => {
+    await using setup = new Setup();
+    setup.recorder.record(noteOf());
+    (await setup.transport.take()).answer(403, statusObject(403, 'Forbidden', 'no'));
+    await settle();
+    expect([setup.clock.pending, await setup.transport.takeIfAny()]).toEqual([0, null]);
   });
 
   test('an Event that the server forgot is made anew', async () => {
