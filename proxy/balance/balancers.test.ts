@@ -70,8 +70,8 @@ describe('TwoChoices', () => {
   test('pinned: a seed gives this order', () => {
     const make = (rule: 'load' | 'ewma') =>
       over(new TwoChoices<FakeEndpoint>(rule, seededRandom(42), () => 0), loaded([2, 0, 1, 3], [], [10, 40, 20, 5]));
-    expect(pickMany(make('load'), 24)).toBe('bccbbabccbcbacabbcccbcbb');
-    expect(pickMany(make('ewma'), 24)).toBe('bdabddbaadaadaddaaaabdaa');
+    expect(pickMany(make('load'), 24)).toBe('bdcbdabccdcaacadacccbdaa');
+    expect(pickMany(make('ewma'), 24)).toBe('cdabddcaadaadaddaaaabdaa');
   });
 
   test('of n endpoints the worst is never picked, the best in 2/n of all cases', () => {
@@ -82,8 +82,14 @@ describe('TwoChoices', () => {
   });
 
   test.each([
-    ['at equal load the faster one', [1, 1], [1, 1], [50, 5], 'load', 'b'],
+    ['at equal load the faster one', [1, 1], [1, 1], [50, 45], 'load', 'b'],
+    ['less load, though a little slower', [1, 2], [1, 1], [50, 45], 'load', 'a'],
     ['load counts per weight', [3, 1], [4, 1], [0, 0], 'load', 'a'],
+    ['clearly slower: expected delays are compared', [1, 5], [1, 1], [50, 5], 'load', 'b'],
+    ['unless the fast one has that much more to do', [1, 21], [1, 1], [50, 5], 'load', 'a'],
+    ['one that never answered is as good as the other', [3, 2], [1, 1], [5, 0], 'ewma', 'b'],
+    ['and draws no crowd', [3, 4], [1, 1], [5, 0], 'ewma', 'a'],
+    ['a score that decayed to nothing is no blank cheque', [0, 30], [1, 1], [500, 0.001], 'ewma', 'a'],
     ['the lower score', [0, 0], [1, 1], [50, 5], 'ewma', 'b'],
     ['a fast endpoint that hangs is left', [20, 0], [1, 1], [5, 50], 'ewma', 'b'],
     ['endpoints that never answered: the load decides', [1, 0], [1, 1], [0, 0], 'ewma', 'b'],
