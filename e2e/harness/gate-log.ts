@@ -56,17 +56,29 @@ export class GateLog {
   }
 
   /**
-   * Writes since a mark as `verb resource name`, renewals of Leases left out: those come at a fixed pace for ever, and
-   * have a count of their own.
+   * Writes since a mark as `verb resource name`, in this order; renewals of Leases are left out: those come at a fixed
+   * pace for ever, and have a count of their own.
    */
   writesSince(mark: number): readonly string[] {
-    return this.since(mark)
-      .filter((request) => writes.has(request.verb) && request.resource !== 'leases')
-      .map(({ verb, resource, name }) => `${verb} ${resource} ${name}`.trim());
+    return this.#writes(mark).map(renderWrite).sort();
+  }
+
+  /** Those that the server carried out. */
+  doneSince(mark: number): readonly string[] {
+    const isDone = ({ status }: PassedRequest) => status >= 200 && status < 300;
+    return this.#writes(mark).filter(isDone).map(renderWrite).sort();
   }
 
   /** Lease renewals since a mark. */
   leaseWritesSince(mark: number): number {
     return this.since(mark).filter((request) => writes.has(request.verb) && request.resource === 'leases').length;
   }
+
+  #writes(mark: number): readonly PassedRequest[] {
+    return this.since(mark).filter((request) => writes.has(request.verb) && request.resource !== 'leases');
+  }
+}
+
+function renderWrite({ verb, resource, name }: PassedRequest): string {
+  return `${verb} ${resource} ${name}`.trim();
 }
