@@ -190,8 +190,10 @@ describe('a start that cannot succeed is one line', () => {
     );
   });
 
-  test('a missing folder: exit code 2', async () => {
-    const { code, stderr } = await runSluice(['serve', '--manifests', join(folder, 'absent'), ...FREE_PORTS]);
+  test('a missing folder: exit code 2, whatever ports are taken', async () => {
+    const { port } = origin.address() as AddressInfo;
+    const taken = ['--healthz-host=127.0.0.1', `--healthz-port=${port}`];
+    const { code, stderr } = await runSluice(['serve', '--manifests', join(folder, 'absent'), ...FREE_PORTS, ...taken]);
     expect(code).toBe(2);
     expect(stderr).toBe(`sluice: manifest folder ${join(folder, 'absent')} does not exist\n`);
   });

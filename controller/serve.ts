@@ -1,12 +1,14 @@
 // `sluice serve`: runs a Sluice as a process. Log and banner, signals, exit code; what runs inside is serve/sluice.ts.
 
+import { resolve } from 'node:path';
 import { VERSION } from './cli/version.ts';
 import type { Options } from './options.ts';
 import { hostLines, renderBanner } from './serve/banner.ts';
 import { createLogger, type LogFormat, type Logger, logFormatOf } from './serve/logger.ts';
 import { Shutdown, type StopSignal } from './serve/shutdown.ts';
 import { type Sluice, type SluiceParts, startSluice } from './serve/sluice.ts';
-import { openManifestFolder } from './watch/manifests.ts';
+import { startStep } from './serve/start-error.ts';
+import { assertDirectory, openManifestFolder } from './watch/manifests.ts';
 
 /** What main.ts lends: only it touches the process. */
 export interface ProcessEdge {
@@ -47,6 +49,8 @@ export async function runServe(options: Options, warnings: readonly string[], ed
 /** The folder that was given, or else the API server. */
 async function openSource(options: Options, log: Logger): Promise<Pick<SluiceParts, 'source' | 'cluster'>> {
   if (options.manifests !== '') {
+    // Before any port is tried: a folder that is missing is what the user has to know first.
+    await startStep(assertDirectory(resolve(options.manifests)), 2);
     return { source: openManifestFolder(options.manifests, { log, maxFileBytes: options.maxManifestBytes }) };
   }
   // Loaded only where it is needed: client-node is half of all code.

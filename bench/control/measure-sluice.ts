@@ -57,6 +57,7 @@ export interface MeasureOptions {
 
 const WEB_SOCKETS = 5;
 const CHANGES_PER_SECOND = 100;
+const STEADY_ROUNDS = 5;
 /** Watches come back with a jittered back-off; a whole read of 10,000 takes a second or two. */
 const RELIST_WAIT_MS = 12_000;
 const STATUS_WAIT_MS = 120_000;
@@ -81,7 +82,7 @@ export async function measureSluice(options: MeasureOptions): Promise<SluiceResu
 async function measure(api: ApiProcess, sluice: SluiceProcess, options: MeasureOptions): Promise<SluiceResult> {
   const { ingresses, steadyMs, changes } = options;
   const steady = { port: sluice.httpPort, host: hostOf(0), durationMs: steadyMs };
-  const whileWriting = await askSteadily({ ...steady, durationMs: Math.min(steadyMs, 5000) });
+  const whileWriting = quantilesOf(await askSteadily({ ...steady, durationMs: Math.min(steadyMs, 5000) }));
   await statusesWritten(api, ingresses);
   const startBytes = residentBytes(sluice.pid);
   const sockets = await Promise.all(
@@ -92,8 +93,7 @@ async function measure(api: ApiProcess, sluice: SluiceProcess, options: MeasureO
   const endpoint = await endpointChanges(api, sluice, options, changes);
   const route = await routeChanges(api, sluice, options, changes);
   const certificate = await certificateChanges(api, sluice, changes);
-  const quiet = await askSteadily(steady);
-  const { busy, made } = await askWhileChanging(api, steady);
+  const { quiet, busy, made } = await compareQuietAndBusy(api, steady);
   const busyBytes = residentBytes(sluice.pid);
   const relist = await relistEverything(api, sluice);
   const webSocketsCut = countCut(sockets);
@@ -189,16 +189,33 @@ async function certificateChanges(api: ApiProcess, { httpsPort }: SluiceProcess,
   });
 }
 
+/** Quiet and busy times in turn, so that whatever else disturbs the machine falls on both. */
+async function compareQuietAndBusy(
+  api: ApiProcess,
+  { durationMs, ...target }: SteadyOptions,
+): Promise<{ readonly quiet: Quantiles; readonly busy: Quantiles; readonly made: number }> {
+  const latenciesMs = { quiet: [] as number[], busy: [] as number[] };
+  const round = { ...target, durationMs: durationMs / STEADY_ROUNDS };
+  let made = 0;
+  for (let i = 0; i < STEADY_ROUNDS; i++) {
+    latenciesMs.quiet.push(...(await askSteadily(round)));
+    const busy = await askWhileChanging(api, round);
+    latenciesMs.busy.push(...busy.latenciesMs);
+    made += busy.made;
+  }
+  return { quiet: quantilesOf(latenciesMs.quiet), busy: quantilesOf(latenciesMs.busy), made };
+}
+
 async function askWhileChanging(
   api: ApiProcess,
-  steady: SteadyOptions,
-): Promise<{ readonly busy: Quantiles; readonly made: number }> {
+  round: SteadyOptions,
+): Promise<{ readonly latenciesMs: readonly number[]; readonly made: number }> {
   const changes = Promise.withResolvers<number>();
-  const { durationMs } = steady;
-  const busy = await askSteadily(steady, () => {
+  const { durationMs } = round;
+  const latenciesMs = await askSteadily(round, () => {
     changes.resolve(api.changeSteadily({ perSecond: CHANGES_PER_SECOND, durationMs }));
   });
-  return { busy, made: await changes.promise };
+  return { latenciesMs, made: await changes.promise };
 }
 
 /** Makes every watch lost and its history forgotten (410): all has to be read again. */

@@ -1,9 +1,9 @@
-// A thread that asks one host every 2 ms over one kept connection and summarises the latencies. It warms up first: a new
+// A thread that asks one host every 2 ms over one kept connection and posts the latencies. It warms up first: a new
 // thread compiles its code at its first requests, and that is nobody's latency.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { askHttp, type Quantiles, quantilesOf } from './probe.ts';
+import { askHttp } from './probe.ts';
 
 export interface SteadyOptions {
   readonly port: number;
@@ -18,10 +18,10 @@ const WARM_UP_MS = 1000;
 /**
  * Latencies over `durationMs`; `onWarm` is called when that time begins. Rejects when an answer is not a 200.
  */
-export function askSteadily(options: SteadyOptions, onWarm: () => void = () => {}): Promise<Quantiles> {
+export function askSteadily(options: SteadyOptions, onWarm: () => void = () => {}): Promise<readonly number[]> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: options });
-    worker.on('message', (message: 'warm' | Quantiles) => {
+    worker.on('message', (message: 'warm' | readonly number[]) => {
       if (message === 'warm') onWarm();
       else resolve(message);
     });
@@ -29,7 +29,7 @@ export function askSteadily(options: SteadyOptions, onWarm: () => void = () => {
   });
 }
 
-async function ask({ port, host, durationMs }: SteadyOptions): Promise<Quantiles> {
+async function ask({ port, host, durationMs }: SteadyOptions): Promise<readonly number[]> {
   const latenciesMs: number[] = [];
   const startMs = performance.now();
   for (let dueMs = startMs; dueMs < startMs + durationMs; dueMs += INTERVAL_MS) {
@@ -41,7 +41,7 @@ async function ask({ port, host, durationMs }: SteadyOptions): Promise<Quantiles
     if (!answer.startsWith('200 ')) throw new Error(`answered ${answer}`);
     latenciesMs.push(performance.now() - fromMs);
   }
-  return quantilesOf(latenciesMs);
+  return latenciesMs;
 }
 
 async function run(options: SteadyOptions): Promise<void> {

@@ -91,8 +91,10 @@ function checkClass({ ingress }: Candidate, { ingressClasses, options }: Compile
   return whyForeignClass(ingress, ingressClasses, options) === null ? pass : allow;
 }
 
-function checkNamespace({ ingress }: Candidate, { options }: CompilerView): Outcome {
-  return options.watchNamespace === '' || options.watchNamespace === ingress.meta.namespace ? pass : allow;
+function checkNamespace({ ingress }: Candidate, { options, namespaces }: CompilerView): Outcome {
+  const { namespace } = ingress.meta;
+  if (options.watchNamespace !== '' && options.watchNamespace !== namespace) return allow;
+  return options.watchNamespaceSelector === '' || namespaces.has(namespace) ? pass : allow;
 }
 
 function checkCatchAll({ ingress }: Candidate, { options }: CompilerView): Outcome {

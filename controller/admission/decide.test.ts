@@ -35,6 +35,7 @@ function checkCases(cases: readonly Case[]): void {
 }
 
 const snippet = { annotations: { 'configuration-snippet': 'deny all;' } };
+const shop = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } };
 const attack = { paths: [['/x; root /etc;', 'ImplementationSpecific']] } as const;
 
 describe('deletion', () => {
@@ -136,6 +137,13 @@ describe('Ingresses of others', () => {
       'uid: ingress has invalid UID: "none"',
     ],
     ['a namespace that is not watched', wrong, { options: { watchNamespace: 'other' } }, 'allow unchecked'],
+    ['a namespace that is not selected', wrong, { options: { watchNamespaceSelector: 'team=a' } }, 'allow unchecked'],
+    [
+      'a namespace that is selected',
+      wrong,
+      { options: { watchNamespaceSelector: 'team=a' }, objects: [shop] },
+      'uid: ingress has invalid UID: "none"',
+    ],
     [
       'the namespace that is watched',
       wrong,

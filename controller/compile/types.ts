@@ -12,6 +12,8 @@ export interface CompileOptions {
   readonly watchIngressWithoutClass: boolean;
   /** '' is all namespaces. */
   readonly watchNamespace: string;
+  /** `--watch-namespace-selector`; '' is all. The source matches it: with one, the snapshot holds selected namespaces only. */
+  readonly watchNamespaceSelector: string;
   /** `namespace/name` or ''. */
   readonly configMap: ObjectKey;
   /** `namespace/name` or ''. */

@@ -42,6 +42,13 @@ export const controllerMetrics = {
     labels: [],
     help: 'Hash of the routing table that was published last: equal tables, equal numbers, on every replica.',
   },
+  orphanIngress: {
+    name: `${nginxPrefix}orphan_ingress`,
+    kind: 'gauge',
+    source: 'controller',
+    labels: ['namespace', 'ingress', 'type'],
+    help: 'Always 1: a backend of the Ingress has no Service (no-service) or no ready endpoint (no-endpoint). The series ends when it has; ingress-nginx sets it to 0.',
+  },
   reloadSuccessful: {
     name: `${nginxPrefix}config_last_reload_successful`,
     kind: 'gauge',

@@ -179,6 +179,11 @@ describe('ControllerMetrics', () => {
     };
     metrics.onDiagnostics([diagnostic, diagnostic, { ...diagnostic, severity: 'warning', reason: 'Other' }]);
     expect(await read('sluice_diagnostics{severity="error",reason="ServiceNotFound"}')).toBe(2);
+    const orphan = nginx('orphan_ingress', ',namespace="ns",ingress="web",type="no-service"');
+    expect(await read(orphan)).toBe(1);
+    metrics.onDiagnostics([{ ...diagnostic, reason: 'NoEndpoints' }]);
+    expect(await read(orphan)).toBeUndefined();
+    expect(await read(orphan.replace('no-service', 'no-endpoint'))).toBe(1);
     metrics.onDiagnostics([diagnostic]);
     expect(await read('sluice_diagnostics{severity="error",reason="ServiceNotFound"}')).toBe(1);
     expect(await read('sluice_diagnostics{severity="warning",reason="Other"}')).toBeUndefined();

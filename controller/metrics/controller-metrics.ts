@@ -72,6 +72,13 @@ export type ReviewedIngress = { readonly object: ObjectRef } & (
     }
 );
 
+/** ingress-nginx's word for what an Ingress lacks, by the reason of its diagnostic. */
+const orphanTypes: ReadonlyMap<string, string> = new Map([
+  ['ServiceNotFound', 'no-service'],
+  ['ServicePortNotFound', 'no-endpoint'],
+  ['NoEndpoints', 'no-endpoint'],
+]);
+
 type Labels = Readonly<Record<string, string>>;
 
 export class ControllerMetrics {
@@ -122,7 +129,14 @@ export class ControllerMetrics {
   onDiagnostics(diagnostics: readonly Diagnostic[]): void {
     const gauge = this.#gauge(controllerMetrics.diagnostics);
     gauge.reset();
-    for (const { severity, reason } of diagnostics) gauge.inc({ severity, reason });
+    const orphans = this.#gauge(controllerMetrics.orphanIngress);
+    orphans.reset();
+    for (const { severity, reason, object } of diagnostics) {
+      gauge.inc({ severity, reason });
+      const type = object.kind === 'Ingress' ? orphanTypes.get(reason) : undefined;
+      const { namespace, name: ingress } = object;
+      if (type !== undefined) this.#set(controllerMetrics.orphanIngress, 1, { namespace, ingress, type });
+    }
   }
 
   /** Notes a tested Ingress. Refusals by a gate are not told: ingress-nginx does not count them. */

@@ -11,6 +11,7 @@ export function compileOptionsOf(options: Options, fallbackCertificate: Certific
     ingressClassByName: options.ingressClassByName,
     watchIngressWithoutClass: options.watchIngressWithoutClass,
     watchNamespace: options.watchNamespace,
+    watchNamespaceSelector: options.watchNamespaceSelector,
     configMap: options.configmap,
     defaultSslCertificate: options.defaultSslCertificate,
     defaultBackendService: options.defaultBackendService,

@@ -250,7 +250,8 @@ class ManifestFolder implements ObjectSource {
 const duplicatesOrigin = 'folder//duplicates';
 const folderOrigin = 'folder//unreadable';
 
-async function assertDirectory(dir: string): Promise<void> {
+/** Rejects with one line when there is no such folder. */
+export async function assertDirectory(dir: string): Promise<void> {
   let isDirectory: boolean;
   try {
     isDirectory = (await stat(dir)).isDirectory();

@@ -19,6 +19,7 @@ export interface CompilerView {
   readonly options: CompileOptions;
   readonly global: GlobalValues;
   readonly ingressClasses: Snapshot['ingressClasses'];
+  readonly namespaces: Snapshot['namespaces'];
   /** Ingresses in the snapshot, foreign ones included. */
   readonly ingressCount: number;
   /** Whether the snapshot holds it, in any version and of any class. */
@@ -48,6 +49,7 @@ export function viewOf({ snapshot, options, global, ingresses, hosts }: ViewPart
     options,
     global,
     ingressClasses: snapshot.ingressClasses,
+    namespaces: snapshot.namespaces,
     ingressCount: snapshot.ingresses.size,
     hasIngress: (key) => snapshot.ingresses.has(key),
     acceptedVersion: (key) => ingresses.acceptedVersion(key),

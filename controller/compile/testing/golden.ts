@@ -24,6 +24,7 @@ export const defaultOptions: CompileOptions = {
   ingressClassByName: false,
   watchIngressWithoutClass: false,
   watchNamespace: '',
+  watchNamespaceSelector: '',
   configMap: '',
   defaultSslCertificate: '',
   defaultBackendService: '',
