@@ -1,8 +1,9 @@
 // Nodes and the API server lose sight of each other while clients go on: Sluice runs on each node as a member of a
 // DaemonSet would, behind a load balancer that checks its health. See e2e/netns for how the network is made.
 
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { ask, askOnNode, podOf } from '../netns/ask.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { until } from '../harness/wait.ts';
+import { ask, askOnNode, metricOf, podOf } from '../netns/ask.ts';
 import { Cluster, HOST } from '../netns/cluster.ts';
 import { whyNoLab } from '../netns/commands.ts';
 import type { LabNode } from '../netns/lab.ts';
@@ -10,7 +11,6 @@ import { Load } from '../netns/load.ts';
 import { LoadBalancer } from '../netns/load-balancer.ts';
 import { Pod } from '../netns/pod.ts';
 import { HTTP_PORT } from '../netns/sluice.ts';
-import { until } from '../netns/waiting.ts';
 
 const CLIENTS = 8;
 const ELECTION_TTL = '4s';
@@ -47,6 +47,11 @@ describeInLab('a cluster of two nodes', () => {
     for (const address of cluster.addresses) await waitForHost(address, HOST);
   }, 120_000);
 
+  beforeEach(async () => {
+    await cluster.watchesAreUp();
+    for (const node of cluster.lab.nodes) await balancer.sees(node, true);
+  }, 120_000);
+
   afterAll(async () => {
     await cluster?.[Symbol.asyncDispose]();
   }, 60_000);
@@ -69,8 +74,8 @@ describeInLab('a cluster of two nodes', () => {
   const waitForStatus = (...nodes: readonly LabNode[]) =>
     until(
       `a status of ${nodes.map(({ name }) => name).join(', ')}`,
-      () => cluster.publishedAddresses(HOST).join(),
-      (addresses) => addresses === nodes.map(({ address }) => address).join(),
+      () => cluster.publishedAddresses(HOST),
+      (addresses) => addresses.join() === nodes.map(({ address }) => address).join(),
       HEAL_LIMIT_MS,
     );
   const waitForHost = (address: string, host: string) =>
@@ -122,12 +127,16 @@ describeInLab('a cluster of two nodes', () => {
   }, 150_000);
 
   test('a node loses the API server: it serves what it knows, and takes the changes when it is back', async () => {
+    const countFailures = () => metricOf(far, 'sluice_api_failures_total');
+    const before = await countFailures();
     await far.cutOff(cluster.lab.apiAddress);
     const load = startLoad([far.address]);
     await settle(load);
     await cluster.addIngress('late.test');
     await waitForHost(near.address, 'late.test');
     expect(await ask(far.address, 'late.test')).toMatchObject({ status: 404 });
+    // Long enough for it to notice, and to fail to connect again.
+    await until('failures', countFailures, (count) => count > before, HEAL_LIMIT_MS);
     await settle(load);
     await far.restore(cluster.lab.apiAddress);
     await waitForHost(far.address, 'late.test');
@@ -136,8 +145,8 @@ describeInLab('a cluster of two nodes', () => {
   }, 150_000);
 
   test('connections to the API server die without an end: that is noticed, and changes arrive again', async () => {
-    // One watch for each kind at least; nothing on them says that they are dead.
-    expect(await far.loseConnections(cluster.lab.apiAddress)).toBeGreaterThan(3);
+    // One watch for each kind at least, just used; nothing on them says that they are dead.
+    expect(await far.loseConnections(cluster.lab.apiAddress)).toBeGreaterThanOrEqual(3);
     const load = startLoad([far.address]);
     await cluster.addIngress('forgotten.test');
     await waitForHost(near.address, 'forgotten.test');
@@ -149,19 +158,19 @@ describeInLab('a cluster of two nodes', () => {
   }, 150_000);
 
   test('the status names the nodes that serve, also when the leader is on the one that is lost', async () => {
-    for (const { name } of cluster.lab.nodes) await cluster.reportSluice(name, true);
+    for (const node of cluster.lab.nodes) await cluster.reportSluice(node, true);
     await waitForStatus(near, far);
-    const leader = cluster.leaderNode();
+    const leader = await cluster.leaderNode();
     const other = leader === near ? far : near;
     await leader.disconnect();
-    await cluster.reportSluice(leader.name, false);
+    await cluster.reportSluice(leader, false);
     await waitForStatus(other);
-    expect(cluster.leaderNode()).toBe(other);
+    expect(await cluster.leaderNode()).toBe(other);
     await leader.connect();
-    await cluster.reportSluice(leader.name, true);
+    await cluster.reportSluice(leader, true);
     await waitForStatus(near, far);
     // The former leader has seen that it is none.
-    expect(cluster.leaderNode()).toBe(other);
+    expect(await cluster.leaderNode()).toBe(other);
     await balancer.sees(leader, true);
   }, 150_000);
 

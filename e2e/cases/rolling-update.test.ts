@@ -4,13 +4,13 @@
 // Pods are processes on two nodes, Sluice serves on both; see e2e/netns.
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { until } from '../harness/wait.ts';
 import { Cluster, HOST } from '../netns/cluster.ts';
 import { whyNoLab } from '../netns/commands.ts';
 import { Deployment } from '../netns/deployment.ts';
 import { Load } from '../netns/load.ts';
 import type { PodBehaviour } from '../netns/pod.ts';
 import { HTTP_PORT } from '../netns/sluice.ts';
-import { until } from '../netns/waiting.ts';
 import { WebSockets } from '../netns/web-sockets.ts';
 
 const REPLICAS = 10;

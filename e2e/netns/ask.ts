@@ -3,7 +3,7 @@
 import { get } from 'node:http';
 import { inside, run } from './commands.ts';
 import type { Lab, LabNode } from './lab.ts';
-import { HTTP_PORT } from './sluice.ts';
+import { HEALTH_PORT, HTTP_PORT } from './sluice.ts';
 
 const LIMIT_MS = 10_000;
 
@@ -14,10 +14,10 @@ export interface LabAnswer {
 }
 
 /** Asks over a connection of its own. Never rejects. */
-export function ask(address: string, host: string, path = '/'): Promise<LabAnswer> {
+export function ask(address: string, host: string, path = '/', port = HTTP_PORT): Promise<LabAnswer> {
   return new Promise((resolve) => {
     const fail = (error: Error) => resolve({ status: 0, body: error.message });
-    const options = { host: address, port: HTTP_PORT, path, headers: { host }, agent: false, timeout: LIMIT_MS };
+    const options = { host: address, port, path, headers: { host }, agent: false, timeout: LIMIT_MS };
     const request = get(options, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => {
@@ -43,4 +43,11 @@ export async function askOnNode(lab: Lab, node: LabNode, host: string): Promise<
 /** The pod that an answer is of; null for an answer by Sluice itself. */
 export function podOf({ status, body }: LabAnswer): string | null {
   return status === 200 ? (JSON.parse(body) as { readonly pod: string }).pod : null;
+}
+
+/** The sum of a metric over all its labels, as the Sluice on the node tells it. */
+export async function metricOf(node: LabNode, name: string): Promise<number> {
+  const { body } = await ask(node.address, node.address, '/metrics', HEALTH_PORT);
+  const values = body.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'));
+  return [...values].reduce((sum, [, value]) => sum + Number(value), 0);
 }

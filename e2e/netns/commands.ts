@@ -38,6 +38,7 @@ export function pathOf(namespace: string): string {
 
 /** Says in one line why no lab can be built here; null when it can. Tries the real thing: rights cannot be guessed. */
 export function whyNoLab(): string | null {
+  if (process.env['E2E_USE_CLUSTER'] === '1') return 'a cluster that is lent has nodes of its own';
   if (process.platform !== 'linux') return 'network namespaces are a thing of Linux';
   if (process.getuid?.() !== 0) return 'network namespaces need root';
   for (const tool of ['ip', 'ss', 'nsenter', 'setpriv']) {

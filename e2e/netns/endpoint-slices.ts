@@ -2,7 +2,7 @@
 //
 // Changes are written one after the other, each with all that is known at that moment, as the controller does.
 
-import type { ApiServer } from '../apiserver/server.ts';
+import type { Admin } from '../harness/admin.ts';
 
 /** `terminating`: not ready, serving while terminating (Kubernetes docs, EndpointSlices, "Conditions"). */
 export type EndpointState = 'ready' | 'notReady' | 'terminating';
@@ -14,15 +14,15 @@ interface KnownEndpoint {
 }
 
 export class EndpointSlices {
-  readonly #api: ApiServer;
+  readonly #admin: Admin;
   readonly #service: string;
   readonly #port: number;
   readonly #endpoints = new Map<string, KnownEndpoint>();
   #writing: Promise<unknown> = Promise.resolve();
 
   /** For a Service of namespace `default`; pods listen on `port`. */
-  constructor(api: ApiServer, service: string, port: number) {
-    this.#api = api;
+  constructor(admin: Admin, service: string, port: number) {
+    this.#admin = admin;
     this.#service = service;
     this.#port = port;
   }
@@ -47,29 +47,31 @@ export class EndpointSlices {
   }
 
   async #write(): Promise<void> {
-    const write = () => this.#api.apply([this.#object()]);
+    const write = () => this.#admin.apply([this.#manifest()]);
     const written = this.#writing.then(write, write);
     this.#writing = written;
     await written;
   }
 
-  #object(): object {
-    return {
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: {
-        name: `${this.#service}-1`,
-        namespace: 'default',
-        labels: { 'kubernetes.io/service-name': this.#service },
-      },
-      addressType: 'IPv4',
-      ports: [{ name: 'http', port: this.#port, protocol: 'TCP' }],
-      endpoints: [...this.#endpoints].map(([pod, { address, nodeName, state }]) => ({
-        addresses: [address],
-        nodeName,
-        targetRef: { kind: 'Pod', namespace: 'default', name: pod },
-        conditions: { ready: state === 'ready', serving: state !== 'notReady', terminating: state === 'terminating' },
-      })),
-    };
+  #manifest(): object {
+    const endpoints = [...this.#endpoints].map(([pod, { address, nodeName, state }]) => ({
+      addresses: [address],
+      nodeName,
+      targetRef: { kind: 'Pod', namespace: 'default', name: pod },
+      conditions: { ready: state === 'ready', serving: state !== 'notReady', terminating: state === 'terminating' },
+    }));
+    return sliceManifest(this.#service, this.#port, endpoints);
   }
+}
+
+/** The one slice of a Service of namespace `default`. */
+export function sliceManifest(service: string, port: number, endpoints: readonly object[]): object {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: `${service}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': service } },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port, protocol: 'TCP' }],
+    endpoints,
+  };
 }

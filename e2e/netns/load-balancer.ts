@@ -1,9 +1,9 @@
 // The load balancer before the nodes: a process on a machine of its own, see programs/load-balancer.ts.
 
+import { until } from '../harness/wait.ts';
 import type { Lab, LabNode } from './lab.ts';
 import { LabProcess } from './lab-process.ts';
 import { HEALTH_PORT, HTTP_PORT } from './sluice.ts';
-import { until } from './waiting.ts';
 
 const CHECK_INTERVAL_MS = 500;
 const THRESHOLD = 2;

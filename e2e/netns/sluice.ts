@@ -3,13 +3,11 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { ApiServer } from '../apiserver/server.ts';
+import { SLUICE_MAIN } from '../harness/sluice-process.ts';
+import { until } from '../harness/wait.ts';
 import type { Lab, LabNode } from './lab.ts';
 import { LabProcess } from './lab-process.ts';
-import { until } from './waiting.ts';
 
-const MAIN = fileURLToPath(new URL('../../controller/main.ts', import.meta.url));
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 20_000;
 const KEPT_FAILURES = 20;
@@ -30,12 +28,12 @@ export class NodeSluice {
     this.#process = new LabProcess({ namespace: node.namespace, args, env, onLine: (line) => this.#read(line) });
   }
 
-  /** Resolves when it serves. */
-  static async start(lab: Lab, node: LabNode, api: ApiServer, flags: readonly string[] = []): Promise<NodeSluice> {
-    const kubeconfig = join(lab.dir, `${node.name}.kubeconfig`);
-    await writeFile(kubeconfig, api.kubeconfig());
+  /** Resolves when it serves. `kubeconfig` is the text of the file. */
+  static async start(lab: Lab, node: LabNode, kubeconfig: string, flags: readonly string[] = []): Promise<NodeSluice> {
+    const path = join(lab.dir, `${node.name}.kubeconfig`);
+    await writeFile(path, kubeconfig);
     const ports = [`--http-port=${HTTP_PORT}`, '--https-port=443', `--healthz-port=${HEALTH_PORT}`, '--workers=1'];
-    const args = [MAIN, 'serve', `--kubeconfig=${kubeconfig}`, ...ports, '--log-format=json', ...flags];
+    const args = [SLUICE_MAIN, 'serve', `--kubeconfig=${path}`, ...ports, '--log-format=json', ...flags];
     const sluice = new NodeSluice(node, args);
     const isUp = () => sluice.#messages.has('serving') || !sluice.#process.isRunning;
     await until(`Sluice on ${node.name}`, isUp, (up) => up, START_LIMIT_MS);
