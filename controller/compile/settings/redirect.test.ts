@@ -25,6 +25,7 @@ const cases: readonly [string, RedirectPlace, Record<string, string>, Record<str
   ['status', withTls, {}, { 'http-redirect-code': '301' }, { ...plain, status: 301 }],
   ['an invalid status is 308', withTls, {}, { 'http-redirect-code': '303' }, plain],
   ['port', withTls, { 'use-port-in-redirects': 'true' }, {}, { ...plain, port: 8443 }],
+  ['no port that is not known', { ...withTls, httpsPort: 0 }, { 'use-port-in-redirects': 'true' }, {}, plain],
   ['slash', withTls, { 'preserve-trailing-slash': 'true' }, {}, { ...plain, preserveTrailingSlash: true }],
   [
     'slash by the ConfigMap',

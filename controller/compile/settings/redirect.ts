@@ -13,7 +13,7 @@ export interface RedirectPlace {
   readonly hostHasCertificate: boolean;
   /** The Ingress path as written; `/` where it has none. */
   readonly ingressPath: string;
-  /** HTTPS port of the controller. */
+  /** HTTPS port of the controller; 0 is any free one, which no redirect can name. */
   readonly httpsPort: number;
 }
 
@@ -28,7 +28,7 @@ export function httpsRedirectFilter(
   return {
     kind: 'httpsRedirect',
     status: global.get(httpRedirectCode),
-    port: values.get(usePortInRedirects) === true ? httpsPort : null,
+    port: values.get(usePortInRedirects) === true && httpsPort > 0 ? httpsPort : null,
     preserveTrailingSlash: values.get(preserveTrailingSlash) === true,
   };
 }
