@@ -10,6 +10,7 @@ import type { Upstream, UpstreamId } from '../table/types.ts';
 import { endpointKey } from './endpoint-key.ts';
 import { needsSharedLoad } from './needs.ts';
 import { rowKey, type SharedLoads } from './shared-loads.ts';
+import { gateRows } from './upstream-gate.ts';
 
 export class LoadDirectory {
   readonly #loads: SharedLoads;
@@ -31,8 +32,7 @@ export class LoadDirectory {
   apply(upserts: readonly Upstream[], removed: readonly UpstreamId[]): void {
     for (const id of removed) this.#replace(id, []);
     for (const upstream of upserts) {
-      const keys = needsSharedLoad(upstream) ? ['', ...upstream.endpoints.map(endpointKey)] : [];
-      this.#replace(upstream.id, keys);
+      this.#replace(upstream.id, needsSharedLoad(upstream) ? countersOf(upstream) : []);
     }
   }
 
@@ -83,4 +83,9 @@ export class LoadDirectory {
     if (at !== -1) this.#leaving.splice(at, 1);
     return old;
   }
+}
+
+/** What is counted of an upstream: the whole of it, its gate, and each endpoint. */
+function countersOf({ limits, endpoints }: Upstream): readonly string[] {
+  return ['', ...(limits === null ? [] : gateRows), ...endpoints.map(endpointKey)];
 }

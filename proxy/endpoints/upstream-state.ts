@@ -23,6 +23,7 @@ import { EndpointState } from './endpoint-state.ts';
 import { findCell, LoadTotal, type WorkerLoads } from './load-cell.ts';
 import { needsLatency, needsSharedLoad, outlierSettings } from './needs.ts';
 import { type EjectionReason, OutlierDetector } from './outlier-detector.ts';
+import { UpstreamGate } from './upstream-gate.ts';
 
 /** What upstreams of one worker share. */
 export interface UpstreamEnvironment<Slot> {
@@ -49,6 +50,7 @@ export class UpstreamState<Slot = unknown> {
   readonly #total = new LoadTotal();
   readonly #affinities = new Map<AffinitySettings['mode'], AffinityIndex<EndpointState<Slot>>>();
   #available: readonly EndpointState<Slot>[] = [];
+  #gate: UpstreamGate | null = null;
   #isPanic = false;
   #hasHalfOpen = false;
   #isWarmingUp = false;
@@ -93,7 +95,7 @@ export class UpstreamState<Slot = unknown> {
 
   /** True while `tick` has something to do. */
   get isRestless(): boolean {
-    return this.#isWarmingUp || (this.#detector?.isRestless ?? false);
+    return this.#isWarmingUp || (this.#detector?.isRestless ?? false) || (this.#gate?.isRestless ?? false);
   }
 
   /**
@@ -110,7 +112,14 @@ export class UpstreamState<Slot = unknown> {
       const probe = this.#pickProbe(tried);
       if (probe !== null) return probe;
     }
-    return this.#balancer.pick(tried, key ?? this.#anyKey());
+    const endpoint = this.#balancer.pick(tried, key ?? this.#anyKey());
+    const limit = this.#settings.limits?.maxRequestsPerEndpoint ?? null;
+    return limit === null ? endpoint : this.#belowLimit(endpoint, tried, key, limit);
+  }
+
+  /** Circuit breaking: ask it for a place before the first pick; null when the upstream has no limits. */
+  get gate(): UpstreamGate | null {
+    return this.#gate;
   }
 
   /** Requests under way to all endpoints, over all workers where the settings ask for that. */
@@ -167,6 +176,7 @@ export class UpstreamState<Slot = unknown> {
   /** Ends ejections, judges windows, raises weights. Call it about ten times a second while `isRestless`. */
   tick(): void {
     this.#detector?.tick(this.#environment.nowMs());
+    this.#gate?.tick(this.#environment.nowMs());
     if (this.#isWarmingUp) this.#select();
   }
 
@@ -176,6 +186,7 @@ export class UpstreamState<Slot = unknown> {
     this.#settings = upstream;
     const left = this.#replaceEndpoints(upstream);
     this.#attachCounters();
+    this.#applyLimits();
     if (!equalJson(upstream.health.passive, before.health.passive)) this.#detector = this.#createDetector();
     this.#detector?.update(this.#endpoints);
     if (!equalJson(upstream.balancer, before.balancer)) {
@@ -205,6 +216,18 @@ export class UpstreamState<Slot = unknown> {
 
   #startSlowly(state: EndpointState<Slot>): void {
     if (this.#settings.health.slowStartMs > 0) state.joinedAtMs = this.#environment.nowMs();
+  }
+
+  #applyLimits(): void {
+    const { limits } = this.#settings;
+    if (limits === null) {
+      this.#gate?.close();
+      this.#gate = null;
+    } else if (this.#gate === null) {
+      this.#gate = new UpstreamGate(limits, this.id, this.#environment.loads);
+    } else {
+      this.#gate.configure(limits);
+    }
   }
 
   #attachCounters(): void {
@@ -245,6 +268,23 @@ export class UpstreamState<Slot = unknown> {
       state.weight = state.tableWeight * share;
       if (share < 1) this.#isWarmingUp = true;
     }
+  }
+
+  /** Goes on to another endpoint while the one that was picked is full; null when all are. */
+  #belowLimit(
+    picked: EndpointState<Slot> | null,
+    tried: readonly EndpointState<Slot>[] | null,
+    key: string | null,
+    limit: number,
+  ): EndpointState<Slot> | null {
+    if (picked === null || picked.load < limit) return picked;
+    const full = tried === null ? [] : [...tried];
+    let endpoint: EndpointState<Slot> | null = picked;
+    while (endpoint !== null && endpoint.load >= limit) {
+      full.push(endpoint);
+      endpoint = this.#balancer.pick(full, key ?? this.#anyKey());
+    }
+    return endpoint;
   }
 
   #anyKey(): string {

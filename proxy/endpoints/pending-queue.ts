@@ -1,0 +1,67 @@
+// Requests that wait for a place, first come first served, each for a limited time. PURE: times are arguments.
+//
+// A linked list, so that one whose client went away leaves at once. All wait equally long, so the first to come is also
+// the first to run out of time.
+
+/** Who waits. One object waits in one queue at a time. */
+export interface Waiter {
+  /** There is a place; it counts as taken. */
+  onAdmitted(): void;
+  /** It has waited too long and is in the queue no more. */
+  onTimedOut(): void;
+}
+
+interface Entry {
+  readonly waiter: Waiter;
+  readonly untilMs: number;
+  previous: Entry | null;
+  next: Entry | null;
+}
+
+export class PendingQueue {
+  readonly #entries = new Map<Waiter, Entry>();
+  #first: Entry | null = null;
+  #last: Entry | null = null;
+
+  get length(): number {
+    return this.#entries.size;
+  }
+
+  /** Adds a waiter at the end. `untilMs` must not be before that of the one ahead. */
+  add(waiter: Waiter, untilMs: number): void {
+    const entry: Entry = { waiter, untilMs, previous: this.#last, next: null };
+    if (this.#last === null) this.#first = entry;
+    else this.#last.next = entry;
+    this.#last = entry;
+    this.#entries.set(waiter, entry);
+  }
+
+  /** Removes one that wants no place any more; false when it does not wait. */
+  remove(waiter: Waiter): boolean {
+    const entry = this.#entries.get(waiter);
+    if (entry === undefined) return false;
+    this.#unlink(entry);
+    return true;
+  }
+
+  /** Takes the one that has waited longest; null when nobody waits. */
+  take(): Waiter | null {
+    const entry = this.#first;
+    if (entry === null) return null;
+    this.#unlink(entry);
+    return entry.waiter;
+  }
+
+  /** Takes the one that has waited longest if its time is up. */
+  takeTimedOut(nowMs: number): Waiter | null {
+    return this.#first === null || this.#first.untilMs > nowMs ? null : this.take();
+  }
+
+  #unlink(entry: Entry): void {
+    this.#entries.delete(entry.waiter);
+    if (entry.previous === null) this.#first = entry.next;
+    else entry.previous.next = entry.next;
+    if (entry.next === null) this.#last = entry.previous;
+    else entry.next.previous = entry.previous;
+  }
+}
