@@ -187,9 +187,18 @@ describe('a change leaves alone what it does not touch', () => {
 });
 
 describe('rare meetings, compared with compile()', () => {
-  const viaClusterIp = { 'nginx.ingress.kubernetes.io/service-upstream': 'true' };
+  const nginx = 'nginx.ingress.kubernetes.io';
+  const own = 'sluice.ingress.kubernetes.io';
+  const viaClusterIp = { [`${nginx}/service-upstream`]: 'true' };
   const named = (name: string, created: number, annotations: Record<string, string> = {}) =>
     webIngress(name, 'web', { meta: { ...metaOf(name, created), annotations } });
+  const sticky = (name: string, created: number, cookie: string) =>
+    named(name, created, { [`${nginx}/affinity`]: 'cookie', [`${nginx}/session-cookie-name`]: cookie });
+  /** On the host of the Ingress `primary`. */
+  const canaryOf = (primary: string, service: string): Ingress => ({
+    ...webIngress(primary, service),
+    meta: { ...metaOf('canary', 1), annotations: { [`${nginx}/canary`]: 'true', [`${nginx}/canary-weight`]: '10' } },
+  });
   /** Names `web` as its default backend, but makes no route of it. */
   const onlyNaming = (created: number): Ingress => ({
     ...named('a', created, viaClusterIp),
@@ -211,6 +220,47 @@ describe('rare meetings, compared with compile()', () => {
     [
       'one without routes comes to decide, and goes',
       [[...web, named('b', 2)].map(put), [put(onlyNaming(1))], [gone('a')]],
+    ],
+    [
+      "the cookie of an affinity is that of another host's Ingress, which changes and goes",
+      [
+        [...web, sticky('a', 1, 'one'), sticky('b', 2, 'two'), named('c', 3)].map(put),
+        [put(sticky('b', 2, 'three'))],
+        [put(named('b', 2))],
+        [put(sticky('b', 2, 'four'))],
+        [gone('b')],
+        [gone('a')],
+      ],
+    ],
+    [
+      'a canary comes before its primary, changes, and outlives it',
+      [
+        [...web, webService('api'), canaryOf('a', 'api')].map(put),
+        [put(named('a', 2))],
+        [put(canaryOf('a', 'web'))],
+        [put(canaryOf('b', 'api'))],
+        [gone('a')],
+        [put(webIngress('b', 'api'))],
+        [gone('canary')],
+      ],
+    ],
+    [
+      'an Ingress becomes a canary and an ordinary one again',
+      [
+        [...web, named('a', 1), { ...named('b', 2), rules: named('a', 1).rules }].map(put),
+        [put({ ...named('b', 2, { [`${nginx}/canary`]: 'true' }), rules: named('a', 1).rules })],
+        [put({ ...named('b', 2), rules: named('a', 1).rules })],
+      ],
+    ],
+    [
+      'whoever decides about the balancer changes, goes and comes back',
+      [
+        [...web, named('a', 1, { [`${nginx}/load-balance`]: 'ewma' }), named('b', 2)].map(put),
+        [put(named('b', 2, { [`${nginx}/load-balance`]: 'round_robin' }))],
+        [put(named('a', 1))],
+        [gone('a')],
+        [put(named('a', 1, { [`${own}/balancer`]: 'never-queue' }))],
+      ],
     ],
     [
       'two Secrets hold one pair, the smaller name comes second',
