@@ -19,7 +19,7 @@ import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import { forwardingParts, upgradeToken } from './forwarding.ts';
-import { renderRequest } from './request-text.ts';
+import { RequestRenderer } from './request-text.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
 import type { LiveEndpoint } from './upstream-connection.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
@@ -31,6 +31,7 @@ export class Exchange implements UpstreamUser, Timed {
   readonly #context: ProxyContext;
   readonly #client: ClientStream;
   readonly #attempts: Attempts;
+  readonly #renderer = new RequestRenderer();
   readonly #deadline = new Deadline(this);
   #phase: Phase = 'idle';
   #route: IndexedRoute | null = null;
@@ -290,7 +291,7 @@ export class Exchange implements UpstreamUser, Timed {
   #renderRequest(head: RequestHead, current: CurrentTable): string {
     const parts = forwardingParts(head, this.#client, current, this.#context.nextRequestId);
     this.record.requestId = parts.requestId;
-    return renderRequest(head, parts);
+    return this.#renderer.render(head, parts);
   }
 
   #onSwitchingProtocols(head: ResponseHead): void {

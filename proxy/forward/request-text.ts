@@ -20,10 +20,63 @@ export interface RequestTextParts {
 
 /** Renders the head with its empty line. The upstream is spoken to in HTTP/1.1 whatever the client speaks. */
 export function renderRequest(head: RequestHead, parts: RequestTextParts): string {
-  let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${parts.host}\r\n`;
-  text += head.keptText();
-  text += `X-Forwarded-Host: ${parts.host}\r\n${parts.forwardedLines}`;
-  if (parts.requestId !== '') text += `X-Request-ID: ${parts.requestId}\r\n`;
+  return textBeforeId(head, parts) + requestIdLine(parts) + textBehindId(head, parts);
+}
+
+/**
+ * Renders like `renderRequest`, and remembers the text around the request id: with the same head and the same parts only
+ * the id is new.
+ */
+export class RequestRenderer {
+  #head: RequestHead | null = null;
+  #repeatKey = 0;
+  #parts: RequestTextParts | null = null;
+  /** '' until the head has come a second time. */
+  #before = '';
+  #behind = '';
+
+  render(head: RequestHead, parts: RequestTextParts): string {
+    if (!this.#isRepeated(head, parts)) {
+      this.#head = head;
+      this.#repeatKey = head.repeatKey;
+      this.#parts = parts;
+      this.#before = '';
+      return renderRequest(head, parts);
+    }
+    if (this.#before === '') {
+      this.#before = flat(textBeforeId(head, parts));
+      this.#behind = flat(textBehindId(head, parts));
+    }
+    return this.#before + requestIdLine(parts) + this.#behind;
+  }
+
+  /** All that the text is made of, but for the id. */
+  #isRepeated(head: RequestHead, parts: RequestTextParts): boolean {
+    const last = this.#parts;
+    return (
+      head.repeatKey !== 0 &&
+      head.repeatKey === this.#repeatKey &&
+      head === this.#head &&
+      last !== null &&
+      last.host === parts.host &&
+      last.forwardedLines === parts.forwardedLines &&
+      last.upgrade === parts.upgrade &&
+      last.isTrustedPeer === parts.isTrustedPeer
+    );
+  }
+}
+
+function textBeforeId(head: RequestHead, { host, forwardedLines }: RequestTextParts): string {
+  const start = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${host}\r\n`;
+  return `${start}${head.keptText()}X-Forwarded-Host: ${host}\r\n${forwardedLines}`;
+}
+
+function requestIdLine({ requestId }: RequestTextParts): string {
+  return requestId === '' ? '' : `X-Request-ID: ${requestId}\r\n`;
+}
+
+function textBehindId(head: RequestHead, parts: RequestTextParts): string {
+  let text = '';
   if (head.xForwardedFor.start !== -1) text += originalForwardedFor(head);
   if (hasValue(head.xForwardedHost)) text += `X-Original-Forwarded-Host: ${head.textOf(head.xForwardedHost)}\r\n`;
   if (parts.isTrustedPeer && head.trustedRuns.length !== 0) text += trustedLines(head);
@@ -37,6 +90,11 @@ export function renderRequest(head: RequestHead, parts: RequestTextParts): strin
 function originalForwardedFor(head: RequestHead): string {
   const list = head.forwardedFor;
   return list === '' ? '' : `X-Original-Forwarded-For: ${list}\r\n`;
+}
+
+/** A rope is walked each time it becomes part of a text; what is used again is worth a copy in one piece. */
+function flat(text: string): string {
+  return Buffer.from(text, 'latin1').latin1Slice();
 }
 
 /** nginx leaves a header out whose value is empty. */

@@ -40,6 +40,41 @@ export function renderResponse(head: ResponseHead, parts: ResponseTextParts): st
   return `${text}\r\n`;
 }
 
+/** Renders like `renderResponse`; the same head with the same parts gives the text of last time. */
+export function renderResponseAgain(head: ResponseHead, parts: ResponseTextParts): string {
+  const last = head.slot;
+  if (last instanceof LastText && last.isFor(head, parts)) return last.text;
+  const text = renderResponse(head, parts);
+  head.slot = new LastText(head.repeatKey, parts, text);
+  return text;
+}
+
+class LastText {
+  readonly #repeatKey: number;
+  readonly #parts: ResponseTextParts;
+  readonly text: string;
+
+  constructor(repeatKey: number, parts: ResponseTextParts, text: string) {
+    this.#repeatKey = repeatKey;
+    this.#parts = parts;
+    this.text = text;
+  }
+
+  isFor(head: ResponseHead, parts: ResponseTextParts): boolean {
+    const last = this.#parts;
+    return (
+      head.repeatKey !== 0 &&
+      head.repeatKey === this.#repeatKey &&
+      last.connection === parts.connection &&
+      last.framing === parts.framing &&
+      last.dateLine === parts.dateLine &&
+      last.commonLines === parts.commonLines &&
+      last.passServer === parts.passServer &&
+      last.passHsts === parts.passHsts
+    );
+  }
+}
+
 /** Renders a 1xx head, which has neither framing nor headers of ours. */
 export function renderInformational(head: ResponseHead): string {
   return `HTTP/1.1${head.text.slice(head.statusLineStart, head.statusLineEnd)}\r\n${head.keptText()}\r\n`;

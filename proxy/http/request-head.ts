@@ -50,6 +50,8 @@ export class RequestHead extends KeptLines {
   readonly trustedRuns: number[] = [];
   /** Request line bytes, for the access log. */
   requestLineEnd = 0;
+  /** Not 0: while it stays the same, so does everything else here, over several requests. See RepeatedHead. */
+  repeatKey = 0;
 
   get hasBody(): boolean {
     return this.contentLength !== 0;
@@ -76,6 +78,7 @@ export class RequestHead extends KeptLines {
   }
 
   reset(): void {
+    this.repeatKey = 0;
     this.method = '';
     this.contentLength = 0;
     this.connection.reset();

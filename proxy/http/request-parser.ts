@@ -23,6 +23,7 @@ import {
 import { Field, identifyField, REQUEST_FIELDS } from './field-names.ts';
 import { FramingFields } from './framing-fields.ts';
 import { FAILED, type HeadFault, type HeadLimits, HeadScanner, indexOfLineFeed, NEED_MORE } from './head-scanner.ts';
+import { RepeatedHead } from './repeated-head.ts';
 import { RequestHead } from './request-head.ts';
 import { normalizePath, type RequestPath } from './request-path.ts';
 import { removeNamedLines } from './runs.ts';
@@ -37,6 +38,8 @@ export class RequestParser {
   readonly head = new RequestHead();
   readonly #scanner = new HeadScanner();
   readonly #framing = new FramingFields();
+  readonly #repeated = new RepeatedHead();
+  #parsed = 0;
   #phase: Phase = 'start';
   /** Where the head starts behind an optional empty line, and the start of the line at hand; both from the first byte fed. */
   #base = 0;
@@ -58,15 +61,9 @@ export class RequestParser {
     return this.#scanner.fault;
   }
 
-  /** Makes the parser ready for the next head. */
+  /** Makes the parser ready for the next head. `head` stays as it is until `parse` is called. */
   reset(): void {
-    this.head.reset();
     this.#phase = 'start';
-    this.#base = 0;
-    this.#line = 0;
-    this.#headerCount = 0;
-    this.#hasHost = false;
-    this.#framing.reset();
   }
 
   /**
@@ -74,7 +71,12 @@ export class RequestParser {
    * behind the head, or NEED_MORE, or FAILED with `fault` set.
    */
   parse(buf: Buffer, start: number, end: number, limits: HeadLimits): number {
-    if (this.#phase === 'start' && !this.#begin(buf, start, end)) return NEED_MORE;
+    if (this.#phase === 'start') {
+      const next = this.#repeated.match(buf, start, end, limits);
+      if (next !== -1) return next;
+      this.#clear();
+      if (!this.#begin(buf, start, end)) return NEED_MORE;
+    }
     if (this.#phase === 'requestLine') {
       const next = this.#requestLine(buf, start + this.#line, end, limits);
       if (next < 0) return next;
@@ -82,6 +84,16 @@ export class RequestParser {
       this.#phase = 'headers';
     }
     return this.#headers(buf, start, end, limits);
+  }
+
+  #clear(): void {
+    this.#repeated.forget();
+    this.head.reset();
+    this.#base = 0;
+    this.#line = 0;
+    this.#headerCount = 0;
+    this.#hasHost = false;
+    this.#framing.reset();
   }
 
   /** Skips one empty line before the request line (RFC 9112 §2.2). */
@@ -171,7 +183,7 @@ export class RequestParser {
       if (line < end && buf[line] === CR) {
         if (line + 1 >= end) return this.#pause(start, line);
         if (buf[line + 1] !== LF) return this.#fail('badHeader');
-        return this.#finish(buf, base, line + 2);
+        return this.#finish(buf, base, line + 2, limits);
       }
       const next = scanner.scanHeaderLine(buf, base, line, end, limits);
       if (next === NEED_MORE) return this.#pause(start, line);
@@ -256,7 +268,7 @@ export class RequestParser {
   }
 
   /** Checks that need the whole head, and makes its strings. */
-  #finish(buf: Buffer, base: number, next: number): number {
+  #finish(buf: Buffer, base: number, next: number, limits: HeadLimits): number {
     const { head } = this;
     const framing = this.#framing;
     const fault = framing.check(head.minorVersion);
@@ -268,7 +280,10 @@ export class RequestParser {
     if (head.method === '') return this.#fail('badMethod');
     if (head.method === 'CONNECT' || head.method === 'TRACE') return this.#fail('methodNotAllowed');
     if (head.connection.named !== null) removeNamedLines(head, head.connection.named);
-    return this.#finishTarget() && this.#finishHost() ? next : FAILED;
+    if (!this.#finishTarget() || !this.#finishHost()) return FAILED;
+    head.repeatKey = ++this.#parsed;
+    if (this.#base === 0) this.#repeated.remember(buf, base, next, limits);
+    return next;
   }
 
   #finishTarget(): boolean {

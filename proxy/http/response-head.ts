@@ -26,7 +26,13 @@ export class ResponseHead extends KeptLines {
   upgradeLineStart = -1;
   upgradeLineEnd = -1;
 
+  /** Not 0: while it stays the same, so does everything else here, over several responses. See RepeatedHead. */
+  repeatKey = 0;
+  /** What the renderer remembers of its last text of this head. null until it does. */
+  slot: unknown = null;
+
   reset(): void {
+    this.repeatKey = 0;
     this.contentLength = UNTIL_CLOSE;
     this.connection.reset();
     this.hasDate = false;

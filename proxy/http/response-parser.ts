@@ -7,6 +7,7 @@ import { CR, equalsBytes, FIELD_VALUE, LF, SP } from './bytes.ts';
 import { Field, identifyField, RESPONSE_FIELDS } from './field-names.ts';
 import { FramingFields } from './framing-fields.ts';
 import { FAILED, type HeadFault, type HeadLimits, HeadScanner, indexOfLineFeed, NEED_MORE } from './head-scanner.ts';
+import { RepeatedHead } from './repeated-head.ts';
 import { CHUNKED, ResponseHead } from './response-head.ts';
 import { removeNamedLines } from './runs.ts';
 
@@ -17,24 +18,29 @@ export class ResponseParser {
   readonly head = new ResponseHead();
   readonly #scanner = new HeadScanner();
   readonly #framing = new FramingFields();
+  readonly #repeated = new RepeatedHead();
+  #parsed = 0;
   #line = 0;
   #headerCount = 0;
+  #isBegun = false;
   #hasStatusLine = false;
 
   get fault(): HeadFault {
     return this.#scanner.fault;
   }
 
+  /** Makes the parser ready for the next head. `head` stays as it is until `parse` is called. */
   reset(): void {
-    this.head.reset();
-    this.#line = 0;
-    this.#headerCount = 0;
-    this.#hasStatusLine = false;
-    this.#framing.reset();
+    this.#isBegun = false;
   }
 
   /** Parses `buf[start..end)`; see `RequestParser.parse`. */
   parse(buf: Buffer, start: number, end: number, limits: HeadLimits): number {
+    if (!this.#isBegun) {
+      const next = this.#repeated.match(buf, start, end, limits);
+      if (next !== -1) return next;
+      this.#begin();
+    }
     if (!this.#hasStatusLine) {
       const next = this.#statusLine(buf, start, end, limits);
       if (next < 0) return next;
@@ -42,6 +48,16 @@ export class ResponseParser {
       this.#hasStatusLine = true;
     }
     return this.#headers(buf, start, end, limits);
+  }
+
+  #begin(): void {
+    this.#isBegun = true;
+    this.#repeated.forget();
+    this.head.reset();
+    this.#line = 0;
+    this.#headerCount = 0;
+    this.#hasStatusLine = false;
+    this.#framing.reset();
   }
 
   #statusLine(buf: Buffer, start: number, end: number, limits: HeadLimits): number {
@@ -74,7 +90,7 @@ export class ResponseParser {
       if (line < end && buf[line] === CR) {
         if (line + 1 >= end) return this.#pause(start, line);
         if (buf[line + 1] !== LF) return this.#fail('badHeader');
-        return this.#finish(buf, start, line + 2);
+        return this.#finish(buf, start, line + 2, limits);
       }
       const next = this.#scanner.scanHeaderLine(buf, start, line, end, limits);
       if (next === NEED_MORE) return this.#pause(start, line);
@@ -125,7 +141,7 @@ export class ResponseParser {
     }
   }
 
-  #finish(buf: Buffer, start: number, next: number): number {
+  #finish(buf: Buffer, start: number, next: number, limits: HeadLimits): number {
     const { head } = this;
     const framing = this.#framing;
     const fault = framing.check(head.minorVersion);
@@ -137,6 +153,8 @@ export class ResponseParser {
     else if (framing.length !== -1) head.contentLength = framing.length;
     head.text = buf.latin1Slice(start, next);
     if (head.connection.named !== null) removeNamedLines(head, head.connection.named);
+    head.repeatKey = ++this.#parsed;
+    this.#repeated.remember(buf, start, next, limits);
     return next;
   }
 

@@ -10,6 +10,7 @@ import {
   type ResponseTextParts,
   renderInformational,
   renderResponse,
+  renderResponseAgain,
 } from '../forward/response-text.ts';
 import { type Answer, renderAnswer } from '../http/answer.ts';
 import { filterTrailers } from '../http/chunked.ts';
@@ -61,7 +62,7 @@ export class ResponseSender {
   /** `connection` is the value of the Connection header, '' for none. */
   sendHead(head: ResponseHead, connection: string): void {
     this.isHeadSent = true;
-    this.#writer.addText(renderResponse(head, this.#parts(connection)));
+    this.#writer.addText(renderResponseAgain(head, this.#parts(connection)));
   }
 
   /** The 101 names the protocol it switches to, which other responses do not forward (RFC 9110 §7.8). */
