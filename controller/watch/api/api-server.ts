@@ -15,7 +15,8 @@ import { NamespaceFilter } from './namespace-filter.ts';
 import { ObjectSink, type ObjectSinkOptions } from './object-sink.ts';
 import { type PublishedAddress, PublishedAddresses } from './published-addresses.ts';
 import { ReferenceCounts, referencesOfConfigMap, referencesOfIngress, type WantedChange } from './references.ts';
-import { Reflector, type ReflectorState } from './reflector.ts';
+import { Reflector } from './reflector.ts';
+import type { ReflectorState } from './reflector-options.ts';
 import { type ApiResource, pathOf, resources } from './resources.ts';
 import type { ApiTransport } from './transport.ts';
 

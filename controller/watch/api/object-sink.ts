@@ -7,7 +7,7 @@ import type { StoreChange } from '../../objects/snapshot.ts';
 import type { KubernetesObject, ObjectKey } from '../../objects/types.ts';
 import type { WatchLog } from '../log.ts';
 import type { ApiFailure } from './failure.ts';
-import type { ReflectorSink } from './reflector.ts';
+import type { ReflectorSink } from './reflector-options.ts';
 import { type ApiResource, apiVersionOf } from './resources.ts';
 import type { RawObject } from './watch-stream.ts';
 
