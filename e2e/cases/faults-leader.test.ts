@@ -82,9 +82,9 @@ test('a leader that is killed: the other takes over within the Lease, and writes
   // The Lease has run out when it stood still for its duration as seen by the other, who looks every 1.2 quarters of it.
   expect(tookSeconds).toBeLessThan(ttlSeconds * 1.7 + 2);
   expect(await scene.eventsOf('before')).toEqual(events);
-  expect(scene.gate.log.writesSince(mark).sort()).toEqual([
-    expect.stringMatching(/^create events$/),
-    expect.stringMatching(/^create events$/),
+  expect(scene.gate.log.writesSince(mark)).toEqual([
+    'create events',
+    'create events',
     'patch ingresses/status after',
     'patch ingresses/status meanwhile',
   ]);
@@ -122,9 +122,9 @@ test.each([
     // Tokens are read again, whatever the time.
     scene.gate.refuse(await first.rotateToken());
     await settle(first, 'after');
-    expect(scene.gate.log.writesSince(mark)).toEqual(
-      ['patch ingresses/status after', 'create events'].sort().reverse(),
-    );
+    expect(scene.gate.log.doneSince(mark)).toEqual(['create events', 'patch ingresses/status after']);
+    // Each of the two may have met the old token's end once.
+    expect(scene.gate.log.writesSince(mark).length).toBeLessThanOrEqual(4);
     expect((await load.stop()).failures).toEqual([]);
   },
   90_000,

@@ -1,7 +1,7 @@
 // The gate: what it counts, and that each of its faults is the one it says. Behind it is a plain server.
 
-import { createServer, type ServerResponse } from 'node:http';
-import { request as httpsRequest, type IncomingMessage } from 'node:https';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { type ApiGate, openGate } from './api-gate.ts';
