@@ -1,0 +1,264 @@
+import { describe, expect, test } from '@jest/globals';
+import { seededRandom } from '../balance/testing/endpoints.ts';
+import { defaultHealth, defaultOutliers, plainEndpoint, plainUpstream } from '../table/defaults.ts';
+import type { Endpoint, Upstream } from '../table/types.ts';
+import type { BalancerSettings } from '../table/upstream-settings.ts';
+import type { EndpointState } from './endpoint-state.ts';
+import { LoadDirectory } from './load-directory.ts';
+import { allocateSharedLoads, SharedLoads } from './shared-loads.ts';
+import { isFailureStatus, UpstreamState } from './upstream-state.ts';
+
+const pod = (n: number, settings: Partial<Endpoint> = {}): Endpoint => ({
+  ...plainEndpoint(`10.0.0.${n}`, 80),
+  ...settings,
+});
+
+/** Upstream `u` in one or more workers that share counters, a clock, and what they tell each other. */
+function startUpstream(settings: Partial<Upstream>, workers = 1) {
+  const clock = { nowMs: 1_000_000 };
+  const loads = new SharedLoads(allocateSharedLoads(workers, 32));
+  const directory = new LoadDirectory(loads);
+  const ejected: string[] = [];
+  const states = Array.from(
+    { length: workers },
+    (_, column) =>
+      new UpstreamState('u', {
+        random: seededRandom(column + 1),
+        nowMs: () => clock.nowMs,
+        wallMs: () => clock.nowMs,
+        loads: { loads, column },
+        onEjected: ({ key }, untilMs, reason) => {
+          ejected.push(`${key} ${reason}`);
+          for (const state of states) state.ejectedElsewhere(key, untilMs);
+        },
+      }),
+  );
+  const apply = (change: Partial<Upstream>) => {
+    const upstream = { ...plainUpstream('u', []), ...settings, ...change };
+    directory.apply([upstream], []);
+    for (const state of states) state.apply(upstream);
+  };
+  apply({});
+  const [first] = states;
+  if (first === undefined) throw new Error('expected a worker');
+  return { clock, states, upstream: first, apply, ejected };
+}
+
+const three = [pod(1), pod(2), pod(3)];
+
+/** Last parts of the addresses that many picks give, each once, sorted. */
+function pickedOf(upstream: UpstreamState, mayProbe = false): string {
+  const names = Array.from({ length: 120 }, () => upstream.pick(null, null, mayProbe)?.address.at(-1) ?? '-');
+  return [...new Set(names)].sort().join('');
+}
+
+function endpointOf(upstream: UpstreamState, n: number): EndpointState {
+  const found = upstream.endpoints.find(({ address }) => address === `10.0.0.${n}`);
+  if (found === undefined) throw new Error(`no endpoint ${n}`);
+  return found;
+}
+
+function failTimes(upstream: UpstreamState, n: number, times: number): void {
+  for (let i = 0; i < times; i++) upstream.onFailed(endpointOf(upstream, n), 1);
+}
+
+describe('passive health, on by default', () => {
+  test('five failures leave an endpoint out in every worker; one probe after the time brings it back', () => {
+    const { states, upstream, clock, ejected } = startUpstream({ endpoints: three }, 2);
+    failTimes(upstream, 2, 5);
+    expect(ejected).toEqual(['10.0.0.2:80 consecutiveErrors']);
+    expect(states.map((state) => pickedOf(state, true))).toEqual(['13', '13']);
+    clock.nowMs += defaultOutliers.ejectionMs;
+    upstream.tick();
+    expect(pickedOf(upstream, false)).toBe('13');
+    const probe = upstream.pick(null);
+    expect(probe?.address).toBe('10.0.0.2');
+    probe?.begin();
+    expect(pickedOf(upstream, true)).toBe('13');
+    if (probe) upstream.onAnswered(probe, 5);
+    probe?.end();
+    expect(pickedOf(upstream)).toBe('123');
+  });
+
+  test('a probe whose client went away leaves the next request to try', () => {
+    const { upstream, clock } = startUpstream({ endpoints: three });
+    failTimes(upstream, 1, 5);
+    clock.nowMs += defaultOutliers.ejectionMs;
+    upstream.tick();
+    const probe = upstream.pick(null);
+    probe?.begin();
+    probe?.end();
+    expect(upstream.pick(null)).toBe(probe);
+  });
+
+  test('off: nothing is ejected; turned off later, what is out comes back', () => {
+    const { upstream, apply } = startUpstream({ endpoints: three });
+    failTimes(upstream, 1, 5);
+    apply({ health: { ...defaultHealth, passive: 'off' } });
+    expect(pickedOf(upstream)).toBe('123');
+    failTimes(upstream, 1, 50);
+    expect(pickedOf(upstream)).toBe('123');
+  });
+
+  test('an ejection survives a change of the other endpoints', () => {
+    const { upstream, apply } = startUpstream({ endpoints: three });
+    failTimes(upstream, 1, 5);
+    apply({ endpoints: [...three, pod(4)] });
+    expect(pickedOf(upstream)).toBe('234');
+  });
+});
+
+describe('probes of active checks', () => {
+  test('an endpoint that fails them is left out; when all do, all are used', () => {
+    const { upstream } = startUpstream({ endpoints: three });
+    upstream.probed('10.0.0.1:80', true);
+    upstream.probed('10.0.0.9:80', true);
+    expect([pickedOf(upstream), upstream.isPanic]).toEqual(['23', false]);
+    upstream.probed('10.0.0.2:80', true);
+    upstream.probed('10.0.0.3:80', true);
+    expect([pickedOf(upstream), upstream.isPanic]).toEqual(['123', true]);
+    upstream.probed('10.0.0.3:80', false);
+    expect([pickedOf(upstream), upstream.isPanic]).toEqual(['3', false]);
+  });
+});
+
+describe('what may be picked', () => {
+  test('terminating endpoints only without any other', () => {
+    const { upstream, apply } = startUpstream({ endpoints: [pod(1), pod(2, { state: 'terminating' })] });
+    expect(pickedOf(upstream)).toBe('1');
+    apply({ endpoints: [pod(2, { state: 'terminating' })] });
+    expect(pickedOf(upstream)).toBe('2');
+  });
+
+  test('near endpoints while enough of them are well', () => {
+    const endpoints = [pod(1, { zones: ['a'] }), pod(2, { zones: ['a'] }), pod(3, { zones: ['b'] })];
+    const { upstream } = startUpstream({ endpoints, zone: { zone: 'a', minUsablePercent: 60 } });
+    expect(pickedOf(upstream)).toBe('12');
+    upstream.probed('10.0.0.1:80', true);
+    expect(pickedOf(upstream)).toBe('23');
+  });
+
+  test('full endpoints are passed over, in all workers; null when all are full', () => {
+    const limits = {
+      maxConnections: null,
+      maxRequests: null,
+      maxConnectionsPerEndpoint: null,
+      maxRequestsPerEndpoint: 1,
+      maxPending: 0,
+      pendingTimeoutMs: 0,
+      retryAfterSeconds: 1,
+    };
+    const { states, upstream } = startUpstream({ endpoints: [pod(1), pod(2)], limits }, 2);
+    endpointOf(upstream, 1).begin();
+    expect(states.map((state) => pickedOf(state))).toEqual(['2', '2']);
+    endpointOf(upstream, 2).begin();
+    expect(states.map((state) => state.pick(null))).toEqual([null, null]);
+    endpointOf(upstream, 1).end();
+    expect(states.map((state) => pickedOf(state))).toEqual(['1', '1']);
+  });
+});
+
+describe('live load over workers', () => {
+  test('a balancer sees what the other worker has under way; a removed endpoint takes its count along', () => {
+    const { states, upstream, apply } = startUpstream({ endpoints: three, balancer: { kind: 'leastConnections' } }, 2);
+    const [, other] = states;
+    const busy = endpointOf(upstream, 1);
+    busy.begin();
+    endpointOf(upstream, 2).begin();
+    expect(other === undefined ? '' : pickedOf(other)).toBe('3');
+    expect(other?.load).toBe(2);
+    apply({ endpoints: [pod(2), pod(3)] });
+    apply({ endpoints: three });
+    expect(endpointOf(upstream, 1).load).toBe(0);
+    busy.end();
+    expect(endpointOf(upstream, 1).load).toBe(0);
+    expect(other?.load).toBe(1);
+  });
+
+  test('round robin counts in its own worker: nobody reads more', () => {
+    const { states, upstream } = startUpstream({ endpoints: three }, 2);
+    endpointOf(upstream, 1).begin();
+    expect(endpointOf(upstream, 1).load).toBe(1);
+    expect(states[1]?.endpoints.map(({ load }) => load)).toEqual([0, 0, 0]);
+  });
+
+  test('a change of balancer while requests run keeps the counts', () => {
+    const { upstream, apply } = startUpstream({ endpoints: three });
+    const busy = endpointOf(upstream, 2);
+    busy.begin();
+    apply({ balancer: { kind: 'leastConnections' } });
+    expect(pickedOf(upstream)).toBe('13');
+    apply({ balancer: { kind: 'roundRobin' } });
+    busy.end();
+    expect(busy.inFlight).toBe(0);
+    expect(pickedOf(upstream)).toBe('123');
+  });
+
+  test('ewma: response times are shared, and a new endpoint starts with their average', () => {
+    const { states, upstream, apply, clock } = startUpstream({ endpoints: three, balancer: { kind: 'ewma' } }, 2);
+    for (const [n, ms] of [100, 200, 600].entries()) upstream.onAnswered(endpointOf(upstream, n + 1), ms);
+    const other = states[1] as UpstreamState;
+    expect(other.endpoints.map((endpoint) => endpoint.scoreMs(clock.nowMs))).toEqual([100, 200, 600]);
+    apply({ endpoints: [...three, pod(4)] });
+    expect(endpointOf(other, 4).scoreMs(clock.nowMs)).toBeCloseTo(300);
+    expect(pickedOf(other)).not.toContain('3');
+  });
+});
+
+describe('slow start', () => {
+  const health = { ...defaultHealth, slowStartMs: 10_000 };
+
+  test('one that joins gets little and then all; the first ones of an upstream get all at once', () => {
+    const { upstream, apply, clock } = startUpstream({ endpoints: [pod(1), pod(2)], health });
+    expect(upstream.endpoints.map(({ weight }) => weight)).toEqual([1, 1]);
+    apply({ endpoints: three });
+    expect([endpointOf(upstream, 3).weight, upstream.isRestless]).toEqual([0.05, true]);
+    clock.nowMs += 5_000;
+    upstream.tick();
+    expect(endpointOf(upstream, 3).weight).toBe(0.5);
+    clock.nowMs += 5_000;
+    upstream.tick();
+    expect([endpointOf(upstream, 3).weight, upstream.isRestless]).toEqual([1, false]);
+  });
+
+  test('also after an ejection', () => {
+    const { upstream, clock } = startUpstream({ endpoints: three, health });
+    failTimes(upstream, 1, 5);
+    clock.nowMs += defaultOutliers.ejectionMs;
+    upstream.tick();
+    upstream.onAnswered(endpointOf(upstream, 1), 5);
+    expect(endpointOf(upstream, 1).weight).toBe(0.05);
+  });
+});
+
+describe('keys and cookies', () => {
+  const hash: BalancerSettings = { kind: 'sourceHash' };
+
+  test('a key sticks; callers without one are spread', () => {
+    const { upstream } = startUpstream({ endpoints: three, balancer: hash });
+    expect(upstream.keySource).toBe('clientAddress');
+    const picks = new Set(Array.from({ length: 50 }, () => upstream.pick(null, '192.0.2.1')));
+    expect(picks.size).toBe(1);
+    expect(pickedOf(upstream)).toBe('123');
+  });
+
+  test('affinity follows the endpoints and their health', () => {
+    const { upstream, apply } = startUpstream({ endpoints: three });
+    const first = upstream.affinity('persistent').pick(null, null);
+    const key = first?.newKey ?? '';
+    expect(upstream.affinity('persistent').pick(key, null)?.endpoint).toBe(first?.endpoint);
+    upstream.probed(first?.endpoint.key ?? '', true);
+    expect(upstream.affinity('persistent').pick(key, null)?.endpoint).not.toBe(first?.endpoint);
+    apply({ endpoints: [] });
+    expect(upstream.affinity('persistent').pick(key, null)).toBeNull();
+  });
+});
+
+test.each([
+  [200, false],
+  [404, false],
+  [500, false],
+  [502, true],
+  [503, true],
+  [504, true],
+])('isFailureStatus(%d) is %s', (status, want) => expect(isFailureStatus(status)).toBe(want));
