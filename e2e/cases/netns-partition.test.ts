@@ -94,7 +94,7 @@ describeInLab('a cluster of two nodes', () => {
   };
 
   test('a node is cut off: clients move on, it serves its own pods, and comes back with what it missed', async () => {
-    const load = startLoad([balancer.address]);
+    await using load = startLoad([balancer.address]);
     await settle(load);
     expect(load.failures).toEqual([]);
 
@@ -130,7 +130,7 @@ describeInLab('a cluster of two nodes', () => {
     const countFailures = () => metricOf(far, 'sluice_api_failures_total');
     const before = await countFailures();
     await far.cutOff(cluster.lab.apiAddress);
-    const load = startLoad([far.address]);
+    await using load = startLoad([far.address]);
     await settle(load);
     await cluster.addIngress('late.test');
     await waitForHost(near.address, 'late.test');
@@ -147,7 +147,7 @@ describeInLab('a cluster of two nodes', () => {
   test('connections to the API server die without an end: that is noticed, and changes arrive again', async () => {
     // One watch for each kind at least, just used; nothing on them says that they are dead.
     expect(await far.loseConnections(cluster.lab.apiAddress)).toBeGreaterThanOrEqual(3);
-    const load = startLoad([far.address]);
+    await using load = startLoad([far.address]);
     await cluster.addIngress('forgotten.test');
     await waitForHost(near.address, 'forgotten.test');
     expect(await ask(far.address, 'forgotten.test')).toMatchObject({ status: 404 });
@@ -175,7 +175,7 @@ describeInLab('a cluster of two nodes', () => {
   }, 150_000);
 
   test('pods move between nodes under load: no request fails', async () => {
-    const load = startLoad([balancer.address, ...cluster.addresses]);
+    await using load = startLoad([balancer.address, ...cluster.addresses]);
     await settle(load);
     const successors: string[] = [];
     for (const pod of [...pods]) {

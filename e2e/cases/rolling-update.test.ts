@@ -5,6 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { until } from '../harness/wait.ts';
+import { ask } from '../netns/ask.ts';
 import { Cluster, HOST } from '../netns/cluster.ts';
 import { whyNoLab } from '../netns/commands.ts';
 import { Deployment } from '../netns/deployment.ts';
@@ -37,12 +38,17 @@ describeInLab('a Deployment of ten pods is rolled over twenty times', () => {
     'pods that %s at SIGTERM: no request fails, each WebSocket ends with its pod',
     async (behaviour) => {
       const { addresses, random } = cluster;
-      const deployment = new Deployment(cluster.pods, behaviour, REPLICAS);
+      await using deployment = new Deployment(cluster.pods, behaviour, REPLICAS);
       await deployment.rollOut();
+      for (const address of addresses) {
+        const isUp = ({ status }: { readonly status: number }) => status === 200;
+        await until(`the first answer at ${address}`, () => ask(address, HOST), isUp);
+      }
+      for (const sluice of cluster.sluices) sluice.takeFailedRequests();
       const target = { addresses, port: HTTP_PORT, host: HOST };
-      const load = new Load({ ...target, clients: KEEP_ALIVE_CLIENTS, maxDelayMs: 30, random });
+      await using load = new Load({ ...target, clients: KEEP_ALIVE_CLIENTS, maxDelayMs: 30, random });
       const mayEnd = (pod: string) => deployment.find(pod)?.mayEndConnections === true;
-      const sockets = new WebSockets({ ...target, clients: WEB_SOCKET_CLIENTS, mayEnd });
+      await using sockets = new WebSockets({ ...target, clients: WEB_SOCKET_CLIENTS, mayEnd });
 
       for (let i = 0; i < ROLLOUTS; i++) await deployment.rollOut();
       // Those that are left still work: a socket that is dead without having ended would be an end too.
@@ -56,7 +62,7 @@ describeInLab('a Deployment of ten pods is rolled over twenty times', () => {
       await load.stop();
       await deployment.close();
 
-      const failedRequests = cluster.sluices.flatMap((sluice) => sluice.failedRequests);
+      const failedRequests = cluster.sluices.flatMap((sluice) => sluice.takeFailedRequests());
       expect({ failures: load.failures, failedRequests }).toEqual({ failures: [], failedRequests: [] });
       expect(sockets.faults).toEqual([]);
       // It was what it says: all pods were asked, and sockets moved on with each rollout.

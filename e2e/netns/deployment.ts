@@ -4,7 +4,7 @@
 import type { PodNetwork } from './lab.ts';
 import { Pod, type PodBehaviour, type PodContext } from './pod.ts';
 
-export class Deployment {
+export class Deployment implements AsyncDisposable {
   readonly #context: PodContext;
   readonly #behaviour: PodBehaviour;
   readonly #replicas: number;
@@ -55,6 +55,11 @@ export class Deployment {
     for (const { pod } of [...this.#pods.values()]) this.#end(pod);
     await Promise.all(this.#ending);
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Leaves no pod to the next test, however this one ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** A pod that runs or ran; undefined for a name that was never given. */

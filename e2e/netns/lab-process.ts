@@ -44,7 +44,8 @@ export class LabProcess {
         this.#isEnded = true;
         resolve();
       };
-      this.#child.once('exit', end);
+      // Not `exit`: what it said last would not be read yet.
+      this.#child.once('close', end);
       this.#child.once('error', end);
     });
   }

@@ -28,7 +28,7 @@ export interface LoadFailure {
   readonly what: string;
 }
 
-export class Load {
+export class Load implements AsyncDisposable {
   readonly failures: LoadFailure[] = [];
   /** Answers by pod. */
   readonly answers = new Map<string, number>();
@@ -58,6 +58,10 @@ export class Load {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#running;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   async #run(client: number, options: LoadOptions): Promise<void> {

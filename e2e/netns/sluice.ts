@@ -18,8 +18,7 @@ export const HEALTH_PORT = 10254;
 export class NodeSluice {
   readonly node: LabNode;
   readonly #process: LabProcess;
-  /** Access log lines of requests that failed on our side or the pod's, the last ones. */
-  readonly failedRequests: string[] = [];
+  readonly #failedRequests: string[] = [];
   readonly #messages = new Set<unknown>();
 
   private constructor(node: LabNode, args: readonly string[]) {
@@ -41,6 +40,11 @@ export class NodeSluice {
     return sluice;
   }
 
+  /** Access log lines of requests that were answered by a 5xx since the last call: the last 20 of them. */
+  takeFailedRequests(): readonly string[] {
+    return this.#failedRequests.splice(0);
+  }
+
   get isRunning(): boolean {
     return this.#process.isRunning;
   }
@@ -55,7 +59,7 @@ export class NodeSluice {
       return;
     }
     // An access log line: the status follows the quoted request line.
-    if (/" 5\d\d /.test(line) && this.failedRequests.push(line) > KEPT_FAILURES) this.failedRequests.shift();
+    if (/" 5\d\d /.test(line) && this.#failedRequests.push(line) > KEPT_FAILURES) this.#failedRequests.shift();
   }
 }
 

@@ -16,7 +16,7 @@ const TALK_MS = 50;
 /** An echo that takes longer counts as lost. */
 const ECHO_LIMIT_MS = 20_000;
 
-export class WebSockets {
+export class WebSockets implements AsyncDisposable {
   /** What should not have happened, in words. */
   readonly faults: string[] = [];
   #ended = 0;
@@ -42,6 +42,10 @@ export class WebSockets {
     this.#isStopped = true;
     for (const socket of this.#open) socket.terminate();
     await this.#running;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   async #run(client: number, { addresses, port, host, mayEnd }: WebSocketsOptions): Promise<void> {
