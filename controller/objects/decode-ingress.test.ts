@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { decodeObject } from './decode.ts';
 import { decodeAs, rawIngress, rawObject, rawPath, summary } from './testing/raw-objects.ts';
 
@@ -243,4 +244,21 @@ test.each([
   const metadata = { name: 'web', annotations: { 'kubernetes.io/ingress.class': 'nginx' } };
   const raw = rawObject('Ingress', { metadata, spec: { ingressClassName, rules: [{ host: 'a.test' }] } });
   expect(summary(decodeAs('Ingress', raw).diagnostics)).toEqual(want);
+});
+
+test('the usual form of a path means the same as the long one, and so do mistakes in it', () => {
+  const texts = fc.constantFrom('', '/', '/a', '/a/', 'a', '/a//b', '/a/..', '/%2f');
+  const types = fc.constantFrom('Prefix', 'Exact', 'ImplementationSpecific', 'prefix', undefined, null);
+  const names = fc.constantFrom('web', '', 'Web', 'a.b', 5, undefined);
+  const numbers = fc.constantFrom(80, 1, 65535, 0, 65536, 1.5, '80', Number.NaN);
+  fc.assert(
+    fc.property(texts, types, names, numbers, (path, pathType, name, number) => {
+      const decodeWith = (port: object) => {
+        const paths = [{ path, pathType, backend: { service: { name, port } } }];
+        return decodeObject(rawObject('Ingress', { spec: { rules: [{ host: 'a.test', http: { paths } }] } }), null);
+      };
+      // An empty name of a port is none, but not the usual form.
+      expect(decodeWith({ number })).toEqual(decodeWith({ number, name: '' }));
+    }),
+  );
 });

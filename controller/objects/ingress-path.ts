@@ -44,6 +44,7 @@ export function whyNotPath(path: string, pathType: PathType): string | null {
   return end === undefined ? null : `must not end in "${end}"`;
 }
 
-function isPathType(value: unknown): value is PathType {
+/** True for one of the three types that the API knows. */
+export function isPathType(value: unknown): value is PathType {
   return pathTypes.has(value);
 }
