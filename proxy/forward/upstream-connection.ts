@@ -13,7 +13,7 @@ import { FAILED, type HeadLimits, NEED_MORE } from '../http/head-scanner.ts';
 import { CHUNKED, type ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts';
 import { ResponseParser } from '../http/response-parser.ts';
 import { HeadStash } from '../listen/head-stash.ts';
-import { type ReadBuffers, SMALL_BODY_BYTES } from '../listen/read-buffers.ts';
+import { LONG_TRANSFER_BYTES, type ReadBuffers, SMALL_BODY_BYTES } from '../listen/read-buffers.ts';
 import { ReadLease } from '../listen/read-lease.ts';
 import { SocketWriter } from '../listen/socket-writer.ts';
 import { connectSocket, type SocketOwner } from '../listen/sockets.ts';
@@ -44,7 +44,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
   readonly endpoint: LiveEndpoint;
   /** When an idle connection is closed. */
   readonly idleDeadline = new Deadline(this);
-  readonly writer = new SocketWriter();
+  readonly writer: SocketWriter;
   readonly openedAtMs: number;
   /** Set by the pool. */
   idleSinceMs = 0;
@@ -65,6 +65,8 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
   #informational = 0;
   /** Body bytes to come; CHUNKED or UNTIL_CLOSE. */
   #remaining = 0;
+  /** Body bytes so far. */
+  #received = 0;
   /** A response body that goes on after its first read is worth a buffer of its own. */
   #isBulk = false;
   #isPaused = false;
@@ -76,6 +78,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
     this.#user = user;
     this.openedAtMs = nowMs;
     this.#lease = new ReadLease(home.buffers);
+    this.writer = new SocketWriter(home.buffers);
     this.#socket = connectSocket(endpoint.address, endpoint.port, this);
     this.writer.open(this.#socket, this);
     this.#socket.once('connect', () => this.#onConnect());
@@ -148,7 +151,8 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
   }
 
   nextBuffer(): Buffer {
-    return this.#lease.nextBuffer(this.#isBulk);
+    const isLong = (this.#remaining < 0 ? this.#received : this.#remaining) > LONG_TRANSFER_BYTES;
+    return this.#lease.nextBuffer(this.#isBulk, isLong);
   }
 
   onRead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
@@ -256,6 +260,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
     const hasBody = !this.#isHeadRequest && head.status !== 204 && head.status !== 304 && head.contentLength !== 0;
     this.#state = 'body';
     this.#remaining = head.contentLength;
+    this.#received = 0;
     if (hasBody && head.contentLength === CHUNKED) {
       this.#decoder ??= new ChunkedDecoder();
       this.#decoder.reset();
@@ -315,6 +320,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
     const user = this.#user;
     if (user === null) return false;
     const length = end - start;
+    this.#received += length;
     const lease = this.#lease;
     let mayGoOn: boolean;
     if (isOwned || length <= SMALL_BODY_BYTES) mayGoOn = user.onResponseBody(buf, start, end);

@@ -38,7 +38,7 @@ export interface ConnectionSet {
 
 export class Http1Connection implements SocketOwner, StreamHost, Timed {
   readonly peer: Peer;
-  readonly writer = new SocketWriter();
+  readonly writer: SocketWriter;
   readonly #home: ConnectionSet;
   readonly #deadline = new Deadline(this);
   #socket: Socket | null = null;
@@ -57,6 +57,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   constructor(home: ConnectionSet, peer: Peer) {
     this.#home = home;
     this.peer = peer;
+    this.writer = new SocketWriter(home.context.buffers);
   }
 
   get state(): ConnectionState {
@@ -93,7 +94,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     if (lease === null) return this.#home.context.buffers.shared;
     // A request body that goes on after its first read is worth a buffer of its own.
     const isWanted = this.#state === 'exchange' && this.#stream?.body.isDone === false && lease.isHeld;
-    const buffer = lease.nextBuffer(isWanted);
+    const buffer = lease.nextBuffer(isWanted, true);
     if (!isWanted) this.#lease = null;
     return buffer;
   }

@@ -5,7 +5,7 @@
 // is never handed on, and a lease goes back only at the moment the socket asks for its next buffer, because until then
 // the system may still read into it.
 
-import type { ReadBuffers } from './read-buffers.ts';
+import { BULK_BUFFER_BYTES, type ReadBuffers } from './read-buffers.ts';
 
 export class ReadLease {
   /** Where `place` put the bytes in the buffer it gave. */
@@ -29,13 +29,14 @@ export class ReadLease {
   }
 
   /** The buffer that the socket reads into next: the lease where `isWanted`, otherwise the shared one. */
-  nextBuffer(isWanted: boolean): Buffer {
-    if (isWanted) {
-      this.#bytes ??= this.#buffers.lease();
-      return this.#bytes;
+  nextBuffer(isWanted: boolean, isLong: boolean): Buffer {
+    const held = this.#bytes;
+    if (held !== null && !(isWanted && (this.isPending || !isLong || held.length === BULK_BUFFER_BYTES))) {
+      this.#giveBack(held);
     }
-    if (this.#bytes !== null) this.#giveBack(this.#bytes);
-    return this.#buffers.shared;
+    if (!isWanted) return this.#buffers.shared;
+    this.#bytes ??= this.#buffers.lease(isLong);
+    return this.#bytes;
   }
 
   /** Begins a read: what earlier reads placed has been written. */
@@ -45,7 +46,7 @@ export class ReadLease {
 
   /** Copies bytes of the shared buffer to where they may stay; gives the buffer and sets `start`. */
   place(buf: Buffer, start: number, end: number): Buffer {
-    this.#bytes ??= this.#buffers.lease();
+    this.#bytes ??= this.#buffers.lease(false);
     const bytes = this.#bytes;
     this.start = this.#used;
     if (this.#used + end - start > bytes.length) {

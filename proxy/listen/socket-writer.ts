@@ -4,7 +4,7 @@
 // they are, together with the text before them. Nothing is sent until `flush`, or until a large part is added.
 
 import type { Socket } from 'node:net';
-import { SMALL_BODY_BYTES } from './read-buffers.ts';
+import { type ReadBuffers, SMALL_BODY_BYTES } from './read-buffers.ts';
 
 /** Text gathered beyond this is written at once, so that many small chunks cannot pile up. */
 const MAX_GATHERED_CHARS = 64 * 1024;
@@ -16,14 +16,22 @@ export interface WriterOwner {
 }
 
 export class SocketWriter {
+  readonly #buffers: ReadBuffers;
   #socket: Socket | null = null;
   #text = '';
   #owner: WriterOwner | null = null;
   #onWritten: (() => void) | null = null;
   /** Large writes that have not been reported finished. */
   #unfinished = 0;
+  /** Bytes of them that the system did not take at once. */
+  #waitingBytes = 0;
   /** Bytes handed to the socket or gathered, since it was opened. */
   bytesOut = 0;
+
+  /** `buffers` is told what waits. */
+  constructor(buffers: ReadBuffers) {
+    this.#buffers = buffers;
+  }
 
   /**
    * `owner.onDrain` is called when what blocked has been written. The socket's own `drain` must lead there too: it tells
@@ -99,7 +107,10 @@ export class SocketWriter {
   #writtenCallback(): () => void {
     this.#onWritten ??= () => {
       this.#unfinished--;
-      if (this.#unfinished === 0) this.#owner?.onDrain();
+      if (this.#unfinished > 0) return;
+      this.#buffers.waitingBytes -= this.#waitingBytes;
+      this.#waitingBytes = 0;
+      this.#owner?.onDrain();
     };
     return this.#onWritten;
   }
@@ -114,13 +125,17 @@ export class SocketWriter {
     const onWritten = this.#writtenCallback();
     if (this.#text === '') {
       socket.write(bytes, onWritten);
-      return;
+    } else {
+      const text = this.#text;
+      this.#text = '';
+      socket.cork();
+      socket.write(text, 'latin1');
+      socket.write(bytes, onWritten);
+      socket.uncork();
     }
-    const text = this.#text;
-    this.#text = '';
-    socket.cork();
-    socket.write(text, 'latin1');
-    socket.write(bytes, onWritten);
-    socket.uncork();
+    // What the system took at once is gone, though Node says so only after this turn.
+    if (socket.writableLength === 0) return;
+    this.#waitingBytes += bytes.length;
+    this.#buffers.waitingBytes += bytes.length;
   }
 }
