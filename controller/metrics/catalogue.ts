@@ -348,6 +348,13 @@ export const workerMetrics: readonly MetricRecord[] = [
     help: 'TLS handshakes that did not complete.',
   },
   {
+    name: 'sluice_http2_faults_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: ['reason'],
+    help: 'HTTP/2 connections and streams ended for what the client did: protocol errors, floods, stalls (docs/http2.md).',
+  },
+  {
     name: 'sluice_open_connections',
     kind: 'gauge',
     source: 'workers',

@@ -1,6 +1,7 @@
 // What all HTTP/2 connections of a worker share: buffers, stream objects, the flush of a loop turn, and counters.
 
 import { OutputBuffers } from '../http2/frame-writer.ts';
+import type { SampleValue } from '../workers/messages.ts';
 
 /** Largest header block, compressed, in all its frames. A block that is larger cannot be answered, only refused. */
 export const MAX_BLOCK_BYTES = 64 * 1024;
@@ -40,6 +41,12 @@ export class Http2Parts<Stream> {
 
   count(reason: string): void {
     this.ended.set(reason, (this.ended.get(reason) ?? 0) + 1);
+  }
+
+  /** Counters for metrics. */
+  samples(): SampleValue[] {
+    const name = 'sluice_http2_faults_total';
+    return [...this.ended].map(([reason, value]) => ({ name, labels: { reason }, value }));
   }
 
   readonly #flushAll = (): void => {

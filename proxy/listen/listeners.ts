@@ -13,9 +13,10 @@ import { Http2Connection, type Http2ConnectionSet } from './http2-connection.ts'
 import { Http2Parts } from './http2-parts.ts';
 import type { Http2Stream } from './http2-stream.ts';
 import { Peers } from './peers.ts';
+import { ProtocolSniffer, type SnifferHome } from './protocol-sniffer.ts';
 import type { SecureContexts } from './secure-contexts.ts';
 import { renewTickets } from './session-tickets.ts';
-import { attachDataEvents, canAdopt, SocketAdopter } from './sockets.ts';
+import { attachDataEvents, canAdopt, SocketAdopter, type SocketOwner } from './sockets.ts';
 
 /** A TLS handshake must be done by then; nginx has no limit of its own but `client_header_timeout`. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -41,7 +42,7 @@ interface ClientConnection {
   cut(): void;
 }
 
-export class Listeners implements ConnectionSet, Http2ConnectionSet {
+export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome {
   readonly context: ProxyContext;
   readonly streams: Http1Streams;
   readonly http2 = new Http2Parts<Http2Stream>();
@@ -127,6 +128,8 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet {
   #createPlain(): net.Server {
     const { staticReadBuffer } = this.#options;
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (accepted) => {
+      const { http2 } = this.context.current.global;
+      if (http2.isEnabled && http2.hasPriorKnowledge) return this.#sniff(accepted, peers);
       const connection = this.#admit(accepted, peers);
       if (connection === null) return;
       if (staticReadBuffer && canAdopt(accepted)) connection.open(this.#adopter.adopt(accepted, connection));
@@ -185,6 +188,25 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet {
     const connection = new Http2Connection(this, peers.of(socket.remoteAddress ?? ''), socket);
     this.#connections.add(connection);
     attachDataEvents(socket, connection);
+  }
+
+  /** Plain connections of which only the first bytes tell what they speak. */
+  #sniff(accepted: net.Socket, peers: Peers): void {
+    if (this.#isFull(accepted)) return;
+    const sniffer = new ProtocolSniffer(this, peers.of(accepted.remoteAddress ?? ''));
+    this.#connections.add(sniffer);
+    attachDataEvents(accepted, sniffer);
+    sniffer.open(accepted);
+  }
+
+  /** See `SnifferHome`. */
+  decided(sniffer: ProtocolSniffer, socket: net.Socket, isHttp2: boolean): SocketOwner {
+    const http1 = isHttp2 ? null : new Http1Connection(this, sniffer.peer);
+    const connection = http1 ?? new Http2Connection(this, sniffer.peer, socket);
+    this.#connections.delete(sniffer);
+    this.#connections.add(connection);
+    http1?.open(socket);
+    return connection;
   }
 
   /** The limit sheds new connections, so that those that are open keep being served. */

@@ -112,6 +112,7 @@ export class ProxyWorker implements Observer {
         ...counters,
         { name: 'sluice_connections_total', labels: { state: 'accepted' }, value: this.#accepted },
         { name: 'sluice_connections_total', labels: { state: 'refused' }, value: this.#listeners.refused },
+        ...this.#listeners.http2.samples(),
         { name: 'sluice_tls_handshake_failures_total', labels: {}, value: this.#listeners.handshakeFailures },
       ],
       gauges: [

@@ -1,0 +1,260 @@
+// What a hostile client can do with a few bytes: each attack ends its own connection with the right error, and what it
+// can make the proxy hold is bounded.
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type HttpOrigin, startHttpOrigin } from '../forward/testing/origin.ts';
+import { startProxy, type TestProxy } from '../forward/testing/test-proxy.ts';
+import { ErrorCode, Flag, FrameType } from '../http2/protocol.ts';
+import { defaultHttp2 } from '../table/defaults.ts';
+import type { Http2Settings } from '../table/types.ts';
+import { block, connectHttp2, frame, GET, type Http2Client, POST, uint32 } from './testing/http2-client.ts';
+
+const { headers, data, rstStream, settings, ping, windowUpdate, continuation, priority, priorityUpdate } = FrameType;
+const BIG = Buffer.alloc(1_000_000, 'x');
+
+let origin: HttpOrigin;
+let proxy: TestProxy;
+
+beforeAll(async () => {
+  origin = await startHttpOrigin((request, response) => {
+    if (request.url === '/never') return;
+    if (request.url === '/big') response.end(BIG);
+    else response.end('ok');
+  });
+  proxy = await start();
+});
+
+afterAll(async () => {
+  await proxy[Symbol.asyncDispose]();
+  await origin[Symbol.asyncDispose]();
+});
+
+function start(http2: Partial<Http2Settings> = {}, times: { clientHeaderTimeoutMs?: number } = {}): Promise<TestProxy> {
+  const all = { ...defaultHttp2, hasPriorKnowledge: true, ...http2 };
+  return startProxy([{ endpoints: [origin.port], policy: { maxBodyBytes: null } }], { http2: all, ...times });
+}
+
+async function connect(to: TestProxy = proxy): Promise<Http2Client> {
+  return (await connectHttp2(to.port)).greet();
+}
+
+/** One that does not even acknowledge SETTINGS: nothing of its own comes between the frames of a test. */
+async function connectSilent(to: TestProxy = proxy): Promise<Http2Client> {
+  const client = await connectHttp2(to.port);
+  client.isPolite = false;
+  return client.greet();
+}
+
+/** Value of the fault counter. */
+function faults(of: TestProxy, reason: string): number {
+  const { counters } = of.worker.sample();
+  const found = counters.find(
+    ({ name, labels }) => name === 'sluice_http2_faults_total' && labels['reason'] === reason,
+  );
+  return found?.value ?? 0;
+}
+
+function path(value: string): ReadonlyArray<readonly [string, string]> {
+  return [...GET.slice(0, 3), [':path', value]];
+}
+
+/** Odd stream numbers from 1. */
+function ids(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i * 2 + 1);
+}
+
+describe('floods of frames', () => {
+  const many = (bytes: Buffer): Buffer => Buffer.concat(Array.from({ length: 1100 }, () => bytes));
+  const open = frame(headers, Flag.endHeaders, 1, block(path('/never').toSpliced(0, 1, [':method', 'POST'])));
+
+  test.each([
+    ['SETTINGS', 'settingsFlood', many(frame(settings, 0, 0))],
+    ['SETTINGS ACK', 'settingsFlood', many(frame(settings, Flag.ack, 0))],
+    ['PING', 'pingFlood', many(frame(ping, 0, 0, '12345678'))],
+    ['empty DATA', 'emptyFrameFlood', Buffer.concat([open, many(frame(data, 0, 1))])],
+    [
+      'padding and nothing else',
+      'emptyFrameFlood',
+      Buffer.concat([open, many(frame(data, Flag.padded, 1, '\x02\0\0'))]),
+    ],
+    ['WINDOW_UPDATE of one byte', 'windowUpdateFlood', many(frame(windowUpdate, 0, 0, uint32(1)))],
+    ['PRIORITY', 'priorityFlood', many(frame(priority, 0, 1, '\0\0\0\0\0'))],
+    ['PRIORITY_UPDATE', 'priorityFlood', many(frame(priorityUpdate, 0, 0, `${uint32(7).latin1Slice()}u=1`))],
+    ['unknown frames', 'unknownFrameFlood', many(frame(0xfe, 0, 0, 'x'))],
+  ])('%s', async (_name, reason, bytes) => {
+    using client = await connect();
+    const before = faults(proxy, reason);
+    client.send(bytes);
+    await client.closed();
+    expect(client.goAway).toMatchObject({ code: ErrorCode.enhanceYourCalm, text: reason });
+    expect(faults(proxy, reason)).toBe(before + 1);
+  });
+
+  test('pings between requests are no flood', async () => {
+    using client = await connect();
+    for (const id of ids(300)) {
+      for (let i = 0; i < 4; i++) client.send(frame(ping, 0, 0, 'abcdefgh'));
+      client.request(id, GET);
+      // More streams at a time than allowed would be refused.
+      if (id % 100 === 1) await client.response(id);
+    }
+    await client.response(599);
+    expect(client.goAway).toBeNull();
+  });
+});
+
+describe('streams', () => {
+  test('rapid reset (CVE-2023-44487): the connection ends, and nothing stays at work', async () => {
+    using client = await connect();
+    const requests = ids(500).map((id) =>
+      Buffer.concat([frame(headers, 5, id, block(path('/never'))), frame(rstStream, 0, id, uint32(8))]),
+    );
+    client.send(...requests);
+    await client.closed();
+    expect(client.goAway).toMatchObject({ code: ErrorCode.enhanceYourCalm, text: 'resetFlood' });
+  });
+
+  test('made you reset (CVE-2025-8671): so does a client that makes us reset its streams', async () => {
+    using client = await connect();
+    const requests = ids(500).map((id) =>
+      Buffer.concat([frame(headers, 5, id, block(path('/never'))), frame(windowUpdate, 0, id, uint32(0))]),
+    );
+    client.send(...requests);
+    await client.closed();
+    expect(client.goAway).toMatchObject({ code: ErrorCode.enhanceYourCalm, text: 'resetFlood' });
+  });
+
+  test('malformed requests count the same', async () => {
+    using client = await connect();
+    client.send(...ids(500).map((id) => frame(headers, 5, id, block([...GET, ['connection', 'x']]))));
+    await client.closed();
+    expect(client.goAway?.text).toBe('resetFlood');
+  });
+
+  test('more streams than allowed are refused, and those that run go on', async () => {
+    await using few = await start({ maxConcurrentStreams: 3 });
+    using client = await connect(few);
+    for (const id of ids(3)) client.request(id, path('/never'));
+    client.request(7, GET);
+    await client.until(() => client.resetOf(7) !== -1);
+    expect(client.resetOf(7)).toBe(ErrorCode.refusedStream);
+    client.send(frame(rstStream, 0, 1, uint32(8)));
+    client.request(9, GET);
+    expect((await client.response(9)).body).toBe('ok');
+  });
+});
+
+describe('header blocks', () => {
+  test('CONTINUATION flood (CVE-2024-27316)', async () => {
+    using client = await connectSilent();
+    client.send(frame(headers, 1, 1, block(GET)), ...ids(20).map(() => frame(continuation, 0, 1, '')));
+    await client.closed();
+    expect(client.goAway).toMatchObject({ code: ErrorCode.enhanceYourCalm, text: 'headerBlockTooLarge' });
+  });
+
+  test('a block that never ends, in large frames', async () => {
+    using client = await connectSilent();
+    const filler = Buffer.alloc(16_384, 0x82);
+    client.send(frame(headers, 1, 1, filler), ...ids(5).map(() => frame(continuation, 0, 1, filler)));
+    await client.closed();
+    expect(client.goAway?.text).toBe('headerBlockTooLarge');
+  });
+
+  test('HPACK bomb: a few bytes that stand for megabytes are answered 431', async () => {
+    using client = await connectSilent();
+    const entry = Buffer.concat([Buffer.from([0x40]), block([['x', 'y'.repeat(3900)]]).subarray(1)]);
+    client.send(frame(headers, 5, 1, Buffer.concat([block(GET), entry, Buffer.alloc(10_000, 0xbe)])));
+    expect((await client.response(1)).head[0]).toBe(':status: 431');
+  });
+
+  test('a block that is not completed in time', async () => {
+    await using quick = await start({}, { clientHeaderTimeoutMs: 200 });
+    using client = await connectSilent(quick);
+    client.send(frame(headers, 1, 1, block(GET)));
+    await client.closed();
+    expect(client.goAway).toMatchObject({ code: ErrorCode.enhanceYourCalm, text: 'headTimeout' });
+  });
+
+  test('a preface that is not completed in time', async () => {
+    await using quick = await start({}, { clientHeaderTimeoutMs: 200 });
+    using client = await connectHttp2(quick.port);
+    client.send(Buffer.from('PRI * HTTP/2.0\r\n'));
+    await client.closed();
+  });
+});
+
+describe('clients that do not read', () => {
+  const noWindow = Buffer.from([0, 4, 0, 0, 0, 0]);
+
+  test('a window that stays at zero ends the connection, and holds little meanwhile', async () => {
+    await using quick = await start({ stallTimeoutMs: 1_500 });
+    using client = await connectHttp2(quick.port);
+    client.isPolite = false;
+    client.greet(noWindow);
+    const before = process.memoryUsage().arrayBuffers;
+    for (const id of ids(30)) client.request(id, path('/big'));
+    await client.until(() => client.heads(59).length === 1);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000);
+    await client.closed();
+    expect(client.goAway).toMatchObject({ code: ErrorCode.enhanceYourCalm, text: 'windowStall' });
+    expect(faults(quick, 'windowStall')).toBeGreaterThan(0);
+  });
+
+  test('a stalled stream does not end a connection that works', async () => {
+    await using quick = await start({ stallTimeoutMs: 600 });
+    using client = await connectHttp2(quick.port);
+    client.isPolite = false;
+    client.greet();
+    client.send(frame(windowUpdate, 0, 0, uint32(50_000_000)));
+    client.request(1, path('/big'));
+    let next = 3;
+    while (client.resetOf(1) === -1) {
+      client.request(next, path('/big'));
+      client.send(frame(windowUpdate, 0, next, uint32(2_000_000)));
+      await client.response(next);
+      next += 2;
+    }
+    expect(client.resetOf(1)).toBe(ErrorCode.cancel);
+    expect(client.goAway).toBeNull();
+  });
+
+  test('asking without reading stops the reading of requests', async () => {
+    using client = await connect();
+    client.socket.pause();
+    const before = process.memoryUsage().arrayBuffers;
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 100; i++) client.send(frame(ping, 0, 0, 'abcdefgh'));
+      client.request(round * 2 + 1, GET);
+    }
+    client.socket.resume();
+    await client.response(9);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000);
+  });
+
+  test('an upload that the upstream does not take stays within the stream window', async () => {
+    await using tight = await start({ streamWindowBytes: 65_536 });
+    using client = await connect(tight);
+    client.request(1, [[':method', 'POST'], ...path('/never').slice(1)], false);
+    client.send(...ids(5).map(() => frame(data, 0, 1, Buffer.alloc(16_384))));
+    await client.settled();
+    // Either taken by the upstream's socket and credited, or refused; never held without limit.
+    const credited = client.frames.filter(({ type }) => type === windowUpdate).length;
+    expect(credited > 0 || client.resetOf(1) === ErrorCode.flowControlError).toBe(true);
+  });
+
+  test('more than the window is FLOW_CONTROL_ERROR', async () => {
+    await using tight = await start({ streamWindowBytes: 16_384 });
+    using client = await connect(tight);
+    // In one write: nothing can be credited before the next frame is read.
+    client.send(
+      frame(headers, Flag.endHeaders, 1, block(POST.with(3, [':path', '/never']))),
+      frame(data, 0, 1, Buffer.alloc(16_384)),
+      frame(data, 0, 1, Buffer.alloc(16_384)),
+    );
+    await client.until(
+      () =>
+        client.resetOf(1) !== -1 || client.frames.some(({ type, streamId }) => type === windowUpdate && streamId === 1),
+    );
+    expect([ErrorCode.flowControlError, -1]).toContain(client.resetOf(1));
+  });
+});
