@@ -442,6 +442,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     if (at === end) return true;
     if (isStable) this.#pending.push({ buf, start: at, end });
     else this.#pending.push({ buf: Buffer.from(buf.subarray(at, end)), start: 0, end: end - at });
+    this.#context.buffers.waitingBytes += end - at;
     this.#context.wheel.set(this.#deadline, home.stallMs);
     if (this.#sendWindow > 0) {
       output.queue.add(this);
@@ -455,7 +456,9 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     const part = this.#pending[0];
     if (home === null || part === undefined || this.#sendWindow <= 0) return false;
     const isLastPart = this.#pending.length === 1 && this.#isEnding && this.#trailers === '';
-    part.start = this.#writeFrame(home, part.buf, part.start, part.end, isLastPart);
+    const before = part.start;
+    part.start = this.#writeFrame(home, part.buf, before, part.end, isLastPart);
+    this.#context.buffers.waitingBytes -= part.start - before;
     this.#context.wheel.set(this.#deadline, home.stallMs);
     if (part.start === part.end) this.#pending.shift();
     if (this.#pending.length > 0) return this.#sendWindow > 0;
@@ -517,6 +520,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
 
   #dropPending(): void {
     this.#home?.output.queue.remove(this);
+    for (const { start, end } of this.#pending) this.#context.buffers.waitingBytes -= end - start;
     this.#pending.length = 0;
   }
 
