@@ -3,6 +3,7 @@
 import type { Arena, Instance } from './arena.ts';
 import { type Contender, ORIGIN_PORTS } from './contenders/contender.ts';
 import { coreBusyNs } from './core-usage.ts';
+import { runH2load } from './h2load.ts';
 import { type LoadResult, runLoad } from './load.ts';
 import { cpuNs, PROXY_CORE } from './pinned-process.ts';
 import type { Scenario } from './scenarios.ts';
@@ -61,22 +62,16 @@ export interface Run extends LoadResult {
 /** One run of the load generator against one instance. */
 export async function runOnce(
   { process, ports }: Instance,
-  scenario: Pick<Scenario, 'isTls' | 'load'>,
+  scenario: Pick<Scenario, 'isTls' | 'load' | 'http2'>,
   { loadProgram, seconds, warmupSeconds }: MeasureOptions,
 ): Promise<Run> {
   const pids = process.tree();
   const startedAtMs = performance.now();
   const foreignBefore = coreBusyNs(PROXY_CORE) - cpuNs(pids);
-  const result = await runLoad({
-    program: loadProgram,
-    port: scenario.isTls ? ports.https : ports.http,
-    isTls: scenario.isTls,
-    originPort: ORIGIN_PORTS[0],
-    pids,
-    warmupSeconds,
-    seconds,
-    flags: scenario.load,
-  });
+  const { http2 } = scenario;
+  const common = { port: scenario.isTls ? ports.https : ports.http, pids, warmupSeconds, seconds };
+  const flags = { program: loadProgram, isTls: scenario.isTls, originPort: ORIGIN_PORTS[0], flags: scenario.load };
+  const result = await (http2 === undefined ? runLoad({ ...common, ...flags }) : runH2load({ ...common, ...http2 }));
   process.assertRunning();
   const foreignNs = coreBusyNs(PROXY_CORE) - cpuNs(pids) - foreignBefore;
   const elapsedNs = (performance.now() - startedAtMs) * 1e6;

@@ -1,6 +1,7 @@
 // What is measured, as data. The load generator's flags are the definition of a scenario.
 
 import { type Flavour, HOST_COUNT } from './contenders/contender.ts';
+import type { Http2Load } from './h2load.ts';
 
 /** Who takes part: the three proxies of the numbers table, or the Node libraries as well. */
 export type Field = 'proxies' | 'all';
@@ -12,8 +13,10 @@ export interface Scenario {
   readonly flavour: Flavour;
   readonly field: Field;
   readonly isTls: boolean;
-  /** Flags of bench/load/load.c, without port, pids and times. */
+  /** Flags of bench/load/load.c, without port, pids and times; empty where h2load is the generator. */
   readonly load: readonly string[];
+  /** HTTP/2 over TLS, loaded by h2load. */
+  readonly http2?: Http2Load;
   /** Part of `--quick`. */
   readonly isQuick: boolean;
 }
@@ -35,6 +38,8 @@ export const SCENARIOS: readonly Scenario[] = [
   post('post-1m-8', '1 MB POST, 8 connections', 1 << 20, 8),
   get('tls-1k-64', 'TLS 1.3, 1 KB GET, 64 connections', '/1k', 64, { isTls: true }),
   get('tls-1m-8', 'TLS 1.3, 1 MB GET, 8 connections', '/1m', 8, { isTls: true }),
+  http2('http2-1k-16x32', 'HTTP/2 over TLS 1.3, 1 KB GET, 16 connections of 32 streams', 16, 32),
+  http2('http2-1k-16x1', 'HTTP/2 over TLS 1.3, 1 KB GET, 16 connections of 1 stream', 16, 1),
   handshakes('handshake-full', 'full handshake (P-256) and one 1 KB GET', 'handshakes'),
   handshakes('handshake-resumed', 'resumed handshake and one 1 KB GET', 'resumed'),
   get('mixed-slow', '1 KB GET, 198 connections beside 2 slow 10 MB downloads', '/1k', 200, { extra: ['--slow', '2'] }),
@@ -70,6 +75,11 @@ function get(
 function post(name: string, title: string, size: number, connections: number): Scenario {
   const load = ['--post', '--path', '/sink', '--size', String(size), '--connections', String(connections)];
   return { name, title, flavour: 'plain', field: 'proxies', isTls: false, isQuick: false, load };
+}
+
+function http2(name: string, title: string, connections: number, streams: number): Scenario {
+  const load = { connections, streams, path: '/1k' };
+  return { name, title, flavour: 'plain', field: 'proxies', isTls: true, load: [], http2: load, isQuick: false };
 }
 
 function handshakes(name: string, title: string, mode: 'handshakes' | 'resumed'): Scenario {

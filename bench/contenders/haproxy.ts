@@ -66,7 +66,7 @@ defaults
   ${flavour === 'accessLog' ? 'log global\n  option httplog' : ''}
 frontend http
   bind 127.0.0.1:${ports.http} backlog 4096
-  bind 127.0.0.1:${ports.https} backlog 4096 ssl crt ${directory}/pair.pem
+  bind 127.0.0.1:${ports.https} backlog 4096 ssl crt ${directory}/pair.pem alpn h2,http/1.1
   http-request set-header X-Request-ID %[uuid()]
   http-request set-header X-Real-IP %[src]
   http-request set-header X-Forwarded-For %[src]

@@ -89,8 +89,8 @@ function renderUpstream(port: number): string {
 }
 
 function renderServers({ flavour, ports }: StartOptions): string {
-  const listen = `listen 127.0.0.1:${ports.http} backlog=4096; listen 127.0.0.1:${ports.https} ssl backlog=4096;`;
-  const again = `listen 127.0.0.1:${ports.http}; listen 127.0.0.1:${ports.https} ssl;`;
+  const listen = `listen 127.0.0.1:${ports.http} backlog=4096; listen 127.0.0.1:${ports.https} ssl http2 backlog=4096;`;
+  const again = `listen 127.0.0.1:${ports.http}; listen 127.0.0.1:${ports.https} ssl http2;`;
   const servers = [renderServer(listen, HOST, ORIGIN_PORTS[0])];
   const count = flavour === 'manyHosts' ? HOST_COUNT : 0;
   for (let i = 0; i < count; i++) servers.push(renderServer(again, hostName(i), originPortOf(i)));
