@@ -334,6 +334,13 @@ export const workerMetrics: readonly MetricRecord[] = [
     help: 'Requests refused before a route was looked up: malformed, too large, too slow.',
   },
   {
+    name: 'sluice_self_answered_requests_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: ['reason'],
+    help: 'Requests that found a route and that the proxy answered or cut itself: limits, failures, redirects.',
+  },
+  {
     name: 'sluice_connections_total',
     kind: 'counter',
     source: 'workers',
@@ -344,8 +351,8 @@ export const workerMetrics: readonly MetricRecord[] = [
     name: 'sluice_tls_handshake_failures_total',
     kind: 'counter',
     source: 'workers',
-    labels: [],
-    help: 'TLS handshakes that did not complete.',
+    labels: ['reason'],
+    help: 'TLS handshakes that did not complete: failed, cut by the time limit, or refused because too many were under way.',
   },
   {
     name: 'sluice_http2_faults_total',

@@ -33,6 +33,9 @@ export const PROXY_ERRORS = {
   bodyTooLarge: { status: 413, side: 'client', retry: 'never', condition: 'error' },
   badBody: { status: 400, side: 'client', retry: 'never', condition: 'error' },
   bodyTimeout: { status: 408, side: 'client', retry: 'never', condition: 'error' },
+  bodyTooSlow: { status: 408, side: 'client', retry: 'never', condition: 'error' },
+  /** The client takes nothing of its response: it is cut. */
+  clientStalled: { status: 499, side: 'client', retry: 'never', condition: 'error' },
   clientGone: { status: 499, side: 'client', retry: 'never', condition: 'error' },
 } as const satisfies Record<string, ErrorRule>;
 

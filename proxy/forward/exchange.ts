@@ -24,6 +24,9 @@ import { Deadline, type Timed } from './timer-wheel.ts';
 import type { LiveEndpoint } from './upstream-connection.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
 
+/** What a client can do to end its own request. */
+export type ClientFailure = 'clientGone' | 'clientStalled' | 'badBody' | 'bodyTimeout' | 'bodyTooSlow';
+
 export type Phase = 'idle' | 'connecting' | 'sending' | 'responding' | 'tunnel';
 
 export class Exchange implements UpstreamUser, Timed {
@@ -44,6 +47,8 @@ export class Exchange implements UpstreamUser, Timed {
   /** Response bytes wait for the client; the upstream is not read meanwhile. */
   #isClientSlow = false;
   #isTunnelEnded = false;
+  /** When an upgraded connection has lived long enough. */
+  #tunnelEndsAtMs = Number.POSITIVE_INFINITY;
   #status = 0;
   #reason = '';
 
@@ -141,10 +146,11 @@ export class Exchange implements UpstreamUser, Timed {
     this.#connection?.endTunnel();
   }
 
-  /** The client is gone, or its body is broken (`badBody`) or late (`bodyTimeout`). */
-  onClientFailed(code: 'clientGone' | 'badBody' | 'bodyTimeout'): void {
+  /** The client is gone, takes nothing, or its body is broken or late. */
+  onClientFailed(code: ClientFailure): void {
     if (this.#phase === 'idle') return;
     if (this.#phase === 'tunnel') {
+      if (code !== 'clientGone') this.#reason = code;
       this.#dropConnection();
       return this.#finish();
     }
@@ -161,6 +167,7 @@ export class Exchange implements UpstreamUser, Timed {
         this.#dropConnection();
         return this.#abort('upstreamTimeout');
       case 'tunnel':
+        this.#reason = this.#context.wheel.nowMs >= this.#tunnelEndsAtMs ? 'tunnelTooOld' : 'tunnelIdle';
         this.#dropConnection();
         this.#client.abortResponse();
         return this.#finish();
@@ -301,12 +308,19 @@ export class Exchange implements UpstreamUser, Timed {
       return this.#failRequest('upstreamFault');
     }
     this.#phase = 'tunnel';
+    const { wheel, current } = this.#context;
+    this.#tunnelEndsAtMs = wheel.nowMs + (current.global.peerLimits.tunnelMaxDurationMs ?? Number.POSITIVE_INFINITY);
     this.#client.beginTunnel(head);
     this.#armReadDeadline();
   }
 
   #armReadDeadline(): void {
-    if (this.#route !== null) this.#context.wheel.set(this.#deadline, this.#route.policy.readTimeoutMs);
+    if (this.#route === null) return;
+    const { wheel, current } = this.#context;
+    const { readTimeoutMs } = this.#route.policy;
+    if (this.#phase !== 'tunnel') return wheel.set(this.#deadline, readTimeoutMs);
+    const idleMs = current.global.peerLimits.tunnelIdleTimeoutMs ?? readTimeoutMs;
+    wheel.set(this.#deadline, Math.max(0, Math.min(idleMs, this.#tunnelEndsAtMs - wheel.nowMs)));
   }
 
   /** Answers instead of the upstream, unless a response is already under way. */
@@ -316,7 +330,7 @@ export class Exchange implements UpstreamUser, Timed {
     this.#reason = code;
     const { status } = PROXY_ERRORS[code];
     this.#status = status;
-    if (code === 'clientGone') this.#client.abortResponse();
+    if (status === 499) this.#client.abortResponse();
     else this.#client.sendAnswer(answerOf(status, code));
     this.#finish();
   }

@@ -75,6 +75,8 @@ test('statuses: refused and broken 502, timeouts 504, nobody there 503, the clie
     ['bodyTooLarge', 413, 'client'],
     ['badBody', 400, 'client'],
     ['bodyTimeout', 408, 'client'],
+    ['bodyTooSlow', 408, 'client'],
+    ['clientStalled', 499, 'client'],
     ['clientGone', 499, 'client'],
   ]);
 });

@@ -10,9 +10,12 @@ export interface Answer {
   readonly headerLines: string;
 }
 
-/** Makes an answer without further headers. */
+/** A 405 must say what is allowed (RFC 9110 §15.5.6): everything but CONNECT and TRACE, of which these are the usual ones. */
+const ALLOW_LINE = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
+
+/** Makes an answer without further headers than its status demands. */
 export function answerOf(status: number, reason: string): Answer {
-  return { status, reason, headerLines: '' };
+  return { status, reason, headerLines: status === 405 ? ALLOW_LINE : '' };
 }
 
 /**

@@ -26,8 +26,6 @@ export type ConnectionState = 'waiting' | 'head' | 'exchange' | 'tunnel' | 'ling
 /** nginx: `lingering_timeout`, between two reads of a lingering client, and `lingering_time`, for all of them. */
 const LINGER_MS = 5_000;
 const LINGER_TOTAL_MS = 30_000;
-/** nginx `send_timeout`: a client that takes no byte of a waiting response for this long is cut. */
-const WRITE_STALL_MS = 60_000;
 
 /** What a connection shares with the others of its worker. */
 export interface ConnectionSet {
@@ -160,10 +158,14 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
         if (this.#isStalled) return this.#close();
         return this.#refuse(408, 'headTimeout');
       case 'exchange':
-        return this.#stream?.exchange.onClientFailed(this.#isStalled ? 'clientGone' : 'bodyTimeout');
+        return this.#stream?.exchange.onClientFailed(this.#isStalled ? 'clientStalled' : this.#bodyFault());
       default:
         return this.cut();
     }
+  }
+
+  #bodyFault(): 'bodyTooSlow' | 'bodyTimeout' {
+    return this.#stream?.pace.isSpent(this.#home.context.wheel.nowMs) === true ? 'bodyTooSlow' : 'bodyTimeout';
   }
 
   // ---- reading
@@ -251,6 +253,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     const event = body.next(buf, start, end, requestLimits);
     const { position } = body;
     if (event === 'data') {
+      stream.pace.take(body.dataEnd - body.dataStart, this.#home.context.wheel.nowMs);
       if (!this.#deliverBody(stream, buf, body.dataStart, body.dataEnd, isOwned)) this.#pause();
       this.#armBodyDeadline();
       if (this.#state !== 'exchange') return end;
@@ -294,8 +297,13 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   #armBodyDeadline(): void {
     if (this.#isStalled) return;
     const { wheel, current } = this.#home.context;
-    if (this.#isPaused || this.#stream === null || this.#stream.body.isDone) wheel.clear(this.#deadline);
-    else wheel.set(this.#deadline, current.global.clientBodyTimeoutMs);
+    const stream = this.#stream;
+    if (stream !== null && !stream.body.isDone && !this.#isPaused) {
+      const leftMs = stream.pace.leftMs(wheel.nowMs);
+      return wheel.set(this.#deadline, Math.min(current.global.clientBodyTimeoutMs, leftMs));
+    }
+    stream?.pace.pause(wheel.nowMs);
+    wheel.clear(this.#deadline);
   }
 
   /** Keeps bytes for later and stops reading: at most one read is ever held. */
@@ -325,7 +333,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     if ((this.#state !== 'waiting' && this.#state !== 'head') || !this.writer.isBlocked) return false;
     this.#pause();
     this.#isStalled = true;
-    this.#home.context.wheel.set(this.#deadline, WRITE_STALL_MS);
+    this.#armSendDeadline();
     return true;
   }
 
@@ -355,7 +363,14 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
 
   responseStalled(): void {
     this.#isStalled = true;
-    this.#home.context.wheel.set(this.#deadline, WRITE_STALL_MS);
+    this.#stream?.pace.pause(this.#home.context.wheel.nowMs);
+    this.#armSendDeadline();
+  }
+
+  /** nginx `send_timeout`: a client that takes no byte of a waiting response for so long is cut. */
+  #armSendDeadline(): void {
+    const { wheel, current } = this.#home.context;
+    wheel.set(this.#deadline, current.global.peerLimits.clientSendTimeoutMs);
   }
 
   tunnelBegun(): void {
@@ -429,7 +444,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     this.#dropHeld();
     this.#socket?.end();
     this.#lingerUntilMs = wheel.nowMs + LINGER_TOTAL_MS;
-    if (this.#hasUnsent) wheel.set(this.#deadline, WRITE_STALL_MS);
+    if (this.#hasUnsent) this.#armSendDeadline();
     else this.#armLingerDeadline();
     if (this.#isPaused) {
       this.#isPaused = false;

@@ -11,6 +11,7 @@ import { type Answer, answerOf } from '../http/answer.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { RequestParser } from '../http/request-parser.ts';
 import type { ResponseHead } from '../http/response-head.ts';
+import { BodyPace } from './body-pace.ts';
 import { HeadStash } from './head-stash.ts';
 import type { Peer } from './peers.ts';
 import { RequestBody } from './request-body.ts';
@@ -34,9 +35,13 @@ export interface StreamHost {
   requestFinished(isLast: boolean): void;
 }
 
+/** A body may come as slowly as it likes for so long; pauses as long as `client-body-timeout` stay allowed. */
+const BODY_GRACE_MS = 60_000;
+
 export class Http1Stream implements ClientStream {
   readonly parser = new RequestParser();
   readonly body = new RequestBody();
+  readonly pace = new BodyPace();
   readonly stash = new HeadStash();
   readonly exchange: Exchange;
   isTls = false;
@@ -93,6 +98,10 @@ export class Http1Stream implements ClientStream {
     const wants = head.minorVersion === 1 ? !head.connection.close : head.connection.keepAlive;
     this.#keepAlive = wants && mayKeepAlive;
     this.body.begin(head.contentLength);
+    if (head.hasBody) {
+      const { peerLimits, clientBodyTimeoutMs } = this.#context.current.global;
+      this.pace.begin(peerLimits.minBodyRate, Math.max(clientBodyTimeoutMs, BODY_GRACE_MS));
+    }
     this.exchange.begin();
   }
 

@@ -7,6 +7,7 @@ import tls from 'node:tls';
 import type { ProxyContext } from '../forward/context.ts';
 import { matchSni } from '../match/sni.ts';
 import type { ListenerSettings } from '../workers/messages.ts';
+import { Handshakes } from './handshakes.ts';
 import { type ConnectionSet, Http1Connection } from './http1-connection.ts';
 import { Http1Streams } from './http1-stream.ts';
 import { Http2Connection, type Http2ConnectionSet } from './http2-connection.ts';
@@ -18,8 +19,6 @@ import type { SecureContexts } from './secure-contexts.ts';
 import { renewTickets } from './session-tickets.ts';
 import { attachDataEvents, canAdopt, SocketAdopter, type SocketOwner } from './sockets.ts';
 
-/** A TLS handshake must be done by then; nginx has no limit of its own but `client_header_timeout`. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 const BACKLOG = 4096;
 /**
  * Listening sockets per listener and worker, where the system spreads connections over them (SO_REUSEPORT). libuv accepts
@@ -55,7 +54,7 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
   #onEmpty: (() => void) | null = null;
   /** Connections refused because `maxConnections` was reached, or that the system could not accept. */
   refused = 0;
-  handshakeFailures = 0;
+  readonly handshakes = new Handshakes();
 
   constructor(context: ProxyContext, contexts: SecureContexts, options: ListenOptions) {
     this.context = context;
@@ -145,30 +144,47 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
     return server;
   }
 
-  #createSecure(): tls.Server {
+  /** Listens by itself and lets a `tls.Server` shake hands, so that what would be refused never begins a handshake. */
+  #createSecure(): net.Server {
+    let peers = new Peers(true, 0);
+    let timeoutMs = this.context.current.global.peerLimits.handshakeTimeoutMs;
+    let secure = this.#createHandshaker(timeoutMs, () => peers);
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (accepted) => {
+      const { peerLimits } = this.context.current.global;
+      if (this.#isFull(accepted) || !this.handshakes.begin(accepted, peerLimits)) return;
+      if (peerLimits.handshakeTimeoutMs !== timeoutMs) {
+        // A tls.Server keeps the time limit it was made with.
+        timeoutMs = peerLimits.handshakeTimeoutMs;
+        this.#secureServers.splice(this.#secureServers.indexOf(secure), 1);
+        secure = this.#createHandshaker(timeoutMs, () => peers);
+      }
+      secure.emit('connection', accepted);
+    });
+    server.once('listening', () => {
+      peers = new Peers(true, portOf(server));
+    });
+    return server;
+  }
+
+  #createHandshaker(handshakeTimeout: number, peers: () => Peers): tls.Server {
     const server = tls.createServer({
       ...this.#defaultOptions(),
       ALPNCallback: ({ protocols }) => this.#chooseProtocol(protocols),
       SNICallback: (name, done) => this.#chooseContext(name, done),
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout,
       ticketKeys: this.#options.ticketKeys,
-      allowHalfOpen: true,
-      noDelay: true,
     });
     renewTickets(server, this.#options.ticketKeys);
-    let peers = new Peers(true, 0);
-    server.once('listening', () => {
-      peers = new Peers(true, portOf(server));
-    });
     server.on('secureConnection', (socket) => {
-      if (socket.alpnProtocol === 'h2') return this.#openHttp2(socket, peers);
-      const connection = this.#admit(socket, peers);
+      this.handshakes.completed();
+      if (socket.alpnProtocol === 'h2') return this.#openHttp2(socket, peers());
+      const connection = this.#admit(socket, peers());
       if (connection === null) return;
       attachDataEvents(socket, connection);
       connection.open(socket);
     });
-    server.on('tlsClientError', (_error, socket) => {
-      this.handshakeFailures++;
+    server.on('tlsClientError', (error, socket) => {
+      this.handshakes.failed(error);
       socket.destroy();
     });
     this.#secureServers.push(server);
@@ -211,7 +227,8 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
 
   /** The limit sheds new connections, so that those that are open keep being served. */
   #isFull(socket: net.Socket): boolean {
-    if (this.#connections.size < this.#options.maxConnections) return false;
+    const most = this.context.current.global.peerLimits.maxConnections ?? Number.POSITIVE_INFINITY;
+    if (this.#connections.size < Math.min(this.#options.maxConnections, most)) return false;
     this.refused++;
     socket.destroy();
     return true;

@@ -52,6 +52,7 @@ export class RequestMetrics {
   /** By route id: counters outlive the index that a request was matched in. */
   readonly #byRoute = new Map<RouteId, RouteSeries>();
   readonly #refused = new Map<string, number>();
+  readonly #selfAnswered = new Map<string, number>();
 
   add(record: RequestRecord): void {
     const { route, head } = record;
@@ -59,6 +60,7 @@ export class RequestMetrics {
       this.#refused.set(record.reason, (this.#refused.get(record.reason) ?? 0) + 1);
       return;
     }
+    if (record.reason !== '') this.#selfAnswered.set(record.reason, (this.#selfAnswered.get(record.reason) ?? 0) + 1);
     const method = METHODS.has(head.method) ? head.method : 'OTHER';
     const series = this.#seriesOf(route, record.virtualHost).of(record, route.route, method);
     const seconds = record.durationMs / 1000;
@@ -84,6 +86,9 @@ export class RequestMetrics {
     }
     for (const [reason, value] of this.#refused) {
       counters.push({ name: 'sluice_refused_requests_total', labels: { reason }, value });
+    }
+    for (const [reason, value] of this.#selfAnswered) {
+      counters.push({ name: 'sluice_self_answered_requests_total', labels: { reason }, value });
     }
     return { counters, histograms };
   }

@@ -8,6 +8,7 @@ import { currentTable } from '../forward/current-table.ts';
 import { TimerWheel } from '../forward/timer-wheel.ts';
 import type { LiveEndpoints, UpstreamConnection } from '../forward/upstream-connection.ts';
 import { UpstreamPool } from '../forward/upstream-pool.ts';
+import type { Handshakes } from '../listen/handshakes.ts';
 import { Listeners } from '../listen/listeners.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
 import { SecureContexts } from '../listen/secure-contexts.ts';
@@ -19,7 +20,7 @@ import { RequestMetrics } from '../observe/request-metrics.ts';
 import { emptyGlobal } from '../table/defaults.ts';
 import type { GlobalSettings, RouteId } from '../table/types.ts';
 import type { FullUpdate, PartsUpdate, TableUpdate } from '../table/update.ts';
-import type { ListenerSettings, WorkerSample } from './messages.ts';
+import type { ListenerSettings, SampleValue, WorkerSample } from './messages.ts';
 
 const TICK_MS = 100;
 
@@ -113,7 +114,7 @@ export class ProxyWorker implements Observer {
         { name: 'sluice_connections_total', labels: { state: 'accepted' }, value: this.#accepted },
         { name: 'sluice_connections_total', labels: { state: 'refused' }, value: this.#listeners.refused },
         ...this.#listeners.http2.samples(),
-        { name: 'sluice_tls_handshake_failures_total', labels: {}, value: this.#listeners.handshakeFailures },
+        ...handshakeFailures(this.#listeners.handshakes),
       ],
       gauges: [
         { name: 'sluice_open_connections', labels: { protocol: 'http' }, value: this.#openPlain },
@@ -216,6 +217,14 @@ export class ProxyWorker implements Observer {
       preciseNowMs: monotonicMs,
     };
   }
+}
+
+function handshakeFailures({ failures }: Handshakes): SampleValue[] {
+  return Object.entries(failures).map(([reason, value]) => ({
+    name: 'sluice_tls_handshake_failures_total',
+    labels: { reason },
+    value,
+  }));
 }
 
 function hasRoute(index: RouteIndex, virtualHost: string, id: RouteId): boolean {
