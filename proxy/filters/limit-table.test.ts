@@ -1,0 +1,156 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { createLimitMemory, LimitTable } from './limit-table.ts';
+import type { HammerJob } from './testing/limit-hammer.ts';
+
+function open(entries = 64, columns = 2): LimitTable {
+  return new LimitTable(createLimitMemory({ entries, columns }, 7), 0);
+}
+
+/** nginx's own reckoning (ngx_http_limit_req_lookup), in thousandths of a request; null before the first one. */
+class NginxBucket {
+  #state: { excess: number; lastMs: number } | null = null;
+
+  take(nowMs: number, perSecond: number, burst: number): boolean {
+    const before = this.#state;
+    const excess = before === null ? 0 : Math.max(0, before.excess - perSecond * (nowMs - before.lastMs) + 1000);
+    if (excess > burst * 1000) return false;
+    this.#state = { excess, lastMs: nowMs };
+    return true;
+  }
+}
+
+describe('rate', () => {
+  test('burst and one at once, then one in each interval', () => {
+    const table = open();
+    const take = (nowMs: number) => table.takeRequest('z', 'c', nowMs, 100, 2);
+    expect([0, 0, 0, 0].map(take)).toEqual([true, true, true, false]);
+    expect([99, 100, 100, 199, 200].map(take)).toEqual([false, true, false, false, true]);
+    expect([10_000, 10_000, 10_000, 10_000].map(take)).toEqual([true, true, true, false]);
+  });
+
+  test('as nginx reckons, for any times', () => {
+    // Rates whose interval is whole milliseconds: nginx's own rounding is no part of the promise.
+    const rate = fc.constantFrom(1, 2, 4, 5, 10, 100, 1000);
+    const steps = fc.array(fc.constantFrom(0, 0, 0, 1, 9, 10, 100, 999, 1000, 5000), { maxLength: 60 });
+    fc.assert(
+      fc.property(rate, fc.nat(20), steps, (perSecond, burst, waits) => {
+        const [table, nginx] = [open(), new NginxBucket()];
+        let nowMs = 0;
+        for (const wait of waits) {
+          nowMs += wait;
+          expect(table.takeRequest('z', 'c', nowMs, 1000 / perSecond, burst)).toBe(nginx.take(nowMs, perSecond, burst));
+        }
+      }),
+    );
+  });
+
+  test('a third of a second adds up to whole requests', () => {
+    const table = open();
+    const taken = Array.from({ length: 400 }, () => table.takeRequest('z', 'c', 5, 1000 / 3, 299));
+    expect(taken.filter(Boolean)).toHaveLength(300);
+  });
+
+  test('clients and zones are told apart', () => {
+    const table = open(1024);
+    for (const [zone, client] of [
+      ['z', 'a'],
+      ['z', 'b'],
+      ['y', 'a'],
+      ['za', ''],
+      ['', 'za'],
+    ] as const) {
+      expect(table.takeRequest(zone, client, 0, 100, 0)).toBe(true);
+      expect(table.takeRequest(zone, client, 0, 100, 0)).toBe(false);
+    }
+  });
+
+  test('what another limit turns away is given back', () => {
+    const table = open();
+    expect(table.takeRequest('z', 'c', 0, 100, 0)).toBe(true);
+    table.returnRequest('z', 'c', 100);
+    expect(table.takeRequest('z', 'c', 0, 100, 0)).toBe(true);
+    expect(table.takeRequest('z', 'c', 0, 100, 0)).toBe(false);
+  });
+});
+
+describe('connections', () => {
+  test('up to the limit, and again when one has ended', () => {
+    const table = open();
+    const begin = () => table.openConnection('z', 'c', 0, 2);
+    expect([begin(), begin(), begin()]).toEqual([true, true, false]);
+    table.closeConnection('z', 'c');
+    expect([begin(), begin()]).toEqual([true, false]);
+    expect(table.connectionCount('z', 'c')).toBe(2);
+  });
+
+  test('those of a worker that died are taken off, the others stay', () => {
+    const memory = createLimitMemory({ entries: 64, columns: 2 }, 1);
+    const [first, second] = [new LimitTable(memory, 0), new LimitTable(memory, 1)];
+    for (const table of [first, second, second]) expect(table.openConnection('z', 'c', 0, 3)).toBe(true);
+    expect(first.openConnection('z', 'c', 0, 3)).toBe(false);
+    first.clearColumn(1);
+    expect(first.connectionCount('z', 'c')).toBe(1);
+  });
+});
+
+describe('a full table', () => {
+  test('forgets clients at rest without loss', () => {
+    const table = open(8);
+    for (let i = 0; i < 1000; i++) expect(table.takeRequest('z', `c${i}`, i * 1000, 100, 0)).toBe(true);
+    expect(table.givenUp).toBe(0);
+  });
+
+  test('gives up the one nearest to rest, and says so', () => {
+    const table = open(8);
+    for (let i = 0; i < 8; i++) table.takeRequest('z', `c${i}`, i, 1000, 0);
+    expect(table.takeRequest('z', 'new', 10, 1000, 0)).toBe(true);
+    expect(table.givenUp).toBe(0);
+    // The first request leaves a bucket at rest; the second of a burst does not.
+    for (let i = 0; i < 8; i++) for (let n = 0; n < 3; n++) table.takeRequest('y', `c${i}`, 20 + i, 1000, 5);
+    expect(table.takeRequest('y', 'new', 30, 1000, 0)).toBe(true);
+    expect(table.givenUp).toBe(1);
+    expect(table.takeRequest('y', 'c7', 30, 1000, 2)).toBe(false);
+  });
+
+  test('never gives up open connections', () => {
+    const table = open(8);
+    for (let i = 0; i < 8; i++) expect(table.openConnection('z', `c${i}`, 0, 1)).toBe(true);
+    expect(table.takeRequest('z', 'new', 0, 100, 0)).toBe(true);
+    expect(table.openConnection('z', 'new', 0, 1)).toBe(true);
+    for (let i = 0; i < 8; i++) expect(table.openConnection('z', `c${i}`, 0, 1)).toBe(false);
+  });
+});
+
+test('a lock that nobody gives back is broken', () => {
+  const memory = createLimitMemory({ entries: 8, columns: 1 }, 1);
+  new Int32Array(memory)[4] = 1;
+  const table = new LimitTable(memory, 0);
+  expect(table.takeRequest('z', 'c', 0, 100, 0)).toBe(true);
+  expect(table.takeRequest('z', 'c', 0, 100, 0)).toBe(false);
+});
+
+test('a column that is not there is a mistake', () => {
+  expect(() => new LimitTable(createLimitMemory({ entries: 8, columns: 1 }, 1), 1)).toThrow('no column 1');
+});
+
+test('workers that ask one limit at the same time get exactly what it allows', async () => {
+  const workers = 3;
+  const memory = createLimitMemory({ entries: 8, columns: workers }, 99);
+  const board = new SharedArrayBuffer(12);
+  const job = { memory, board, workers, rounds: 20_000, burst: 12_345, max: 2 };
+  const url = new URL('./testing/limit-hammer.ts', import.meta.url);
+  const threads = Array.from(
+    { length: workers },
+    (_, column) => new Worker(url, { workerData: { ...job, column } satisfies HammerJob }),
+  );
+  const taken = await Promise.all(threads.map(async (thread) => (await once(thread, 'message'))[0] as number));
+  await Promise.all(threads.map((thread) => thread.terminate()));
+  expect(taken.reduce((sum, one) => sum + one, 0)).toBe(12_346);
+  const [, openNow, mostOpen] = new Int32Array(board);
+  expect(openNow).toBe(0);
+  expect(mostOpen).toBeLessThanOrEqual(2);
+  expect(new LimitTable(memory, 0).connectionCount('connections', 'client')).toBe(0);
+});

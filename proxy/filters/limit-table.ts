@@ -1,0 +1,226 @@
+// Counters of rate and connection limits in shared memory: exact over all workers of a process.
+//
+// A hash table of fixed size. A bucket of eight entries is changed under its lock, so a limit of n lets exactly n pass
+// however many workers ask. Memory is bounded: in a full bucket the rate entry that is nearest to being at rest is given
+// up, as nginx gives up its oldest node. Connections are counted in one column per worker, so that those of a worker that
+// died can be taken off. Client addresses are not stored, only a keyed hash of them.
+
+/** Entries that share a lock. */
+const WAYS = 8;
+/** Words of the header: bucket count, columns, seed, entries given up. */
+const HEADER_WORDS = 4;
+/** Words of an entry before its columns: two of the hash. */
+const ENTRY_WORDS = 2;
+/** Looks at a lock before the thread sleeps for `LOCK_SLEEP_MS`. */
+const SPINS = 200;
+const LOCK_SLEEP_MS = 1;
+/** Sleeps after which the owner counts as dead: it holds a lock for less than a microsecond. */
+const MAX_SLEEPS = 200;
+
+export interface LimitTableSize {
+  /** Entries; rounded up to a power of two, at least 8. One is a client of one limit. Default setting: 65,536. */
+  readonly entries: number;
+  /** Workers that count connections, at least 1. */
+  readonly columns: number;
+}
+
+/** Makes the shared memory, on the main thread. `seed` must be unpredictable: clients choose part of what is hashed. */
+export function createLimitMemory({ entries, columns }: LimitTableSize, seed: number): SharedArrayBuffer {
+  const buckets = 2 ** Math.max(0, Math.ceil(Math.log2(entries / WAYS)));
+  const words = HEADER_WORDS + buckets + buckets * WAYS * (ENTRY_WORDS + columns);
+  // Times stand behind the words, at a multiple of eight bytes.
+  const memory = new SharedArrayBuffer((words + (words % 2)) * 4 + buckets * WAYS * 8);
+  const header = new Int32Array(memory, 0, HEADER_WORDS);
+  header[0] = buckets;
+  header[1] = columns;
+  header[2] = seed;
+  return memory;
+}
+
+/** One thread's view of the shared counters. */
+export class LimitTable {
+  readonly #words: Int32Array;
+  /** By entry: when its bucket has leaked empty, ms. */
+  readonly #emptyAtMs: Float64Array;
+  readonly #buckets: number;
+  readonly #columns: number;
+  readonly #column: number;
+  readonly #seed: number;
+  #high = 0;
+  #low = 0;
+
+  /** `column` is this worker's own, from 0. */
+  constructor(memory: SharedArrayBuffer, column: number) {
+    const [buckets = 0, columns = 0, seed = 0] = new Int32Array(memory, 0, HEADER_WORDS);
+    const words = HEADER_WORDS + buckets + buckets * WAYS * (ENTRY_WORDS + columns);
+    if (column < 0 || column >= columns) throw new Error(`limit table has no column ${column}`);
+    this.#words = new Int32Array(memory, 0, words);
+    this.#emptyAtMs = new Float64Array(memory, (words + (words % 2)) * 4);
+    this.#buckets = buckets;
+    this.#columns = columns;
+    this.#column = column;
+    this.#seed = seed;
+  }
+
+  /** Entries in use that were given up for others since the start: the table is too small. */
+  get givenUp(): number {
+    return Atomics.load(this.#words, 3);
+  }
+
+  /**
+   * Counts a request of `client` in `zone`; false: it is beyond rate and burst, and was not counted. nginx's leaky
+   * bucket without delay: `burst` requests may come at once beyond the first, and one more every `intervalMs`.
+   * `nowMs` is a clock that all workers share (monotonic time of the machine).
+   */
+  takeRequest(zone: string, client: string, nowMs: number, intervalMs: number, burst: number): boolean {
+    const bucket = this.#lock(zone, client);
+    const entry = this.#find(bucket, nowMs);
+    let isTaken = true;
+    if (entry !== -1) {
+      const emptyAtMs = Math.max(nowMs, (this.#emptyAtMs[entry] as number) + intervalMs);
+      // Half a nanosecond against rounding: sums of thirds must not turn the last request away.
+      isTaken = emptyAtMs - nowMs <= burst * intervalMs + 5e-7;
+      if (isTaken) this.#emptyAtMs[entry] = emptyAtMs;
+    }
+    this.#unlock(bucket);
+    return isTaken;
+  }
+
+  /** Takes a counted request back, since another limit turned it away. */
+  returnRequest(zone: string, client: string, intervalMs: number): void {
+    const bucket = this.#lock(zone, client);
+    const entry = this.#seek(bucket);
+    if (entry !== -1) this.#emptyAtMs[entry] = (this.#emptyAtMs[entry] as number) - intervalMs;
+    this.#unlock(bucket);
+  }
+
+  /** Counts one more request in progress; false: there are `max` already. Each true needs one `closeConnection`. */
+  openConnection(zone: string, client: string, nowMs: number, max: number): boolean {
+    const bucket = this.#lock(zone, client);
+    const entry = this.#find(bucket, nowMs);
+    // No place because all eight count connections: without an entry nothing could be taken off later.
+    const isOpen = entry === -1 || this.#connectionsOf(entry) < max;
+    if (isOpen && entry !== -1) this.#addConnections(entry, 1);
+    this.#unlock(bucket);
+    return isOpen;
+  }
+
+  closeConnection(zone: string, client: string): void {
+    const bucket = this.#lock(zone, client);
+    const entry = this.#seek(bucket);
+    if (entry !== -1 && (this.#words[this.#columnAt(entry, this.#column)] as number) > 0)
+      this.#addConnections(entry, -1);
+    this.#unlock(bucket);
+  }
+
+  /** Requests in progress of a client, over all workers. */
+  connectionCount(zone: string, client: string): number {
+    const bucket = this.#lock(zone, client);
+    const entry = this.#seek(bucket);
+    const count = entry === -1 ? 0 : this.#connectionsOf(entry);
+    this.#unlock(bucket);
+    return count;
+  }
+
+  /** Takes off the connections of a worker that has died, before another one gets its column. Linear in the table. */
+  clearColumn(column: number): void {
+    for (let bucket = 0; bucket < this.#buckets; bucket++) {
+      this.#lockBucket(bucket);
+      for (let way = 0; way < WAYS; way++) this.#words[this.#columnAt(bucket * WAYS + way, column)] = 0;
+      this.#unlock(bucket);
+    }
+  }
+
+  #lock(zone: string, client: string): number {
+    this.#hash(zone, client);
+    const bucket = this.#low & (this.#buckets - 1);
+    this.#lockBucket(bucket);
+    return bucket;
+  }
+
+  #lockBucket(bucket: number): void {
+    const at = HEADER_WORDS + bucket;
+    for (let tries = 0; Atomics.compareExchange(this.#words, at, 0, 1) !== 0; tries++) {
+      if (tries < SPINS) continue;
+      // A worker that was ended in the middle never unlocks; its entry is at worst one request off.
+      if (tries > SPINS + MAX_SLEEPS) return;
+      Atomics.wait(this.#words, at, 1, LOCK_SLEEP_MS);
+    }
+  }
+
+  #unlock(bucket: number): void {
+    Atomics.store(this.#words, HEADER_WORDS + bucket, 0);
+    Atomics.notify(this.#words, HEADER_WORDS + bucket, 1);
+  }
+
+  /** FNV-1a with two seeds, over both texts and a mark between them. */
+  #hash(zone: string, client: string): void {
+    let [high, low] = [this.#seed ^ 0x811c9dc5, (this.#seed * 31) ^ 0x01000193];
+    for (let part = 0; part < 2; part++) {
+      const text = part === 0 ? zone : client;
+      for (let i = 0; i < text.length; i++) {
+        const code = text.charCodeAt(i);
+        high = Math.imul(high ^ code, 0x01000193);
+        low = Math.imul(low ^ code, 0x5bd1e995);
+        low ^= low >>> 13;
+      }
+      high = Math.imul(high ^ 0xffff, 0x01000193);
+      low = Math.imul(low ^ 0xffff, 0x5bd1e995);
+    }
+    this.#low = low ^ (low >>> 15);
+    // 0 is an empty entry.
+    this.#high = (high ^ (high >>> 16)) | 1;
+  }
+
+  #wordAt(entry: number): number {
+    return HEADER_WORDS + this.#buckets + entry * (ENTRY_WORDS + this.#columns);
+  }
+
+  #columnAt(entry: number, column: number): number {
+    return this.#wordAt(entry) + ENTRY_WORDS + column;
+  }
+
+  /** The entry of the hashed client, -1 when there is none. */
+  #seek(bucket: number): number {
+    for (let entry = bucket * WAYS; entry < (bucket + 1) * WAYS; entry++) {
+      const at = this.#wordAt(entry);
+      if (this.#words[at] === this.#high && this.#words[at + 1] === this.#low) return entry;
+    }
+    return -1;
+  }
+
+  /** The entry of the hashed client, a new one if need be; -1 when all places count connections. */
+  #find(bucket: number, nowMs: number): number {
+    const known = this.#seek(bucket);
+    if (known !== -1) return known;
+    let chosen = -1;
+    for (let entry = bucket * WAYS; entry < (bucket + 1) * WAYS; entry++) {
+      if (this.#words[this.#wordAt(entry)] === 0) {
+        chosen = entry;
+        break;
+      }
+      if (this.#connectionsOf(entry) > 0) continue;
+      if (chosen === -1 || (this.#emptyAtMs[entry] as number) < (this.#emptyAtMs[chosen] as number)) chosen = entry;
+    }
+    if (chosen === -1) return -1;
+    const at = this.#wordAt(chosen);
+    // An entry at rest can be forgotten without loss; another one is given up.
+    if (this.#words[at] !== 0 && (this.#emptyAtMs[chosen] as number) > nowMs) Atomics.add(this.#words, 3, 1);
+    this.#words[at] = this.#high;
+    this.#words[at + 1] = this.#low;
+    this.#emptyAtMs[chosen] = Number.NEGATIVE_INFINITY;
+    return chosen;
+  }
+
+  #connectionsOf(entry: number): number {
+    let count = 0;
+    for (let column = 0; column < this.#columns; column++)
+      count += this.#words[this.#columnAt(entry, column)] as number;
+    return count;
+  }
+
+  #addConnections(entry: number, count: number): void {
+    const at = this.#columnAt(entry, this.#column);
+    this.#words[at] = (this.#words[at] as number) + count;
+  }
+}
