@@ -1,7 +1,7 @@
 // One upstream in this worker: its endpoints, its balancer, and what their answers have shown. The same object over all
 // table swaps while its id exists.
 //
-// What the data path calls, in this order; docs/design/0012-load-balancing.md has the whole contract:
+// What the data path calls, in this order; docs/design/0008-load-balancing.md has the whole contract:
 //   pick(tried, key)                   -> an endpoint, or null
 //   endpoint.begin()                      the attempt counts
 //   onAnswered(endpoint, latencyMs)       the head of a good answer is there, or

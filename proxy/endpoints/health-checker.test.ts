@@ -1,0 +1,155 @@
+// Probes over real sockets: each kind against a server that answers well, badly, and not at all.
+
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Stream } from 'node:http2';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { defaultHealth, plainEndpoint, plainUpstream } from '../table/defaults.ts';
+import type { ActiveCheck, ProbeSettings } from '../table/upstream-settings.ts';
+import { HealthChecker } from './health-checker.ts';
+
+const open: { close(done: () => void): unknown; closeAllConnections?(): void }[] = [];
+afterEach(async () => {
+  for (const server of open.splice(0)) {
+    server.closeAllConnections?.();
+    await new Promise<void>((resolve) => server.close(resolve));
+  }
+});
+
+async function listen(server: Server | Http2Server): Promise<number> {
+  open.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+const http = (seen: string[], status: number) =>
+  createHttpServer((request, response) => {
+    seen.push(`${request.method} ${request.url} ${request.headers.host}`);
+    response.writeHead(status).end();
+  });
+
+/** A health service that answers with this state (1 is SERVING) and status, and writes down what was asked. */
+const grpc = (seen: string[], state: number, grpcStatus: string) =>
+  createHttp2Server().on('stream', (stream: ServerHttp2Stream, headers) => {
+    stream.on('data', (part: Buffer) => seen.push(`${headers[':path']} ${part.toString('hex')}`));
+    stream.on('end', () => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': grpcStatus }));
+      stream.end(Buffer.from([0, 0, 0, 0, 2, 0x08, state]));
+    });
+  });
+
+/** A server that takes connections and says nothing. It ends what it holds when it closes. */
+function silent(): Server {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.resume();
+  });
+  return server;
+}
+
+/** Runs one probe of an endpoint whose threshold is 1; gives whether it failed. */
+async function isFailing(port: number, probe: ProbeSettings, change: Partial<ActiveCheck> = {}): Promise<boolean> {
+  const active: ActiveCheck = {
+    probe,
+    port: null,
+    intervalMs: 1000,
+    timeoutMs: 5000,
+    healthyThreshold: 1,
+    unhealthyThreshold: 1,
+    ...change,
+  };
+  const told: boolean[] = [];
+  await using checker = new HealthChecker({
+    random: () => 0,
+    nowMs: () => 0,
+    onChange: (_id, _endpoint, failing) => told.push(failing),
+  });
+  checker.apply([{ ...plainUpstream('u', [plainEndpoint('127.0.0.1', port)]), health: { ...defaultHealth, active } }]);
+  checker.tick();
+  await checker.settled();
+  return told.includes(true);
+}
+
+const httpProbe = { kind: 'http', path: '/ready?x=1', host: null, minStatus: 200, maxStatus: 399 } as const;
+
+describe('probes', () => {
+  test.each([
+    [200, false],
+    [399, false],
+    [400, true],
+    [503, true],
+  ])('HTTP status %d: failing is %s', async (status, want) => {
+    const seen: string[] = [];
+    const port = await listen(http(seen, status));
+    expect(await isFailing(port, httpProbe)).toBe(want);
+    expect(seen).toEqual([`GET /ready?x=1 127.0.0.1:${port}`]);
+  });
+
+  test('HTTP with a host of its own, on a port of its own', async () => {
+    const seen: string[] = [];
+    const port = await listen(http(seen, 200));
+    expect(await isFailing(1, { ...httpProbe, host: 'web.example' }, { port })).toBe(false);
+    expect(seen).toEqual(['GET /ready?x=1 web.example']);
+  });
+
+  test.each([
+    ['SERVING', 1, '0', false],
+    ['NOT_SERVING', 2, '0', true],
+    ['an error', 1, '14', true],
+  ])('gRPC %s', async (_, state, grpcStatus, want) => {
+    const seen: string[] = [];
+    const port = await listen(grpc(seen, state, grpcStatus));
+    expect(await isFailing(port, { kind: 'grpc', service: 'web' })).toBe(want);
+    expect(seen).toEqual(['/grpc.health.v1.Health/Check 00000000050a03776562']);
+  });
+
+  const kinds: readonly ProbeSettings[] = [{ kind: 'tcp' }, httpProbe, { kind: 'grpc', service: '' }];
+
+  test('TCP: a connection is enough', async () => {
+    expect(await isFailing(await listen(silent()), { kind: 'tcp' })).toBe(false);
+  });
+
+  test.each(kinds)('$kind: nobody listens', async (settings) => {
+    const server = silent();
+    const port = await listen(server);
+    open.splice(open.indexOf(server), 1);
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    expect(await isFailing(port, settings)).toBe(true);
+  });
+
+  test.each(kinds.slice(1))('$kind: a server that says nothing fails when the time is up', async (settings) => {
+    const port = await listen(silent());
+    expect(await isFailing(port, settings, { timeoutMs: 50 })).toBe(true);
+  });
+
+  test.each(kinds.slice(1))('$kind: an answer that is no such protocol', async (settings) => {
+    const port = await listen(
+      createServer((socket) =>
+        socket
+          .on('error', () => undefined)
+          .resume()
+          .end('hello\r\n\r\n'),
+      ),
+    );
+    expect(await isFailing(port, settings)).toBe(true);
+  });
+});
+
+test('close ends running probes and tells nothing', async () => {
+  const port = await listen(silent());
+  const told: string[] = [];
+  const checker = new HealthChecker({ random: () => 0, nowMs: () => 0, onChange: (id) => told.push(id) });
+  const active = {
+    probe: httpProbe,
+    port: null,
+    intervalMs: 1000,
+    timeoutMs: 60_000,
+    healthyThreshold: 1,
+    unhealthyThreshold: 1,
+  };
+  checker.apply([{ ...plainUpstream('u', [plainEndpoint('127.0.0.1', port)]), health: { ...defaultHealth, active } }]);
+  checker.tick();
+  await checker.close();
+  expect(told).toEqual([]);
+});
