@@ -1,17 +1,20 @@
 // Annotations of canary Ingresses: a second set of endpoints for part of the requests of another Ingress. Annotation
-// reference section 5. Nothing of it is carried out yet, but `canary` must be read: such an Ingress makes no routes.
+// reference section 5. Canaries are compiled into the routes that they join; the data path does not ask them yet.
 
+import { parsePattern } from '#proxy/table/pattern.ts';
 import { annotationFamily } from './define.ts';
 import type { AnnotationRecord } from './record.ts';
 import { bool, integer, textNamed } from './types.ts';
 import { basicChars, regexChars } from './validators.ts';
+
+const PRIMARY_ONLY = 'the primary Ingress gets all requests';
 
 const canaries = annotationFamily({
   group: 'Canary',
   scope: 'path',
   support: 'notYet',
   dependsOn: ['canary'],
-  note: 'the primary Ingress gets all requests',
+  note: PRIMARY_ONLY,
 });
 
 /** True: the Ingress makes no host and no route of its own. compile() asks for this value. */
@@ -49,8 +52,15 @@ export const canaryByHeaderPattern: AnnotationRecord<string> = canaries({
   type: textNamed('regular expression'),
   validate: regexChars,
   risk: 'Medium',
+  shortfall: patternShortfall,
   doc: 'Regular expression over the header of `canary-by-header`; unused when a value is given.',
 });
+
+/** An expression that needs back-tracking is never run: see proxy/table/pattern.ts. */
+function patternShortfall(pattern: string): string {
+  const parsed = parsePattern(pattern);
+  return parsed.ok ? PRIMARY_ONLY : `it ${parsed.why}; requests with the header go to the primary Ingress`;
+}
 
 /** Cookie that decides. */
 export const canaryByCookie: AnnotationRecord<string> = canaries({

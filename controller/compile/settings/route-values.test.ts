@@ -116,6 +116,16 @@ test.each<[Record<string, string>, CanaryMatch]>([
   expect(canaryMatch(parse({ canary: 'true', ...given }).values)).toEqual(want);
 });
 
+test.each([
+  ['^(de|fr)$', 'is not carried out yet: the primary Ingress gets all requests'],
+  ['(a', 'it has a ( without ); requests with the header go to the primary Ingress'],
+  ['(?=a)', 'it has a group that only a back-tracking engine can run; requests with the header'],
+])('the owner of the pattern %s is told: %s', (pattern, message) => {
+  const { diagnostics } = parse({ canary: 'true', 'canary-by-header': 'X-C', 'canary-by-header-pattern': pattern });
+  const field = 'metadata.annotations[nginx.ingress.kubernetes.io/canary-by-header-pattern]';
+  expect(diagnostics.find((diagnostic) => diagnostic.field === field)?.message).toContain(message);
+});
+
 const cookie: AffinitySettings['cookie'] = {
   name: 'INGRESSCOOKIE',
   path: '/shop',
