@@ -2,10 +2,11 @@
 //
 // It is the only replica and thus the leader: it writes the status of each Ingress, and Events, as in a cluster.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { spawnBound } from '../../e2e/harness/bound-process.ts';
 
 const MAIN = fileURLToPath(new URL('../../controller/sluice.js', import.meta.url));
 const ARGS = [
@@ -35,7 +36,7 @@ export async function startSluice(kubeconfig: string): Promise<SluiceProcess> {
   const startMs = performance.now();
   const args = [MAIN, 'serve', `--kubeconfig=${kubeconfig}`, ...ARGS];
   const env = { ...process.env, POD_NAME: 'sluice-0', POD_NAMESPACE: 'default' };
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawnBound(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const ports = await servingPorts(child);
   return {

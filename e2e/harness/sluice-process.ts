@@ -1,8 +1,9 @@
 // A running `sluice serve`, seen from outside: its log, its ports, its metrics, its end.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ask } from './ask.ts';
+import { spawnBound } from './bound-process.ts';
 import { until } from './wait.ts';
 
 export const SLUICE_MAIN = fileURLToPath(new URL('../../controller/main.ts', import.meta.url));
@@ -18,7 +19,7 @@ export class SluiceProcess {
 
   /** Starts it on free ports with one worker. Later flags win over those. */
   constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(process.execPath, [SLUICE_MAIN, 'serve', ...freePorts, ...args], {
+    this.#child = spawnBound(process.execPath, [SLUICE_MAIN, 'serve', ...freePorts, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, NODE_OPTIONS: '', ...env },
     });

@@ -1,6 +1,7 @@
 // A server started as a child process: noticed when it ends early, ended with its test.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { spawnBound } from '../bound-process.ts';
 
 /** How much of its output is kept for the message when it fails. */
 const keptCharacters = 2000;
@@ -16,7 +17,7 @@ export class ServerProcess implements AsyncDisposable {
 
   constructor(path: string, args: readonly string[]) {
     this.#path = path;
-    this.#child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawnBound(path, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ended = promise;
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
