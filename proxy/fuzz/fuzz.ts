@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util';
 import { requestBytes, responseBytes } from './arbitrary.ts';
 import { readCorpus } from './corpus.ts';
+import { checkHttp2Request, http2Block } from './http2.ts';
 import { checkRequest, checkResponse, runFuzz } from './properties.ts';
 import { UndiciReader } from './readings.ts';
 
@@ -14,10 +15,12 @@ const seed = Number(values.seed ?? Date.now() % 2 ** 31);
 const seeds = (kind: 'request' | 'response'): string[] => readCorpus(kind).map(({ text }) => text);
 
 console.log(`fuzzing for ${seconds} s, seed ${seed}`);
-const requests = await runFuzz({ seconds: seconds / 2 }, seed, requestBytes(seeds('request')), checkRequest);
+const requests = await runFuzz({ seconds: seconds / 3 }, seed, requestBytes(seeds('request')), checkRequest);
 console.log(`requests: ${requests} inputs, no difference to node:http`);
+const blocks = await runFuzz({ seconds: seconds / 3 }, seed, http2Block, checkHttp2Request);
+console.log(`HTTP/2 header blocks: ${blocks} inputs, each forwarded as one request or none`);
 await using undici = await UndiciReader.start();
-const responses = await runFuzz({ seconds: seconds / 2 }, seed, responseBytes(seeds('response')), (text) =>
+const responses = await runFuzz({ seconds: seconds / 3 }, seed, responseBytes(seeds('response')), (text) =>
   checkResponse(text, undici),
 );
 console.log(`responses: ${responses} inputs, no difference to undici`);
