@@ -175,6 +175,20 @@ describe('header blocks', () => {
     expect(client.goAway).toMatchObject({ code: ErrorCode.enhanceYourCalm, text: 'headTimeout' });
   });
 
+  test('a complete block for a stream that was reset leaves running streams alone', async () => {
+    await using quick = await start({}, { clientHeaderTimeoutMs: 200 });
+    using client = await connectSilent(quick);
+    client.request(1, path('/never'));
+    client.request(3, [...GET, ['upgrade', 'x']], false);
+    await client.until(() => client.resetOf(3) !== -1);
+    client.send(frame(headers, 1, 3, block([['x-t', '1']])), frame(continuation, 4, 3, ''));
+    // A second connection lives through the same time: its own limit fires behind that of the first.
+    using other = await connectSilent(quick);
+    other.send(frame(headers, 1, 1, block(GET)));
+    await other.closed();
+    expect(client.goAway).toBeNull();
+  });
+
   test('a preface that is not completed in time', async () => {
     await using quick = await start({}, { clientHeaderTimeoutMs: 200 });
     using client = await connectHttp2(quick.port);

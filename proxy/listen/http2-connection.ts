@@ -168,6 +168,8 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     if (!this.#receiver.isStarted || this.#receiver.isWithinBlock) {
       return this.connectionError(ErrorCode.enhanceYourCalm, 'headTimeout');
     }
+    // Set for a block that turned out to be of no stream: what runs has time limits of its own.
+    if (this.#streams.size > 0) return;
     this.#end(ErrorCode.noError, '');
   }
 
