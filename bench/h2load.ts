@@ -49,7 +49,8 @@ function runOnce(options: H2loadOptions, seconds: number, log: string | null): P
     '-t', '1',
     '-c', String(connections),
     '-m', String(streams),
-    '-D', String(seconds),
+    // It takes whole seconds only.
+    '-D', String(Math.ceil(seconds)),
     `--connect-to=127.0.0.1:${port}`,
     ...(log === null ? [] : [`--log-file=${log}`]),
     `https://${HOST}:${port}${path}`,
