@@ -51,8 +51,10 @@ export class SharedLoads {
 
   /** Requests under way in all workers. */
   sum(row: number): number {
+    const counts = this.#counts;
+    const { columns, rows } = this;
     let sum = 0;
-    for (let at = row; at < this.#counts.length; at += this.rows) sum += Atomics.load(this.#counts, at);
+    for (let column = 0, at = row; column < columns; column++, at += rows) sum += Atomics.load(counts, at);
     return sum;
   }
 

@@ -53,6 +53,10 @@ export class UpstreamState<Slot = unknown> {
   #gate: UpstreamGate | null = null;
   #isPanic = false;
   #hasHalfOpen = false;
+  /** What every request asks of the settings, answered when they change. */
+  #keySource: ReturnType<typeof keySourceOf> = 'none';
+  #needsLatency = false;
+  #endpointLimit: number | null = null;
   #isWarmingUp = false;
 
   constructor(id: UpstreamId, environment: UpstreamEnvironment<Slot>) {
@@ -80,12 +84,12 @@ export class UpstreamState<Slot = unknown> {
 
   /** What `pick` must be given as key. */
   get keySource(): ReturnType<typeof keySourceOf> {
-    return keySourceOf(this.#settings.balancer);
+    return this.#keySource;
   }
 
   /** Whether `latencyMs` of `onAnswered` is looked at; measure nothing otherwise. */
   get needsLatency(): boolean {
-    return needsLatency(this.#settings);
+    return this.#needsLatency;
   }
 
   /** All members are out, so that all are used. */
@@ -113,7 +117,7 @@ export class UpstreamState<Slot = unknown> {
       if (probe !== null) return probe;
     }
     const endpoint = this.#balancer.pick(tried, key ?? this.#anyKey());
-    const limit = this.#settings.limits?.maxRequestsPerEndpoint ?? null;
+    const limit = this.#endpointLimit;
     return limit === null ? endpoint : this.#belowLimit(endpoint, tried, key, limit);
   }
 
@@ -143,7 +147,7 @@ export class UpstreamState<Slot = unknown> {
 
   /** The head of an answer that is no failure came `latencyMs` after the attempt began. */
   onAnswered(endpoint: EndpointState<Slot>, latencyMs: number): void {
-    if (this.needsLatency) endpoint.score.observe(latencyMs, this.#environment.nowMs());
+    if (this.#needsLatency) endpoint.score.observe(latencyMs, this.#environment.nowMs());
     const detector = this.#detector;
     if (detector === null) return;
     // A closed endpoint only counts: no clock is read for it.
@@ -154,7 +158,7 @@ export class UpstreamState<Slot = unknown> {
   /** The attempt failed: no connection, reset, time-out, no valid head, or one of `isFailureStatus`. */
   onFailed(endpoint: EndpointState<Slot>, elapsedMs: number): void {
     const nowMs = this.#environment.nowMs();
-    if (this.needsLatency) endpoint.score.observeFailure(elapsedMs, nowMs);
+    if (this.#needsLatency) endpoint.score.observeFailure(elapsedMs, nowMs);
     if (!endpoint.draining) this.#detector?.onFailed(endpoint, nowMs);
   }
 
@@ -184,6 +188,9 @@ export class UpstreamState<Slot = unknown> {
   apply(upstream: Upstream): readonly EndpointState<Slot>[] {
     const before = this.#settings;
     this.#settings = upstream;
+    this.#keySource = keySourceOf(upstream.balancer);
+    this.#needsLatency = needsLatency(upstream);
+    this.#endpointLimit = upstream.limits?.maxRequestsPerEndpoint ?? null;
     const left = this.#replaceEndpoints(upstream);
     this.#attachCounters();
     this.#applyLimits();
@@ -238,7 +245,7 @@ export class UpstreamState<Slot = unknown> {
       else if (state.cell === null)
         state.countIn(findCell(loads, this.id, state instanceof EndpointState ? state.key : ''));
     }
-    if (!this.needsLatency) return;
+    if (!this.#needsLatency) return;
     const nowMs = this.#environment.nowMs();
     const start = startingScore(this.#endpoints.map((state) => state.scoreMs(nowMs)));
     if (start === 0) return;
@@ -288,7 +295,7 @@ export class UpstreamState<Slot = unknown> {
   }
 
   #anyKey(): string {
-    return this.keySource === 'none' ? '' : `${this.#environment.random()}`;
+    return this.#keySource === 'none' ? '' : `${this.#environment.random()}`;
   }
 
   #pickProbe(tried: readonly EndpointState<Slot>[] | null): EndpointState<Slot> | null {
