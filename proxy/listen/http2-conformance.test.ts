@@ -162,28 +162,6 @@ describe('connection errors', () => {
     expect(client.goAway).toMatchObject({ code: streamClosed, lastStreamId: 5 });
   });
 
-  test('§6.9.1 more DATA than the connection window', async () => {
-    await using small = await startProxy(
-      [
-        { endpoints: [], target: { kind: 'answer', status: 404, reason: 'noBackend' } },
-        { path: '/hold', endpoints: [origin.port] },
-      ],
-      {
-        http2: {
-          ...defaultHttp2,
-          hasPriorKnowledge: true,
-          streamWindowBytes: 1_000_000,
-          connectionWindowBytes: 65_535,
-        },
-      },
-    );
-    using client = (await connectHttp2(small.port)).greet();
-    // The block stays open, so nothing is used up before the window is overrun.
-    client.send(openStream, ...Array.from({ length: 5 }, () => frame(data, 0, 1, Buffer.alloc(16_384))));
-    await client.until(() => client.isEnded || client.goAway !== null || client.hasEnded(1));
-    expect([flowControlError, undefined]).toContain(client.goAway?.code);
-  });
-
   test.each([
     ['bytes that are no preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\r'],
     ['another frame than SETTINGS first', `${CLIENT_PREFACE}${frame(ping, 0, 0, '12345678').latin1Slice()}`],
