@@ -10,18 +10,21 @@ import type { ForwardingClient } from './forwarding.ts';
 
 export interface ClientStream extends ForwardingClient {
   readonly head: RequestHead;
+  /** Port of the client; 0 when the connection is gone. */
+  readonly remotePort: number;
   /** The request body may be read now; asks for `100 Continue` to be sent where the client waits for it. */
   takeBody(): void;
   sendInformational(head: ResponseHead): void;
-  sendHead(head: ResponseHead, hasBody: boolean): void;
+  /** `addedLines`: header lines that come from us, each with CRLF; '' for none. */
+  sendHead(head: ResponseHead, hasBody: boolean, addedLines: string): void;
   /** See `UpstreamUser.onResponseBody`. */
   sendBody(buf: Buffer, start: number, end: number): boolean;
   sendEnd(trailers: string): void;
   sendAnswer(answer: Answer): void;
   /** The response cannot be completed: the client must notice. */
   abortResponse(): void;
-  /** From here on bytes go through `Exchange.onTunnelBytes`. */
-  beginTunnel(head: ResponseHead): void;
+  /** From here on bytes go through `Exchange.onTunnelBytes`. `addedLines` as of `sendHead`. */
+  beginTunnel(head: ResponseHead, addedLines: string): void;
   sendTunnelBytes(buf: Buffer, start: number, end: number, isOwned: boolean): boolean;
   endTunnel(): void;
   flush(): void;

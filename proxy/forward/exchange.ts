@@ -210,7 +210,7 @@ export class Exchange implements UpstreamUser, Timed {
     if (head.status === 101) return this.#onSwitchingProtocols(head);
     this.#phase = 'responding';
     this.#armReadDeadline();
-    this.#client.sendHead(head, hasBody);
+    this.#client.sendHead(head, hasBody, '');
   }
 
   onResponseBody(buf: Buffer, start: number, end: number): boolean {
@@ -310,7 +310,7 @@ export class Exchange implements UpstreamUser, Timed {
     this.#phase = 'tunnel';
     const { wheel, current } = this.#context;
     this.#tunnelEndsAtMs = wheel.nowMs + (current.global.peerLimits.tunnelMaxDurationMs ?? Number.POSITIVE_INFINITY);
-    this.#client.beginTunnel(head);
+    this.#client.beginTunnel(head, '');
     this.#armReadDeadline();
   }
 

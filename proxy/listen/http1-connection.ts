@@ -66,6 +66,10 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     return this.peer.isTls;
   }
 
+  get remotePort(): number {
+    return this.#socket?.remotePort ?? 0;
+  }
+
   /** Takes the socket over. `socket` already delivers its events to this object. */
   open(socket: Socket): void {
     const { context } = this.#home;

@@ -21,6 +21,8 @@ import type { SocketWriter } from './socket-writer.ts';
 /** The connection as its stream sees it. */
 export interface StreamHost {
   readonly peer: Peer;
+  /** Of the client; 0 when its connection is gone. */
+  readonly remotePort: number;
   readonly writer: SocketWriter;
   /** The request body may be read now. */
   readBody(): void;
@@ -63,6 +65,10 @@ export class Http1Stream implements ClientStream {
 
   get head(): RequestHead {
     return this.parser.head;
+  }
+
+  get remotePort(): number {
+    return this.#host?.remotePort ?? 0;
   }
 
   /** Attaches it to a connection. */
@@ -140,9 +146,9 @@ export class Http1Stream implements ClientStream {
     this.#sender.sendInformational(head);
   }
 
-  sendHead(head: ResponseHead, hasBody: boolean): void {
+  sendHead(head: ResponseHead, hasBody: boolean, addedLines: string): void {
     if (this.#sender.chooseFraming(head, hasBody, this.head.minorVersion)) this.#keepAlive = false;
-    this.#sender.sendHead(head, this.#connectionValue());
+    this.#sender.sendHead(head, this.#connectionValue(), addedLines);
   }
 
   sendBody(buf: Buffer, start: number, end: number): boolean {
@@ -167,9 +173,9 @@ export class Http1Stream implements ClientStream {
     this.#host?.cutResponse(this.#sender.isHeadSent);
   }
 
-  beginTunnel(head: ResponseHead): void {
+  beginTunnel(head: ResponseHead, addedLines: string): void {
     this.#keepAlive = false;
-    this.#sender.sendTunnelHead(head);
+    this.#sender.sendTunnelHead(head, addedLines);
     this.flush();
     this.#host?.tunnelBegun();
   }

@@ -103,6 +103,10 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     context.wheel.set(this.#deadline, context.current.global.clientHeaderTimeoutMs);
   }
 
+  get remotePort(): number {
+    return this.#socket.remotePort ?? 0;
+  }
+
   #greet(): void {
     const { maxConcurrentStreams, streamWindowBytes, connectionWindowBytes } = this.#settings;
     const { frames } = this.output;

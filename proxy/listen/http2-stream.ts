@@ -29,6 +29,8 @@ const WORTHY_FRAME_BYTES = 256;
 /** The connection as its streams see it. */
 export interface StreamHome {
   readonly peer: Peer;
+  /** Of the client; 0 when its connection is gone. */
+  readonly remotePort: number;
   readonly output: Http2Output;
   /** Windows of new streams: to the client, and from it. */
   readonly sendWindowBytes: number;
@@ -98,6 +100,10 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   constructor(context: ProxyContext) {
     this.#context = context;
     this.#exchange = new Exchange(context, this);
+  }
+
+  get remotePort(): number {
+    return this.#home?.remotePort ?? 0;
   }
 
   /** Takes up a new request whose fields are in `head`. Follow with `begin` or `refuse`. */
@@ -329,8 +335,8 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     this.#sendHeaders(head.status, text, text.indexOf('\n') + 1, false);
   }
 
-  sendHead(head: ResponseHead, _hasBody: boolean): void {
-    const text = this.#renderHead(head);
+  sendHead(head: ResponseHead, _hasBody: boolean, addedLines: string): void {
+    const text = this.#renderHead(head, addedLines);
     this.#isHeadSent = true;
     this.#wantsContinue = false;
     this.#sendHeaders(head.status, text, text.indexOf('\n') + 1, false);
@@ -369,14 +375,14 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     this.#writeReset(ErrorCode.internalError);
   }
 
-  beginTunnel(head: ResponseHead): void {
+  beginTunnel(head: ResponseHead, addedLines: string): void {
     if (!this.#isWebSocket || !isWebSocketAccepted(this.head.text, head.text)) {
       return this.fail(ErrorCode.internalError, 'badWebSocketHandshake');
     }
     this.#isTunnel = true;
     this.#isHeadSent = true;
     this.#context.wheel.clear(this.#deadline);
-    const text = this.#renderHead(head);
+    const text = this.#renderHead(head, addedLines);
     // RFC 8441 §5: 200 is what 101 is in HTTP/1.1.
     this.#sendHeaders(200, text, text.indexOf('\n') + 1, false);
     this.#handHeld();
@@ -405,12 +411,12 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
 
   // ---- response frames
 
-  #renderHead(head: ResponseHead): string {
+  #renderHead(head: ResponseHead, addedLines: string): string {
     const { current, dateLine } = this.#context;
     return renderResponse(head, {
       framing: 'none',
       dateLine,
-      commonLines: this.isTls ? current.tlsLines : current.plainLines,
+      commonLines: (this.isTls ? current.tlsLines : current.plainLines) + addedLines,
       passServer: current.global.allowBackendServerHeader,
       passHsts: !this.isTls || current.global.hstsValue === null,
       connection: '',

@@ -59,18 +59,18 @@ export class ResponseSender {
     return this.#framing === 'untilClose';
   }
 
-  /** `connection` is the value of the Connection header, '' for none. */
-  sendHead(head: ResponseHead, connection: string): void {
+  /** `connection` is the value of the Connection header, `addedLines` are further lines; '' for none. */
+  sendHead(head: ResponseHead, connection: string, addedLines: string): void {
     this.isHeadSent = true;
-    this.#writer.addText(renderResponseAgain(head, this.#parts(connection)));
+    this.#writer.addText(renderResponseAgain(head, this.#parts(connection, addedLines)));
   }
 
   /** The 101 names the protocol it switches to, which other responses do not forward (RFC 9110 §7.8). */
-  sendTunnelHead(head: ResponseHead): void {
+  sendTunnelHead(head: ResponseHead, addedLines: string): void {
     this.isHeadSent = true;
     this.#framing = 'none';
     const upgrade = head.upgradeLineStart === -1 ? '' : head.text.slice(head.upgradeLineStart, head.upgradeLineEnd);
-    const text = renderResponse(head, this.#parts('upgrade'));
+    const text = renderResponse(head, this.#parts('upgrade', addedLines));
     this.#writer.addText(`${text.slice(0, -2)}${upgrade}\r\n`);
   }
 
@@ -96,12 +96,12 @@ export class ResponseSender {
     return this.#attached as SocketWriter;
   }
 
-  #parts(connection: string): ResponseTextParts {
+  #parts(connection: string, addedLines: string): ResponseTextParts {
     const { current, dateLine } = this.#context;
     return {
       framing: this.#framing,
       dateLine,
-      commonLines: this.#isTls ? current.tlsLines : current.plainLines,
+      commonLines: (this.#isTls ? current.tlsLines : current.plainLines) + addedLines,
       passServer: current.global.allowBackendServerHeader,
       passHsts: !this.#isTls || current.global.hstsValue === null,
       connection,
