@@ -57,6 +57,7 @@ export function compile(
     virtualHosts,
     upstreams: upstreams.upstreams,
     certificates: pairs.map(({ info }) => info),
+    streams: [],
   };
   const passes = [global, selection, hosts, certificates, upstreams];
   return {

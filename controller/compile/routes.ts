@@ -64,7 +64,7 @@ export function assembleVirtualHost(
   parts: RouteParts,
 ): VirtualHost {
   const assembled = routes.map((route) => assembleRoute(name, route, certificate !== null, parts));
-  return { name, certificate, mode: 'path', routes: assembled.sort(compareRoutes) };
+  return { name, certificate, passthrough: null, mode: 'path', routes: assembled.sort(compareRoutes) };
 }
 
 /**

@@ -1,7 +1,14 @@
 // One routing table in a form that shares with the table before it everything that did not change: what the incremental
 // compiler hands to the publisher. `tableOf` gives the plain table for whoever needs it whole.
 
-import type { CertificateMaterial, GlobalSettings, RoutingTable, Upstream, VirtualHost } from '#proxy/table/types.ts';
+import type {
+  CertificateMaterial,
+  GlobalSettings,
+  RoutingTable,
+  StreamService,
+  Upstream,
+  VirtualHost,
+} from '#proxy/table/types.ts';
 import type { NamedPolicy } from './policies.ts';
 import { SortedList } from './sorted-list.ts';
 import type { CertificatePair } from './types.ts';
@@ -13,6 +20,7 @@ export interface TableVersion {
   readonly virtualHosts: SortedList<VirtualHost>;
   readonly upstreams: SortedList<Upstream>;
   readonly certificates: SortedList<CertificatePair>;
+  readonly streams: readonly StreamService[];
 }
 
 export const emptyPolicies = SortedList.of<NamedPolicy>(({ id }) => id);
@@ -29,6 +37,7 @@ export function tableOf(version: TableVersion): RoutingTable {
     virtualHosts: version.virtualHosts.toArray(),
     upstreams: version.upstreams.toArray(),
     certificates: version.certificates.toArray().map(({ info }) => info),
+    streams: version.streams,
   };
 }
 

@@ -111,6 +111,7 @@ describe('form of the update', () => {
       removedUpstreams: [],
       certificates: [],
       removedCertificates: [],
+      streams: null,
       material: [],
     });
   });

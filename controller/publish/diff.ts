@@ -78,6 +78,7 @@ function diffParts(previous: NumberedTable, next: NumberedTable): PartsUpdate {
     removedUpstreams: upstreams.removed,
     certificates: pairs.changed.map(({ info }) => info),
     removedCertificates: pairs.removed,
+    streams: equalJson(before.streams, after.streams) ? null : after.streams,
     material: pairs.added.map(({ material }) => material),
   };
 }
@@ -108,6 +109,7 @@ function diffLists<T>(before: SortedList<T>, after: SortedList<T>, keyOf: (entry
 function isEmpty(parts: PartsUpdate): boolean {
   return (
     parts.global === null &&
+    parts.streams === null &&
     parts.virtualHosts.length === 0 &&
     parts.removedVirtualHosts.length === 0 &&
     parts.removedPolicies.length === 0 &&

@@ -108,6 +108,7 @@ function benchUpdates(count: number): void {
     removedUpstreams: [],
     certificates: [],
     removedCertificates: [],
+    streams: null,
     material: [],
   });
   const start = process.hrtime.bigint();

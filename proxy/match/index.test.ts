@@ -21,6 +21,7 @@ const nothing: PartsUpdate = {
   removedUpstreams: [],
   certificates: [],
   removedCertificates: [],
+  streams: null,
   material: [],
 };
 

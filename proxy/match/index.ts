@@ -38,6 +38,8 @@ export interface RouteIndex {
   readonly wildcard: PersistentTable<HostIndex>;
   /** `_`. */
   readonly catchAll: HostIndex;
+  /** How many hosts have a passthrough: while it is 0, no ClientHello is read. */
+  readonly passthroughHosts: number;
   readonly policies: Readonly<Record<PolicyId, RoutePolicy>>;
 }
 
@@ -46,6 +48,8 @@ export interface HostIndex {
   readonly name: VirtualHostName;
   /** null: HTTPS requests for this host get the default certificate. */
   readonly certificate: CertificateId | null;
+  /** Where TLS connections for this host go as they are; null: they end here. */
+  readonly passthrough: UpstreamId | null;
   /** The routes this was built from; equal ones need no second build. */
   readonly source: Pick<VirtualHost, 'mode' | 'routes'>;
   readonly routes: HostRoutes;
@@ -96,6 +100,7 @@ export function indexRoutes(table: RoutingTable): RouteIndex {
     exact: PersistentTable.of(exact),
     wildcard: PersistentTable.of(wildcard),
     catchAll,
+    passthroughHosts: table.virtualHosts.filter(hasPassthrough).length,
     policies: table.policies,
   };
 }
@@ -118,9 +123,23 @@ export function updateIndex(index: RouteIndex, parts: PartsUpdate): RouteIndex {
     else if (isWildcard(name)) wildcard.set(keyOfWildcard(name), indexed);
     else exact.set(name, indexed);
   };
-  for (const name of parts.removedVirtualHosts) place(name, null);
-  for (const host of parts.virtualHosts) place(host.name, reindexHost(findHost(index, host.name), host, policies));
-  return { exact: index.exact.with(exact), wildcard: index.wildcard.with(wildcard), catchAll, policies };
+  let { passthroughHosts } = index;
+  for (const name of parts.removedVirtualHosts) {
+    passthroughHosts -= hasPassthrough(findHost(index, name)) ? 1 : 0;
+    place(name, null);
+  }
+  for (const host of parts.virtualHosts) {
+    const before = findHost(index, host.name);
+    passthroughHosts += (hasPassthrough(host) ? 1 : 0) - (hasPassthrough(before) ? 1 : 0);
+    place(host.name, reindexHost(before, host, policies));
+  }
+  return {
+    exact: index.exact.with(exact),
+    wildcard: index.wildcard.with(wildcard),
+    catchAll,
+    passthroughHosts,
+    policies,
+  };
 }
 
 /** Finds a virtual host by its name in the table, `*.rest` and `_` included; `undefined` when there is none. */
@@ -139,7 +158,11 @@ function reindexHost(
   if (before === undefined || before.source.mode !== host.mode || !equalJson(before.source.routes, host.routes)) {
     return indexHost(host, policies);
   }
-  return { ...before, certificate: host.certificate };
+  return { ...before, certificate: host.certificate, passthrough: host.passthrough };
+}
+
+function hasPassthrough(host: Pick<VirtualHost, 'passthrough'> | undefined): boolean {
+  return host !== undefined && host.passthrough !== null;
 }
 
 function indexHost(host: VirtualHost, policies: Readonly<Record<PolicyId, RoutePolicy>>): HostIndex {
@@ -147,6 +170,7 @@ function indexHost(host: VirtualHost, policies: Readonly<Record<PolicyId, RouteP
   return {
     name: host.name,
     certificate: host.certificate,
+    passthrough: host.passthrough,
     source: { mode: host.mode, routes: host.routes },
     routes: host.mode === 'path' ? indexPaths(routes) : indexPatterns(routes),
   };
@@ -202,6 +226,7 @@ function keyOfWildcard(name: VirtualHostName): string {
 const emptyCatchAll: HostIndex = {
   name: '_',
   certificate: null,
+  passthrough: null,
   source: { mode: 'path', routes: [] },
   routes: { kind: 'path', byPath: new SpanTable(new Map()), root: null, longestPath: 0 },
 };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildHost, buildTable } from '../table/testing/build.ts';
 import { indexRoutes, updateIndex } from './index.ts';
-import { matchSni } from './sni.ts';
+import { matchPassthrough, matchSni } from './sni.ts';
 
 const withCertificate = (name: string, certificate: string | null) => ({ ...buildHost(name, []), certificate });
 const index = indexRoutes(
@@ -47,9 +47,52 @@ describe('matchSni', () => {
       removedUpstreams: [],
       certificates: [],
       removedCertificates: [],
+      streams: null,
       material: [],
     });
     expect(matchSni(updated, 'a.foo.com')).toBe('renewed');
     expect(matchSni(updated, 'b.foo.com')).toBeUndefined();
+  });
+});
+
+describe('matchPassthrough', () => {
+  const passing = (name: string, passthrough: string | null) => ({ ...buildHost(name, []), passthrough });
+  const hosts = [passing('a.foo.com', 'one'), passing('plain.foo.com', null), passing('*.foo.com', 'all')];
+  const before = indexRoutes(buildTable(hosts));
+
+  test.each<[string, string, string | null]>([
+    ['exact host', 'A.foo.com.', 'one'],
+    ['wildcard', 'b.foo.com', 'all'],
+    ['an exact host without passthrough hides the wildcard', 'plain.foo.com', null],
+    ['unknown', 'other.com', null],
+    ['no server name', '', null],
+  ])('%s', (_name, serverName, want) => {
+    expect(matchPassthrough(before, serverName)).toBe(want);
+  });
+
+  test('the index counts such hosts over updates', () => {
+    const parts = {
+      kind: 'parts',
+      revision: 2,
+      baseRevision: 1,
+      global: null,
+      policies: {},
+      removedPolicies: [],
+      virtualHosts: [passing('a.foo.com', null), passing('new.com', 'two')],
+      removedVirtualHosts: ['*.foo.com', 'plain.foo.com'],
+      upstreams: [],
+      removedUpstreams: [],
+      certificates: [],
+      removedCertificates: [],
+      streams: null,
+      material: [],
+    } as const;
+    const after = updateIndex(before, parts);
+    expect([before.passthroughHosts, after.passthroughHosts]).toEqual([2, 1]);
+    expect(['a.foo.com', 'b.foo.com', 'new.com'].map((name) => matchPassthrough(after, name))).toEqual([
+      null,
+      null,
+      'two',
+    ]);
   });
 });

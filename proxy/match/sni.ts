@@ -3,7 +3,8 @@
 // In: the route index, whose hosts carry their certificate, and the name as the client sent it. Out: a certificate id.
 // There is no second map to keep: hosts and their certificates always change together.
 
-import { findHost, type RouteIndex } from './index.ts';
+import type { UpstreamId } from '../table/types.ts';
+import { findHost, type HostIndex, type RouteIndex } from './index.ts';
 
 /**
  * Finds the certificate for a server name: the exact host, else the wildcard that replaces the first label. Case and one
@@ -13,13 +14,25 @@ import { findHost, type RouteIndex } from './index.ts';
  * Unlike for requests, the label under a wildcard may hold any character but a dot.
  */
 export function matchSni(index: RouteIndex, serverName: string): string | null | undefined {
+  return findSniHost(index, serverName)?.certificate;
+}
+
+/**
+ * Finds the upstream that TLS connections with this server name go to as they are, by the same rule. null: TLS ends here. A
+ * host without passthrough hides a wildcard host with one.
+ */
+export function matchPassthrough(index: RouteIndex, serverName: string): UpstreamId | null {
+  return findSniHost(index, serverName)?.passthrough ?? null;
+}
+
+function findSniHost(index: RouteIndex, serverName: string): HostIndex | undefined {
   const name = normalise(serverName);
   // `_` and `*.` are our own names for things, not what a client may ask for.
   if (name === '' || name === '_' || name.startsWith('*.')) return undefined;
   const exact = findHost(index, name);
-  if (exact !== undefined) return exact.certificate;
+  if (exact !== undefined) return exact;
   const labelEnd = name.indexOf('.');
-  return labelEnd <= 0 ? undefined : findHost(index, `*${name.slice(labelEnd)}`)?.certificate;
+  return labelEnd <= 0 ? undefined : findHost(index, `*${name.slice(labelEnd)}`);
 }
 
 function normalise(serverName: string): string {

@@ -16,6 +16,7 @@ const nothing: PartsUpdate = {
   removedUpstreams: [],
   certificates: [],
   removedCertificates: [],
+  streams: null,
   material: [],
 };
 

@@ -31,6 +31,7 @@ function applyParts(table: RoutingTable, parts: PartsUpdate): RoutingTable {
     virtualHosts: mergeSorted(table.virtualHosts, parts.virtualHosts, parts.removedVirtualHosts, (host) => host.name),
     upstreams: mergeSorted(table.upstreams, parts.upstreams, parts.removedUpstreams, (upstream) => upstream.id),
     certificates: mergeSorted(table.certificates, parts.certificates, parts.removedCertificates, (info) => info.id),
+    streams: parts.streams ?? table.streams,
   };
 }
 

@@ -3,6 +3,7 @@
 // PURE. Values are ingress-nginx's defaults (configmap-and-flags.md).
 
 import { defaultPeerLimits } from './peer-limits.ts';
+import { defaultBind, defaultProxyProtocol, defaultStreamSettings } from './stream-settings.ts';
 import type {
   Endpoint,
   GlobalSettings,
@@ -59,6 +60,9 @@ export const emptyGlobal: GlobalSettings = {
   accessLog: true,
   accessLogForDefaultBackend: false,
   peerLimits: defaultPeerLimits,
+  proxyProtocol: defaultProxyProtocol,
+  stream: defaultStreamSettings,
+  bind: defaultBind,
 };
 
 export const defaultPolicy: RoutePolicy = {

@@ -17,6 +17,7 @@ import type {
   RateLimitFilter,
   RetryBudget,
 } from './route-settings.ts';
+import type { BindSettings, ProxyProtocolSettings, StreamSettings } from './stream-settings.ts';
 import type { BalancerSettings, UpstreamHealth, UpstreamLimits, ZonePreference } from './upstream-settings.ts';
 
 /** `*` or a host name: lower case A-labels, no port, no trailing dot; `*.rest` for a wildcard; `_` for the catch-all. */
@@ -27,6 +28,8 @@ export type UpstreamId = string;
 export type CertificateId = string;
 /** Hash of the policy's content: equal policies share one id. */
 export type PolicyId = string;
+/** `tcp:<port>` or `udp:<port>`. */
+export type StreamId = string;
 /** `<namespace>/<ingress>|<host>|<match kind>|<path>`: stable over recompiles. */
 export type RouteId = string;
 
@@ -40,6 +43,8 @@ export interface RoutingTable {
   readonly upstreams: readonly Upstream[];
   /** Sorted by id. Every id named by a virtual host or by `global.defaultCertificate` is here. */
   readonly certificates: readonly CertificateInfo[];
+  /** Sorted by id. */
+  readonly streams: readonly StreamService[];
 }
 
 /** Settings of listeners and connections, from the ConfigMap; they apply without restart to the next request or connection. */
@@ -98,6 +103,9 @@ export interface GlobalSettings {
   readonly accessLog: boolean;
   readonly accessLogForDefaultBackend: boolean;
   readonly peerLimits: PeerLimits;
+  readonly proxyProtocol: ProxyProtocolSettings;
+  readonly stream: StreamSettings;
+  readonly bind: BindSettings;
 }
 
 /** HTTP/2 with clients. New connections use them; times, requests and sizes of HTTP/1.1 hold here as well. */
@@ -129,6 +137,8 @@ export interface VirtualHost {
   readonly name: VirtualHostName;
   /** null: HTTPS requests for this host get the default certificate. */
   readonly certificate: CertificateId | null;
+  /** TLS connections for the host go to this upstream as they are; null for most hosts. */
+  readonly passthrough: UpstreamId | null;
   /** `path`: Kubernetes path types. `regex`: ingress-nginx's whole-host, case-insensitive regex mode (first match wins). */
   readonly mode: 'path' | 'regex';
   /** In matching order: see docs/design/0003-route-precedence.md. The last one may be the implicit `/` of the host. */
@@ -266,6 +276,28 @@ export interface Upstream {
   readonly limits: UpstreamLimits | null;
   /** null: zones do not matter. */
   readonly zone: ZonePreference | null;
+}
+
+/** A port that is not HTTP: connections or datagrams go to endpoints as they come. */
+export interface StreamService {
+  /** `tcp:<port>` or `udp:<port>`: one service per protocol and port. */
+  readonly id: StreamId;
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  /** Connections begin with a PROXY header that is not passed on (`:PROXY`). TCP only. */
+  readonly expectsProxyHeader: boolean;
+  /** Endpoints get a PROXY header first (`::PROXY`). TCP only. */
+  readonly sendsProxyHeader: boolean;
+  /** Its own, under the id of the service: two ports of one Service share nothing. */
+  readonly upstream: Upstream;
+  readonly labels: StreamLabels;
+}
+
+/** Names of the objects a stream service came from, for metrics and logs. */
+export interface StreamLabels {
+  readonly namespace: string;
+  readonly service: string;
+  readonly servicePort: string;
 }
 
 /** Where a connection goes. */

@@ -9,6 +9,7 @@ import type {
   PolicyId,
   RoutePolicy,
   RoutingTable,
+  StreamService,
   Upstream,
   UpstreamId,
   VirtualHost,
@@ -40,6 +41,8 @@ export interface PartsUpdate {
   readonly removedUpstreams: readonly UpstreamId[];
   readonly certificates: readonly CertificateInfo[];
   readonly removedCertificates: readonly CertificateId[];
+  /** All of them, when one is different: they are few. null: none is. */
+  readonly streams: readonly StreamService[] | null;
   /** Pairs of the certificates that are new. */
   readonly material: readonly CertificateMaterial[];
 }

@@ -4,7 +4,7 @@
 // For tests of the compiler and for debugging. A table that fails is a bug in the compiler, never a user's fault.
 
 import type { Template } from './template.ts';
-import type { Filter, PathMatch, Route, RoutingTable, Upstream, VirtualHost } from './types.ts';
+import type { Filter, PathMatch, Route, RoutingTable, StreamService, Upstream, VirtualHost } from './types.ts';
 
 /** Lists what is wrong with `table`, one sentence each; empty when it keeps all promises. Never throws. */
 export function validateTable(table: RoutingTable): string[] {
@@ -29,12 +29,27 @@ export function validateTable(table: RoutingTable): string[] {
     ...table.virtualHosts.flatMap((host) => checkVirtualHost(host, known)),
     ...table.upstreams.flatMap((upstream) => [...checkEndpoints(upstream), ...checkBalancer(upstream)]),
     ...checkRouteIds(table.virtualHosts),
+    ...checkOrder(
+      'streams',
+      table.streams.map((stream) => stream.id),
+    ),
+    ...table.streams.flatMap(checkStream),
   ];
   if (!table.virtualHosts.some((host) => host.name === '_')) problems.push('virtual host _ is missing');
   const fallback = table.global.defaultCertificate;
   if (fallback !== null && !known.certificates.has(fallback)) {
     problems.push(`global.defaultCertificate names unknown certificate ${fallback}`);
   }
+  return problems;
+}
+
+function checkStream(stream: StreamService): string[] {
+  const { id, protocol, port, upstream } = stream;
+  const problems = [...checkEndpoints(upstream), ...checkBalancer(upstream)];
+  if (id !== `${protocol}:${port}`) problems.push(`stream ${id} is for ${protocol} port ${port}`);
+  if (upstream.id !== id) problems.push(`stream ${id} has upstream ${upstream.id}`);
+  const hasHeader = stream.expectsProxyHeader || stream.sendsProxyHeader;
+  if (protocol === 'udp' && hasHeader) problems.push(`stream ${id} has a PROXY header, but no connections`);
   return problems;
 }
 
@@ -59,6 +74,9 @@ function checkVirtualHost(host: VirtualHost, known: KnownIds): string[] {
   const problems = host.routes.flatMap((route) => checkRoute(where, host, route, known));
   if (host.certificate !== null && !known.certificates.has(host.certificate)) {
     problems.push(`${where} names unknown certificate ${host.certificate}`);
+  }
+  if (host.passthrough !== null && !known.upstreams.has(host.passthrough)) {
+    problems.push(`${where} passes TLS on to unknown upstream ${host.passthrough}`);
   }
   const seen = new Set<string>();
   for (const route of host.routes) {

@@ -22,7 +22,7 @@ function full(revision: number): TableBroadcast {
 
 function parts(revision: number, baseRevision = revision - 1): TableBroadcast {
   const nothing = { policies: {}, removedPolicies: [], virtualHosts: [], removedVirtualHosts: [], material: [] };
-  const rest = { upstreams: [], removedUpstreams: [], certificates: [], removedCertificates: [] };
+  const rest = { upstreams: [], removedUpstreams: [], certificates: [], removedCertificates: [], streams: null };
   const update = { kind: 'parts', revision, baseRevision, global: null, ...nothing, ...rest } as const;
   return { revision, bytes: encodeUpdate(update), encodeFull: () => fullOf(revision) };
 }
@@ -35,7 +35,8 @@ interface Recorded {
 }
 
 function startWith(listener: ListenerSettings, misbehaviour: Misbehaviour): Omit<FakeWorkerStart, 'id'> {
-  const rest = { ticketKeys: new Uint8Array(48), maxConnections: 100, staticReadBuffer: false };
+  const limitMemory = createLimitMemory({ entries: 8, columns: 8 }, 1);
+  const rest = { ticketKeys: new Uint8Array(48), maxConnections: 100, staticReadBuffer: false, limitMemory };
   return { ...rest, listeners: [listener], misbehaviour };
 }
 

@@ -195,7 +195,15 @@ export class ProxyWorker implements Observer {
     const wheel = new TimerWheel(monotonicMs(), TICK_MS);
     const buffers = new ReadBuffers();
     const global: GlobalSettings = emptyGlobal;
-    const empty = { format: 1, global, policies: {}, virtualHosts: [], upstreams: [], certificates: [] } as const;
+    const empty = {
+      format: 1,
+      global,
+      policies: {},
+      virtualHosts: [],
+      upstreams: [],
+      certificates: [],
+      streams: [],
+    } as const;
     const worker = this;
     const pool = new UpstreamPool({
       wheel,

@@ -1,6 +1,7 @@
 // Settings of listeners and connections for the routing table, from the ConfigMap alone.
 
 import type { PeerLimits } from '#proxy/table/peer-limits.ts';
+import { defaultBind, defaultProxyProtocol, defaultStreamSettings } from '#proxy/table/stream-settings.ts';
 import type { GlobalSettings } from '#proxy/table/types.ts';
 import { maxWorkerConnections, workerShutdownTimeout } from './configmap-engine.ts';
 import { computeFullForwardedFor, proxyRealIpCidr, useForwardedHeaders } from './configmap-forwarding.ts';
@@ -61,6 +62,9 @@ export function globalSettings(values: GlobalValues): Omit<GlobalSettings, 'defa
     accessLog: !values.get(disableAccessLog) && !values.get(disableHttpAccessLog),
     accessLogForDefaultBackend: values.get(enableAccessLogForDefaultBackend),
     peerLimits: peerLimits(values),
+    proxyProtocol: defaultProxyProtocol,
+    stream: defaultStreamSettings,
+    bind: defaultBind,
   };
 }
 

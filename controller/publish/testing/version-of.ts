@@ -26,6 +26,7 @@ export function versionOf(table: RoutingTable, base: Omit<TableVersion, 'global'
     virtualHosts: overlay(base.virtualHosts, table.virtualHosts, ({ name }) => name),
     upstreams: overlay(base.upstreams, table.upstreams, ({ id }) => id),
     certificates: overlay(base.certificates, pairs, ({ info }) => info.id),
+    streams: table.streams,
   };
 }
 
@@ -34,6 +35,7 @@ const noTable: Omit<TableVersion, 'global'> = {
   virtualHosts: emptyVirtualHosts,
   upstreams: emptyUpstreams,
   certificates: emptyCertificates,
+  streams: [],
 };
 
 function overlay<T>(base: SortedList<T>, entries: readonly T[], keyOf: (entry: T) => string): SortedList<T> {

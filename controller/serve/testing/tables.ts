@@ -8,12 +8,12 @@ export function tableOf(
   virtualHosts: readonly VirtualHost[],
   certificates: readonly CertificateInfo[] = [],
 ): RoutingTable {
-  return { format: 1, policies: {}, virtualHosts, upstreams: [], certificates } as unknown as RoutingTable;
+  return { format: 1, policies: {}, virtualHosts, upstreams: [], certificates, streams: [] } as unknown as RoutingTable;
 }
 
 /** A host with one prefix route for each path. */
 export function hostOf(name: string, paths: readonly string[], certificate: string | null = null): VirtualHost {
-  return { name, certificate, mode: 'path', routes: paths.map((path) => routeOf(name, path)) };
+  return { name, certificate, passthrough: null, mode: 'path', routes: paths.map((path) => routeOf(name, path)) };
 }
 
 function routeOf(host: string, path: string): Route {

@@ -25,12 +25,14 @@ export interface TestRoute {
   readonly target?: RouteTarget;
   readonly certificate?: string;
 }
+  /** TLS connections for the host go to the endpoints of this route. */
+  readonly passthrough?: boolean;
 
 /** Builds a table. Upstream ids follow the route's place: `u0`, `u1` ... */
 export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSettings> = {}): RoutingTable {
   const policies: Record<string, RoutePolicy> = {};
   const hosts = new Map<string, VirtualHost>();
-  hosts.set('_', { name: '_', certificate: null, mode: 'path', routes: [] });
+  hosts.set('_', { name: '_', certificate: null, passthrough: null, mode: 'path', routes: [] });
   routes.forEach((route, index) => {
     policies[`p${index}`] = { ...defaultPolicy, ...route.policy };
     const name = route.host ?? '_';
@@ -45,7 +47,8 @@ export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSett
       labels: { namespace: 'test', ingress: `r${index}`, service: 's', servicePort: '80', path: route.path ?? '/' },
     } as const;
     const certificate = route.certificate ?? before?.certificate ?? null;
-    hosts.set(name, { name, certificate, mode: 'path', routes: [...(before?.routes ?? []), made] });
+    const passthrough = route.passthrough === true ? `u${index}` : (before?.passthrough ?? null);
+    hosts.set(name, { name, certificate, passthrough, mode: 'path', routes: [...(before?.routes ?? []), made] });
   });
   return {
     format: 1,
@@ -60,6 +63,7 @@ export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSett
     ),
     certificates: [],
   };
+    streams: [],
 }
 
 export class TestProxy {

@@ -10,6 +10,7 @@ import type {
   Route,
   RoutePolicy,
   RoutingTable,
+  StreamService,
   Upstream,
   VirtualHost,
 } from '../types.ts';
@@ -103,6 +104,7 @@ function arbitraryVirtualHost(name: string): fc.Arbitrary<VirtualHost> {
     fc.record({
       name: fc.constant(name),
       certificate: fc.constantFrom(null, ...certificateIds),
+      passthrough: fc.constantFrom(null, null, ...upstreamIds),
       mode: fc.constant(mode),
       routes: fc
         .uniqueArray(mode === 'path' ? arbitraryPathMatch : arbitraryPattern, {
@@ -132,6 +134,23 @@ function arbitraryUpstream(id: string): fc.Arbitrary<Upstream> {
       ...settings,
       endpoints: endpoints.sort((a, b) => (a.address === b.address ? a.port - b.port : a.address < b.address ? -1 : 1)),
     }));
+}
+
+const arbitraryStreams: fc.Arbitrary<readonly StreamService[]> = fc
+  .subarray(['tcp:5432', 'tcp:9000', 'udp:53'])
+  .chain((ids) => fc.tuple(...ids.map(arbitraryStream)));
+
+function arbitraryStream(id: string): fc.Arbitrary<StreamService> {
+  const [protocol, port] = id.split(':');
+  return fc.record({
+    id: fc.constant(id),
+    protocol: fc.constant(protocol as 'tcp' | 'udp'),
+    port: fc.constant(Number(port)),
+    expectsProxyHeader: protocol === 'tcp' ? fc.boolean() : fc.constant(false),
+    sendsProxyHeader: protocol === 'tcp' ? fc.boolean() : fc.constant(false),
+    upstream: arbitraryUpstream(id),
+    labels: fc.constant({ namespace: 'ns', service: 'db', servicePort: 'sql' }),
+  });
 }
 
 function arbitraryCertificate(id: string): fc.Arbitrary<CertificateInfo> {
@@ -172,6 +191,7 @@ export const arbitraryTable: fc.Arbitrary<RoutingTable> = fc
       virtualHosts: fc.tuple(...[...names, '_'].sort().map(arbitraryVirtualHost)),
       upstreams: fc.tuple(...upstreamIds.map(arbitraryUpstream)),
       certificates: fc.tuple(...certificateIds.map(arbitraryCertificate)),
+      streams: arbitraryStreams,
     }),
   );
 
@@ -193,6 +213,7 @@ export const arbitraryTablePair: fc.Arbitrary<readonly [RoutingTable, RoutingTab
       virtualHosts: mixHosts(before.virtualHosts, other.virtualHosts, keep),
       upstreams: what & 4 ? other.upstreams : before.upstreams,
       certificates: what & 8 ? other.certificates : before.certificates,
+      streams: what & 2 ? other.streams : before.streams,
     };
     // Copied, because two compiles never share objects.
     return [before, structuredClone(after)] as const;

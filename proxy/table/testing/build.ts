@@ -28,7 +28,7 @@ export function buildRoute(host: string, match: PathMatch, upstream = 'default-w
 /** A virtual host of mode `path` whose routes are given as `exact` or `prefix` matches. */
 export function buildHost(name: string, matches: readonly PathMatch[]): VirtualHost {
   const mode = matches.some((match) => match.kind === 'regex') ? 'regex' : 'path';
-  return { name, certificate: null, mode, routes: matches.map((match) => buildRoute(name, match)) };
+  return { name, certificate: null, passthrough: null, mode, routes: matches.map((match) => buildRoute(name, match)) };
 }
 
 /** A valid table of the given hosts and upstreams; adds `_` and `default-web-80` when they are missing. */
@@ -43,6 +43,7 @@ export function buildTable(hosts: readonly VirtualHost[], upstreams: readonly Up
     virtualHosts: virtualHosts.sort((a, b) => (a.name < b.name ? -1 : 1)),
     upstreams: all.sort((a, b) => (a.id < b.id ? -1 : 1)),
     certificates: [],
+    streams: [],
   };
 }
 
