@@ -8,6 +8,7 @@ import {
   count,
   decimal,
   durationMs,
+  entryCount,
   list,
   listenAddress,
   objectKey,
@@ -71,6 +72,11 @@ const listeners = {
   'bind-address': full(text, '', 'Address of both listeners. Default: every IPv4 and IPv6 address.'),
   workers: full(workerCount, 'auto', 'Worker threads. auto: the processor cores this container may use.'),
   'max-connections': full(count, 16_384, 'Most client connections of one worker; more are closed as they come.'),
+  'limit-entries': full(
+    entryCount,
+    65_536,
+    'Clients that rate and connection limits count at a time, over all workers and Ingresses; the longest at rest are forgotten.',
+  ),
   'static-read-buffer': full(bool, true, 'Read sockets into one shared buffer; false is slower and more conservative.'),
   'enable-ssl-passthrough': notYet(
     bool,

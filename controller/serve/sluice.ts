@@ -4,7 +4,8 @@
 // Start order: the health server (a probe gets 500 rather than nothing), then objects are read, ports checked and workers
 // started, then the first table is compiled and acknowledged, and only then do listeners open.
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
+import { createLimitMemory } from '#proxy/filters/limit-table.ts';
 import type { RoutingTable } from '#proxy/table/types.ts';
 import { type ListenerSettings, TICKET_KEY_BYTES, type WorkerStart } from '#proxy/workers/messages.ts';
 import { type DrainReport, WorkerPool, type WorkerPoolEvents } from '#proxy/workers/pool.ts';
@@ -88,10 +89,11 @@ export class Sluice {
     this.#source = source;
     this.#cluster = cluster ?? null;
     this.#diagnosticLog = new DiagnosticLog(log);
+    const workers = workerCount(options, log);
     this.#pool = new WorkerPool({
       workerUrl: WORKER_URL,
-      size: workerCount(options, log),
-      start: workerStart(options),
+      size: workers,
+      start: workerStart(options, workers),
       events: poolEvents(log, writeAccessLog),
     });
     this.#publisher = new Publisher({
@@ -204,7 +206,7 @@ function workerCount({ workers }: Options, log: Logger): number {
   return 1;
 }
 
-function workerStart(options: Options): Omit<WorkerStart, 'id'> {
+function workerStart(options: Options, workers: number): Omit<WorkerStart, 'id'> {
   const { bindAddress: host, httpPort, httpsPort } = options;
   return {
     ticketKeys: randomBytes(TICKET_KEY_BYTES),
@@ -214,6 +216,7 @@ function workerStart(options: Options): Omit<WorkerStart, 'id'> {
     ],
     maxConnections: options.maxConnections,
     staticReadBuffer: options.staticReadBuffer,
+    limitMemory: createLimitMemory({ entries: options.limitEntries, columns: workers }, randomInt(2 ** 32)),
   };
 }
 

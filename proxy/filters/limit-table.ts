@@ -46,6 +46,8 @@ export class LimitTable {
   readonly #columns: number;
   readonly #column: number;
   readonly #seed: number;
+  /** Entries in use that this thread gave up for others. */
+  ownGivenUp = 0;
   #high = 0;
   #low = 0;
 
@@ -205,7 +207,10 @@ export class LimitTable {
     if (chosen === -1) return -1;
     const at = this.#wordAt(chosen);
     // An entry at rest can be forgotten without loss; another one is given up.
-    if (this.#words[at] !== 0 && (this.#emptyAtMs[chosen] as number) > nowMs) Atomics.add(this.#words, 3, 1);
+    if (this.#words[at] !== 0 && (this.#emptyAtMs[chosen] as number) > nowMs) {
+      Atomics.add(this.#words, 3, 1);
+      this.ownGivenUp++;
+    }
     this.#words[at] = this.#high;
     this.#words[at + 1] = this.#low;
     this.#emptyAtMs[chosen] = Number.NEGATIVE_INFINITY;

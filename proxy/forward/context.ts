@@ -1,5 +1,6 @@
 // What every request of a worker can reach: the table at hand and the worker's shared parts.
 
+import type { RequestLimits } from '../filters/limits.ts';
 import type { HeadLimits } from '../http/head-scanner.ts';
 import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { RouteIndex } from '../match/index.ts';
@@ -30,6 +31,7 @@ export interface ProxyContext {
   readonly endpoints: LiveEndpoints;
   readonly pool: UpstreamPool;
   readonly observer: Observer;
+  readonly limits: RequestLimits;
   /** `Date: ...` line with CRLF, renewed every second. */
   dateLine: string;
   /** True while the worker finishes: connections are closed after their response. */

@@ -13,13 +13,14 @@ import type { ResponseHead } from '../http/response-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import { matchHost, matchRoute } from '../match/match-route.ts';
 import { RequestRecord } from '../observe/observer.ts';
-import { applyRequestFilters } from './apply-filters.ts';
 import { Attempts } from './attempts.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import { forwardingParts, upgradeToken } from './forwarding.ts';
+import { RequestFacts } from './request-facts.ts';
 import { RequestRenderer } from './request-text.ts';
+import { RouteFilters } from './route-filters.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
 import type { LiveEndpoint } from './upstream-connection.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
@@ -35,6 +36,8 @@ export class Exchange implements UpstreamUser, Timed {
   readonly #client: ClientStream;
   readonly #attempts: Attempts;
   readonly #renderer = new RequestRenderer();
+  readonly #facts: RequestFacts;
+  readonly #filters: RouteFilters;
   readonly #deadline = new Deadline(this);
   #phase: Phase = 'idle';
   #route: IndexedRoute | null = null;
@@ -56,6 +59,8 @@ export class Exchange implements UpstreamUser, Timed {
     this.#context = context;
     this.#client = client;
     this.#attempts = new Attempts(context, this.record);
+    this.#facts = new RequestFacts(client);
+    this.#filters = new RouteFilters(context, client, this.#facts);
   }
 
   get phase(): Phase {
@@ -80,7 +85,8 @@ export class Exchange implements UpstreamUser, Timed {
     this.#route = route;
     if (route === null) return this.#answer(answerOf(404, 'noRoute'));
     const { filters } = route.route;
-    const filtered = filters.length === 0 ? null : applyRequestFilters(filters, this.#client, current);
+    this.#facts.bind(current);
+    const filtered = filters.length === 0 ? null : this.#filters.begin(filters, current);
     if (filtered !== null) return this.#answer(filtered);
     const { target } = route.route;
     if (target.kind === 'answer') return this.#answer(answerOf(target.status, target.reason));
@@ -362,6 +368,7 @@ export class Exchange implements UpstreamUser, Timed {
   #finish(): void {
     this.#context.wheel.clear(this.#deadline);
     this.#phase = 'idle';
+    this.#filters.end();
     const { record } = this;
     record.route = this.#route;
     record.status = this.#status;
@@ -370,6 +377,7 @@ export class Exchange implements UpstreamUser, Timed {
     // An idle client connection must not keep an old table alive.
     this.#route = null;
     this.#attempts.clear();
+    this.#facts.clear();
     this.#requestText = '';
     this.#client.finished();
   }

@@ -4,18 +4,18 @@
 // per request, and not at all where no template names it.
 
 import type { TemplateSource } from '../filters/template.ts';
-import type { RequestHead } from '../http/request-head.ts';
+import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable } from './context.ts';
-import { believedValues, type ForwardingClient } from './forwarding.ts';
+import { believedValues } from './forwarding.ts';
 
 export class RequestFacts implements TemplateSource {
   requestId = '';
-  readonly #client: ForwardingClient & { readonly head: RequestHead };
+  readonly #client: ClientStream;
   #current: CurrentTable | null = null;
   #remoteAddr = '';
   #scheme = '';
 
-  constructor(client: ForwardingClient & { readonly head: RequestHead }) {
+  constructor(client: ClientStream) {
     this.#client = client;
   }
 
@@ -62,9 +62,8 @@ export class RequestFacts implements TemplateSource {
     return this.#remoteAddr;
   }
 
-  /** Not noted for a connection: 0. */
   get remotePort(): number {
-    return 0;
+    return this.#client.remotePort;
   }
 
   get scheme(): string {

@@ -25,6 +25,8 @@ export interface WorkerStart {
   readonly maxConnections: number;
   /** Use the static read buffer (see docs/design/0002-raw-sockets.md); false falls back to `data` events. */
   readonly staticReadBuffer: boolean;
+  /** Counters of rate and connection limits, one column per worker: see createLimitMemory. */
+  readonly limitMemory: SharedArrayBuffer;
 }
 
 export type ToWorker =

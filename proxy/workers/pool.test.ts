@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Server } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
+import { createLimitMemory } from '../filters/limit-table.ts';
 import { encodeUpdate } from '../table/codec.ts';
 import { buildTable } from '../table/testing/build.ts';
 import type { ListenerSettings } from './messages.ts';

@@ -6,6 +6,7 @@
 //
 // It routes nothing and reads no table: updates are bytes in shared memory, the same for every worker.
 
+import { LimitTable } from '../filters/limit-table.ts';
 import { addSamples, emptySample, withoutGauges } from './merge-samples.ts';
 import type { FromWorker, ListenerSettings, WorkerProblem, WorkerSample, WorkerStart } from './messages.ts';
 import { PoolMember, type WorkerPhase } from './pool-member.ts';
@@ -232,6 +233,8 @@ export class WorkerPool {
     if (member.lastSample !== null) this.#retired = addSamples([this.#retired, withoutGauges(member.lastSample)]);
     const servedMs = member.servingSinceMs === null ? 0 : this.#timers.nowMs() - member.servingSinceMs;
     member.reset();
+    // The requests it held are gone with it: their clients must not stay over a connection limit.
+    new LimitTable(this.#options.start.limitMemory, member.id).clearColumn(member.id);
     if (!this.#stopping) {
       const restartInMs = member.backOff.nextDelayMs(servedMs);
       this.#options.events.onCrash({ workerId: member.id, error, exitCode, restartInMs });

@@ -3,6 +3,8 @@
 // worker.ts puts it into a thread; tests run it in their own process.
 
 import { EndpointRegistry } from '../endpoints/registry.ts';
+import type { LimitTable } from '../filters/limit-table.ts';
+import { RequestLimits } from '../filters/limits.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { currentTable } from '../forward/current-table.ts';
 import { TimerWheel } from '../forward/timer-wheel.ts';
@@ -31,6 +33,10 @@ export interface ProxyWorkerOptions {
   readonly reusePort: boolean;
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void;
   readonly writeAccessLog: (lines: string) => void;
+  /** This worker's view of the counters that all workers share. */
+  readonly limits: LimitTable;
+  /** Monotonic milliseconds of the machine, the same in all workers. */
+  readonly machineMs: () => number;
   /** Monotonic milliseconds; wall clock milliseconds; a number from 0 up to 1. */
   readonly monotonicMs: () => number;
   readonly wallMs: () => number;
@@ -115,6 +121,7 @@ export class ProxyWorker implements Observer {
         { name: 'sluice_connections_total', labels: { state: 'refused' }, value: this.#listeners.refused },
         ...this.#listeners.http2.samples(),
         ...handshakeFailures(this.#listeners.handshakes),
+        { name: 'sluice_limit_entries_given_up_total', labels: {}, value: this.#context.limits.givenUp },
       ],
       gauges: [
         { name: 'sluice_open_connections', labels: { protocol: 'http' }, value: this.#openPlain },
@@ -219,6 +226,7 @@ export class ProxyWorker implements Observer {
       endpoints: this.#endpoints,
       pool,
       observer: this,
+      limits: new RequestLimits(this.#options.limits, this.#options.machineMs),
       dateLine: renderDateLine(wallMs()),
       isDraining: false,
       nextRequestId: requestIdSource(),

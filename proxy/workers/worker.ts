@@ -1,6 +1,7 @@
 // Entry of a worker thread: connects a ProxyWorker to the main thread's messages. Nothing else happens here.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { LimitTable } from '../filters/limit-table.ts';
 import { decodeUpdate } from '../table/codec.ts';
 import type { FromWorker, ListenerSettings, ToWorker, WorkerStart } from './messages.ts';
 import { ProxyWorker } from './proxy-worker.ts';
@@ -18,7 +19,9 @@ const worker = new ProxyWorker({
   reusePort: process.platform === 'linux',
   log: (level, message, fields) => send({ type: 'log', level, message, fields }),
   writeAccessLog: (lines) => send({ type: 'accessLog', lines }),
+  limits: new LimitTable(start.limitMemory, start.id),
   monotonicMs: () => performance.now(),
+  machineMs,
   wallMs: Date.now,
   random: Math.random,
 });
@@ -41,6 +44,12 @@ port.on('message', (message: ToWorker) => {
 });
 
 send({ type: 'started' });
+
+/** performance.now() begins at another moment in each thread. */
+function machineMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}
 
 function applyUpdate(revision: number, bytes: SharedArrayBuffer): void {
   const startedAtMs = performance.now();

@@ -2,6 +2,8 @@
 // all is over can be counted. For tests of time limits and leaks; TestProxy runs the real worker.
 
 import { EndpointRegistry } from '../../endpoints/registry.ts';
+import { createLimitMemory, LimitTable } from '../../filters/limit-table.ts';
+import { RequestLimits } from '../../filters/limits.ts';
 import { Listeners } from '../../listen/listeners.ts';
 import { ReadBuffers } from '../../listen/read-buffers.ts';
 import { SecureContexts } from '../../listen/secure-contexts.ts';
@@ -42,6 +44,7 @@ export const NOTHING_LEFT: Leftovers = {
 export class DataPath implements Observer {
   readonly context: ProxyContext;
   readonly requests: NotedRequest[] = [];
+  readonly limits = new LimitTable(createLimitMemory({ entries: 1024, columns: 1 }, 1), 0);
   readonly #endpoints: LiveEndpoints;
   readonly #pool: UpstreamPool;
   readonly #listeners: Listeners;
@@ -72,6 +75,7 @@ export class DataPath implements Observer {
       endpoints: this.#endpoints,
       pool: this.#pool,
       observer: this,
+      limits: new RequestLimits(this.limits, () => wheel.nowMs),
       dateLine: 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n',
       isDraining: false,
       nextRequestId: () => (++this.#ids).toString(16).padStart(32, '0'),

@@ -1,6 +1,7 @@
 // Runs a ProxyWorker in this process on loopback with a table made from a few routes.
 
 import { randomBytes } from 'node:crypto';
+import { createLimitMemory, LimitTable } from '../../filters/limit-table.ts';
 import { defaultPolicy, emptyGlobal, plainEndpoint, plainTarget, plainUpstream } from '../../table/defaults.ts';
 import type {
   CertificateMaterial,
@@ -24,9 +25,9 @@ export interface TestRoute {
   readonly filters?: readonly Filter[];
   readonly target?: RouteTarget;
   readonly certificate?: string;
-}
   /** TLS connections for the host go to the endpoints of this route. */
   readonly passthrough?: boolean;
+}
 
 /** Builds a table. Upstream ids follow the route's place: `u0`, `u1` ... */
 export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSettings> = {}): RoutingTable {
@@ -46,8 +47,8 @@ export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSett
       mirror: null,
       labels: { namespace: 'test', ingress: `r${index}`, service: 's', servicePort: '80', path: route.path ?? '/' },
     } as const;
-    const certificate = route.certificate ?? before?.certificate ?? null;
     const passthrough = route.passthrough === true ? `u${index}` : (before?.passthrough ?? null);
+    const certificate = route.certificate ?? before?.certificate ?? null;
     hosts.set(name, { name, certificate, passthrough, mode: 'path', routes: [...(before?.routes ?? []), made] });
   });
   return {
@@ -62,8 +63,8 @@ export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSett
       ),
     ),
     certificates: [],
-  };
     streams: [],
+  };
 }
 
 export class TestProxy {
@@ -82,6 +83,8 @@ export class TestProxy {
       reusePort: options.reusePort ?? false,
       log: (level, message, fields) => this.logs.push(`${level} ${message} ${JSON.stringify(fields)}`),
       writeAccessLog: (lines) => this.accessLog.push(...lines.trimEnd().split('\n')),
+      limits: new LimitTable(createLimitMemory({ entries: 1024, columns: 1 }, 1), 0),
+      machineMs: () => performance.now(),
       monotonicMs: () => performance.now(),
       wallMs: Date.now,
       random: () => 0,

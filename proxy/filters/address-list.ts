@@ -1,0 +1,29 @@
+// Tests addresses against a list of networks, prepared once per list.
+
+import net from 'node:net';
+
+/**
+ * Gives the test for these networks (`10.0.0.0/8`, `fd00::/8`, single addresses). The compiler has checked the texts: what
+ * cannot be read is skipped.
+ */
+export function addressList(cidrs: readonly string[]): (address: string) => boolean {
+  const list = new net.BlockList();
+  for (const cidr of cidrs) addCidr(list, cidr);
+  return (address) => {
+    // A link-local peer carries its interface: `fe80::1%eth0`.
+    const zone = address.indexOf('%');
+    const plain = zone === -1 ? address : address.slice(0, zone);
+    return list.check(plain, net.isIPv6(plain) ? 'ipv6' : 'ipv4');
+  };
+}
+
+function addCidr(list: net.BlockList, cidr: string): void {
+  const slash = cidr.indexOf('/');
+  const address = slash === -1 ? cidr : cidr.slice(0, slash);
+  const version = net.isIP(address);
+  if (version === 0) return;
+  const family = version === 6 ? 'ipv6' : 'ipv4';
+  const widest = version === 6 ? 128 : 32;
+  const prefix = slash === -1 ? widest : Number(cidr.slice(slash + 1));
+  if (Number.isInteger(prefix) && prefix >= 0 && prefix <= widest) list.addSubnet(address, prefix, family);
+}

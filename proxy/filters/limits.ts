@@ -1,0 +1,108 @@
+// Rate and connection limits of a route, asked for one request: ingress-nginx's `limit-rps`, `limit-rpm` and
+// `limit-connections`. The counters are in `limit-table.ts`, shared by all workers.
+//
+//   rates (all of them pass, or none is counted) -> connections; what a request holds goes back when it ends
+
+import type { Answer } from '../http/answer.ts';
+import type { ConnectionLimitFilter, RateLimitFilter } from '../table/route-settings.ts';
+import type { Filter } from '../table/types.ts';
+import { addressList } from './address-list.ts';
+import type { LimitTable } from './limit-table.ts';
+import { renderTemplate, type TemplateSource } from './template.ts';
+
+export type LimitFilter = RateLimitFilter | ConnectionLimitFilter;
+
+/** The place in a connection limit that a request occupies; one belongs to each client stream and is used again. */
+export class ConnectionHold {
+  /** '' while nothing is held. */
+  zone = '';
+  client = '';
+}
+
+/** What follows from a filter alone. */
+interface PreparedLimit {
+  readonly zone: string;
+  /** null: everybody is counted. */
+  readonly isExempt: ((address: string) => boolean) | null;
+  /** Of a rate: time for one request, ms. */
+  readonly intervalMs: number;
+  readonly answer: Answer;
+}
+
+const INTERVAL_MS = { second: 1000, minute: 60_000 };
+
+export class RequestLimits {
+  readonly #table: LimitTable;
+  readonly #nowMs: () => number;
+  readonly #prepared = new WeakMap<LimitFilter, PreparedLimit>();
+
+  /** `nowMs` is a monotonic clock that all workers of the process share. */
+  constructor(table: LimitTable, nowMs: () => number) {
+    this.#table = table;
+    this.#nowMs = nowMs;
+  }
+
+  /** Entries in use that this worker gave up for others: the table is too small. */
+  get givenUp(): number {
+    return this.#table.ownGivenUp;
+  }
+
+  /**
+   * Counts the request with the limit `filters[at]`; the answer when it is refused, null when it passes. A refused rate
+   * gives back what the rates before it have counted; a refused connection does not, as in nginx.
+   */
+  take(filters: readonly Filter[], at: number, source: TemplateSource, hold: ConnectionHold): Answer | null {
+    const filter = filters[at] as LimitFilter;
+    const prepared = this.#prepare(filter);
+    if (prepared.isExempt?.(source.remoteAddr)) return null;
+    const client = renderTemplate(filter.key, source);
+    if (client === '') return null;
+    if (filter.kind === 'connectionLimit') {
+      const isOpen = this.#table.openConnection(prepared.zone, client, this.#nowMs(), filter.max);
+      if (!isOpen) return prepared.answer;
+      hold.zone = prepared.zone;
+      hold.client = client;
+      return null;
+    }
+    if (this.#table.takeRequest(prepared.zone, client, this.#nowMs(), prepared.intervalMs, filter.burst)) return null;
+    this.#returnRates(filters, at, source);
+    return prepared.answer;
+  }
+
+  /** Gives back what the request held. To be called once it has ended, however it did; again does nothing. */
+  release(hold: ConnectionHold): void {
+    if (hold.zone === '') return;
+    this.#table.closeConnection(hold.zone, hold.client);
+    hold.zone = '';
+  }
+
+  #returnRates(filters: readonly Filter[], end: number, source: TemplateSource): void {
+    for (let at = 0; at < end; at++) {
+      const filter = filters[at] as Filter;
+      if (filter.kind !== 'rateLimit') continue;
+      const { zone, isExempt, intervalMs } = this.#prepare(filter);
+      if (isExempt?.(source.remoteAddr)) continue;
+      const client = renderTemplate(filter.key, source);
+      if (client !== '') this.#table.returnRequest(zone, client, intervalMs);
+    }
+  }
+
+  #prepare(filter: LimitFilter): PreparedLimit {
+    let prepared = this.#prepared.get(filter);
+    if (prepared === undefined) {
+      prepared = prepare(filter);
+      this.#prepared.set(filter, prepared);
+    }
+    return prepared;
+  }
+}
+
+function prepare(filter: LimitFilter): PreparedLimit {
+  const isRate = filter.kind === 'rateLimit';
+  return {
+    zone: `${filter.zone}|${isRate ? filter.per : 'connections'}`,
+    isExempt: filter.allowCidrs.length === 0 ? null : addressList(filter.allowCidrs),
+    intervalMs: isRate ? INTERVAL_MS[filter.per] / filter.requests : 0,
+    answer: { status: filter.status, reason: isRate ? 'rateLimited' : 'connectionLimited', headerLines: '' },
+  };
+}
