@@ -4,6 +4,7 @@ import { readCorpus } from './corpus.ts';
 import { checkHttp2Request, http2Block } from './http2.ts';
 import { checkRequest, checkResponse, runFuzz } from './properties.ts';
 import { UndiciReader } from './readings.ts';
+import { checkRepeatedRequest, checkRepeatedResponse } from './repeated.ts';
 
 let undici: UndiciReader;
 beforeAll(async () => {
@@ -27,4 +28,10 @@ test('a short run finds no difference to node:http and undici', async () => {
   await runFuzz({ inputs: 1500 }, seed, requestBytes(readCorpus('request').map(({ text }) => text)), checkRequest);
   await runFuzz({ inputs: 500 }, seed, http2Block, checkHttp2Request);
   await runFuzz({ inputs: 500 }, seed, responseBytes([]), (text) => checkResponse(text, undici));
+});
+
+test('a short run finds no head that is read otherwise when it is repeated', async () => {
+  const requests = readCorpus('request').map(({ text }) => text);
+  await runFuzz({ inputs: 500 }, 1, requestBytes(requests), checkRepeatedRequest);
+  await runFuzz({ inputs: 500 }, 1, responseBytes([]), checkRepeatedResponse);
 });

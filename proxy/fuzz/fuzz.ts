@@ -7,6 +7,7 @@ import { readCorpus } from './corpus.ts';
 import { checkHttp2Request, http2Block } from './http2.ts';
 import { checkRequest, checkResponse, runFuzz } from './properties.ts';
 import { UndiciReader } from './readings.ts';
+import { checkRepeatedRequest, checkRepeatedResponse } from './repeated.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } });
 const seconds = Number(values.seconds ?? '60');
@@ -15,12 +16,16 @@ const seed = Number(values.seed ?? Date.now() % 2 ** 31);
 const seeds = (kind: 'request' | 'response'): string[] => readCorpus(kind).map(({ text }) => text);
 
 console.log(`fuzzing for ${seconds} s, seed ${seed}`);
-const requests = await runFuzz({ seconds: seconds / 3 }, seed, requestBytes(seeds('request')), checkRequest);
+const part = { seconds: seconds / 4 };
+const requests = await runFuzz(part, seed, requestBytes(seeds('request')), checkRequest);
 console.log(`requests: ${requests} inputs, no difference to node:http`);
-const blocks = await runFuzz({ seconds: seconds / 3 }, seed, http2Block, checkHttp2Request);
+const blocks = await runFuzz(part, seed, http2Block, checkHttp2Request);
 console.log(`HTTP/2 header blocks: ${blocks} inputs, each forwarded as one request or none`);
 await using undici = await UndiciReader.start();
-const responses = await runFuzz({ seconds: seconds / 3 }, seed, responseBytes(seeds('response')), (text) =>
-  checkResponse(text, undici),
-);
+const responses = await runFuzz(part, seed, responseBytes(seeds('response')), (text) => checkResponse(text, undici));
 console.log(`responses: ${responses} inputs, no difference to undici`);
+const half = { seconds: seconds / 8 };
+const repeated =
+  (await runFuzz(half, seed, requestBytes(seeds('request')), checkRepeatedRequest)) +
+  (await runFuzz(half, seed, responseBytes(seeds('response')), checkRepeatedResponse));
+console.log(`repeated heads: ${repeated} inputs, each read as by a new parser`);
