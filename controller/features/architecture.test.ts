@@ -17,6 +17,7 @@ const PURE_FOLDERS = [
   'proxy/balance',
   'proxy/http',
   'proxy/http2',
+  'proxy/stream/wire',
   'templates/engine',
 ];
 /** Modules with side effects. node:crypto (hashes, X509) and node:util are values in, values out. */
