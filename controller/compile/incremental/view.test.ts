@@ -57,6 +57,30 @@ const onHost = (name: string, annotations = {}, host = 'a.test') =>
     ingressClassName: null,
   });
 
+test('an older canary on the host is not taken for the one that created it', () => {
+  const store = new ObjectStore();
+  const later = (name: string, created: number, annotations = {}) => ({
+    ...onHost(name, annotations),
+    meta: { ...metaOf(name, created), annotations },
+  });
+  for (const object of [later('canary', 1, canary), later('creator', 2)]) {
+    store.apply([{ kind: 'upsert', object, source: null }]);
+  }
+  const compiler = new IncrementalCompiler(options);
+  compiler.compile(store.snapshot(), nowMs);
+  const candidate = {
+    ...later('candidate', 3),
+    defaultBackend: { kind: 'service', service: 'web', port: { kind: 'number', number: 80 } } as const,
+  };
+  store.apply([{ kind: 'upsert', object: candidate, source: null }]);
+  const full = store.snapshot();
+  const global = readGlobalValues(full, options).values;
+  const { accepted } = selectIngresses(full.ingresses, emptyMemory, { ...full, options, global });
+  const found = accepted.filter(({ ingress }) => ingress.meta.name === 'candidate');
+  const reasons = found.flatMap((one) => compiler.view()?.planWith(one, false) ?? []).map(({ reason }) => reason);
+  expect(reasons).toEqual(['DefaultBackendUnused']);
+});
+
 test('claimants are the accepted ones and canaries, as they come and go', () => {
   const store = new ObjectStore();
   const compiler = new IncrementalCompiler(options);

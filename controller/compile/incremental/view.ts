@@ -79,17 +79,20 @@ function planWith(
 
 /**
  * The claims of others that can matter to `claim`, with only the paths that can: of thousands on one host, nearly none.
- * The first claim always matters, because its Ingress creates the host.
+ * The first claim that is no canary's always matters, because its Ingress creates the host.
  */
 function narrowClaims(claims: readonly HostClaim[], claim: HostClaim): HostClaim[] {
   const { namespace, name } = claim.accepted.ingress.meta;
   const wanted = new Set(claim.rules.flatMap(({ paths }) => paths ?? []).map(baseOf));
   const narrowed: HostClaim[] = [];
+  let hasCreator = false;
   for (const other of claims) {
     const { meta } = other.accepted.ingress;
     if (meta.name === name && meta.namespace === namespace) continue;
     const isNear = other.rules.some(({ paths }) => paths?.some((path) => wanted.has(baseOf(path))));
-    if (narrowed.length > 0 && !isNear && other.rules.length > 0) continue;
+    const { isCanary } = other.accepted;
+    if ((hasCreator || isCanary) && !isNear && other.rules.length > 0) continue;
+    hasCreator ||= !isCanary;
     narrowed.push({ ...other, rules: other.rules.map((rule) => narrowRule(rule, wanted)) });
   }
   return narrowed;
