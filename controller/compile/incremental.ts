@@ -11,7 +11,8 @@ import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { Snapshot } from '../objects/snapshot.ts';
 import { changesBetween } from './incremental/changes.ts';
 import type { DiagnosticGroup } from './incremental/diagnostic-book.ts';
-import { type StageResults, Stages } from './incremental/stages.ts';
+import { Rebuild } from './incremental/rebuild.ts';
+import type { StageResults, Stages } from './incremental/stages.ts';
 import type { CompilerView } from './incremental/view.ts';
 import { emptyMemory } from './memory.ts';
 import type { SortedList } from './sorted-list.ts';
@@ -33,13 +34,16 @@ export interface IncrementalResult {
 
 /**
  * Compiles the snapshots of one store, one after the other. Not pure, unlike compile(): each call builds on the one
- * before. A new version of the settings ConfigMap, which every Ingress depends on, makes it compile everything again.
+ * before. Settings of the ConfigMap that Ingresses depend on make it compile everything again: `compile` does so at once,
+ * `update` leaves them as they were until `step` is through.
  */
 export class IncrementalCompiler {
   readonly #options: CompileOptions;
   readonly #firstMemory: CompileMemory;
   readonly #lists = new WeakMap<SortedList<DiagnosticGroup>, readonly Diagnostic[]>();
   #stages: Stages | null = null;
+  /** Stages that will take the place of the others, for newer settings. */
+  #rebuild: Rebuild | null = null;
   #snapshot: Snapshot | null = null;
 
   /** `memory` is that of an earlier compile, if there was one. */
@@ -50,13 +54,42 @@ export class IncrementalCompiler {
 
   /** Gives what compile() gives for the snapshot and the memory of the last call. `nowMs` is Unix time. */
   compile(snapshot: Snapshot, nowMs: number): IncrementalResult {
-    let changes = changesBetween(this.#snapshot, snapshot);
-    if (this.#stages === null || changes.configMaps.has(this.#options.configMap)) {
-      this.#stages = new Stages(snapshot, this.#options, this.memory());
-      changes = changesBetween(null, snapshot);
-    }
+    let result = this.update(snapshot, nowMs);
+    while (this.isBehind) result = this.step(Number.POSITIVE_INFINITY, nowMs) ?? result;
+    return result;
+  }
+
+  /**
+   * As `compile`, at the cost of what changed: where that is the meaning of all Ingresses, the result has the settings of
+   * before and `isBehind` is true. Only the first call takes the time of a whole compile.
+   */
+  update(snapshot: Snapshot, nowMs: number): IncrementalResult {
+    const changes = changesBetween(this.#snapshot, snapshot);
     this.#snapshot = snapshot;
-    return this.#resultOf(this.#stages.update(snapshot, changes, nowMs));
+    const stages = this.#stages;
+    if (stages === null) return this.#compileFirst(snapshot, nowMs);
+    for (const one of [stages, this.#rebuild?.stages]) one?.adoptSettings(snapshot);
+    this.#rebuild?.update(snapshot, changes, nowMs);
+    // Before the stages take this snapshot: an Ingress that comes with the settings that refuse it is not to be remembered.
+    this.#planRebuild(stages, snapshot);
+    return this.#resultOf(stages.update(snapshot, changes, nowMs));
+  }
+
+  /** True while results have older settings than the last snapshot: `step` brings them up to it. */
+  get isBehind(): boolean {
+    return this.#rebuild !== null;
+  }
+
+  /** Compiles at most `count` Ingresses for newer settings. Gives a result once they are in force, else null. */
+  step(count: number, nowMs: number): IncrementalResult | null {
+    const [rebuild, snapshot] = [this.#rebuild, this.#snapshot];
+    const results = rebuild?.step(count, nowMs) ?? null;
+    if (rebuild === null || snapshot === null || results === null) return null;
+    this.#stages = rebuild.stages;
+    this.#rebuild = null;
+    // Edited again meanwhile: that edit has its turn now, so that edits without end do not keep all of them out.
+    this.#planRebuild(rebuild.stages, snapshot);
+    return this.#resultOf(results);
   }
 
   /** The memory after the last call. Linear in Ingresses and Secrets. */
@@ -67,6 +100,19 @@ export class IncrementalCompiler {
   /** For questions about Ingresses that are not in the cluster; null before the first compile. Holds until the next. */
   view(): CompilerView | null {
     return this.#stages === null || this.#snapshot === null ? null : this.#stages.view(this.#snapshot);
+  }
+
+  #compileFirst(snapshot: Snapshot, nowMs: number): IncrementalResult {
+    const rebuild = new Rebuild(snapshot, this.#options, this.#firstMemory);
+    const results = rebuild.step(Number.POSITIVE_INFINITY, nowMs);
+    if (results === null) throw new Error('a step over all Ingresses left some out');
+    this.#stages = rebuild.stages;
+    return this.#resultOf(results);
+  }
+
+  #planRebuild(stages: Stages, snapshot: Snapshot): void {
+    if (stages.hasSettingsOf(snapshot)) this.#rebuild = null;
+    else this.#rebuild ??= new Rebuild(snapshot, this.#options, stages.memory());
   }
 
   #resultOf({ version, diagnostics, wantedNames }: StageResults): IncrementalResult {

@@ -72,6 +72,11 @@ export class CertificateStage {
     return this.#pairs.list();
   }
 
+  /** The memory given to the constructor has served its purpose. */
+  forgetEarlierLife(): void {
+    this.#secrets.forgetEarlierLife();
+  }
+
   /** As `CompileMemory.goodPairs`. */
   goodPairs(): CompileMemory['goodPairs'] {
     return this.#secrets.goodPairs();

@@ -17,8 +17,8 @@ export class IngressStage {
   readonly #context: Omit<SelectionContext, 'ingressClasses'>;
   readonly #book: DiagnosticBook;
   readonly #selections = new Map<ObjectKey, IngressSelection>();
-  /** Only for the first update; from there on the selections are the memory. */
-  #memory: CompileMemory['acceptedIngresses'];
+  /** Versions of an earlier life, each for when its Ingress comes; from there on the selections are the memory. */
+  readonly #memory: Map<ObjectKey, Ingress>;
 
   constructor(
     context: Omit<SelectionContext, 'ingressClasses'>,
@@ -26,16 +26,19 @@ export class IngressStage {
     book: DiagnosticBook,
   ) {
     this.#context = context;
-    this.#memory = memory;
+    this.#memory = new Map(memory);
     this.#book = book;
   }
 
   /** Chooses again among the Ingresses that changed or whose class changed. */
   update(snapshot: Snapshot, changes: SnapshotChanges): AcceptedChange[] {
     const keys = new Set([...changes.ingresses, ...ingressesOfClasses(snapshot, changes.ingressClasses)]);
-    const accepted = [...keys].flatMap((key) => this.#choose(key, snapshot) ?? []);
-    this.#memory = new Map();
-    return accepted;
+    return [...keys].flatMap((key) => this.#choose(key, snapshot) ?? []);
+  }
+
+  /** All Ingresses of the first snapshot are in: what is remembered of others is of no use. */
+  forgetEarlierLife(): void {
+    this.#memory.clear();
   }
 
   /** The version of an Ingress that counts, canary or not; null when it is not ours or was never accepted. */
@@ -52,12 +55,14 @@ export class IngressStage {
   #choose(key: ObjectKey, { ingresses, ingressClasses }: Snapshot): AcceptedChange | null {
     const before = this.#selections.get(key) ?? null;
     const ingress = ingresses.get(key);
+    const earlier = this.#memory.get(key) ?? null;
+    this.#memory.delete(key);
     if (ingress === undefined) {
       this.#selections.delete(key);
       this.#book.set(`ingress/${key}`, []);
       return before === null || before.accepted === null ? null : { key, before: before.accepted, after: null };
     }
-    const remembered = before === null ? (this.#memory.get(key) ?? null) : before.remembered;
+    const remembered = before === null ? earlier : before.remembered;
     const selection = selectIngress(ingress, remembered, { ...this.#context, ingressClasses });
     this.#book.set(`ingress/${key}`, selection.diagnostics);
     const old = before?.accepted ?? null;

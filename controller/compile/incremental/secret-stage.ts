@@ -30,14 +30,15 @@ export class SecretStage implements TlsSecretPairs {
   readonly #book: DiagnosticBook;
   readonly #states = new Map<ObjectKey, SecretState>();
   readonly #unused = new Set<ObjectKey>();
-  #memory: CompileMemory['goodPairs'];
+  /** Last good pairs of an earlier life, each for when the first user of its Secret comes. */
+  readonly #memory: Map<ObjectKey, CertificatePair>;
   #secrets: Snapshot['secrets'] = new Map();
   #nowMs = Number.NEGATIVE_INFINITY;
   /** When some warning about validity may change. */
   #nextChangeMs = Number.POSITIVE_INFINITY;
 
   constructor(memory: CompileMemory['goodPairs'], book: DiagnosticBook) {
-    this.#memory = memory;
+    this.#memory = new Map(memory);
     this.#book = book;
   }
 
@@ -49,7 +50,10 @@ export class SecretStage implements TlsSecretPairs {
     const different = new Set<ObjectKey>();
     for (const key of changed) {
       const state = this.#states.get(key);
-      if (state === undefined) continue;
+      if (state === undefined) {
+        this.#remember(key);
+        continue;
+      }
       const { secret, reading } = state;
       this.#read(key, state, reading.pair);
       if (state.reading.pair !== reading.pair || (state.secret === null) !== (secret === null)) different.add(key);
@@ -69,6 +73,7 @@ export class SecretStage implements TlsSecretPairs {
     const state: SecretState = { users: 1, secret: null, reading: absent };
     this.#states.set(key, state);
     this.#read(key, state, this.#memory.get(key) ?? null);
+    this.#memory.delete(key);
   }
 
   /** Notes one user less. */
@@ -84,8 +89,11 @@ export class SecretStage implements TlsSecretPairs {
       this.#book.set(`secret/${key}`, []);
     }
     this.#unused.clear();
-    // Only the first update may find pairs of an earlier life in the memory; what is dropped later is dropped.
-    this.#memory = new Map();
+  }
+
+  /** Every Secret that is in use has found its user: what is remembered of others is of no use. */
+  forgetEarlierLife(): void {
+    this.#memory.clear();
   }
 
   has(key: ObjectKey): boolean {
@@ -102,6 +110,16 @@ export class SecretStage implements TlsSecretPairs {
   goodPairs(): CompileMemory['goodPairs'] {
     const pairs = [...this.#states].map(([key, { reading }]) => [key, reading.pair] as const);
     return new Map(pairs.filter((entry): entry is [ObjectKey, CertificatePair] => entry[1] !== null));
+  }
+
+  /** A Secret that changes before its first user has come: whoever comes finds the last good pair all the same. */
+  #remember(key: ObjectKey): void {
+    const lastGood = this.#memory.get(key);
+    const secret = this.#secrets.get(key);
+    if (lastGood === undefined) return;
+    const pair = secret === undefined ? null : readTlsSecret(secret, lastGood).pair;
+    if (pair === null) this.#memory.delete(key);
+    else this.#memory.set(key, pair);
   }
 
   #read(key: ObjectKey, state: SecretState, lastGood: CertificatePair | null): void {

@@ -1,11 +1,11 @@
-// The stages of the incremental compiler in their order, for as long as the settings ConfigMap stays the same.
+// The stages of the incremental compiler in their order, for as long as nothing that Ingresses read in the settings ConfigMap changes.
 
 import type { GlobalSettings } from '#proxy/table/types.ts';
 import type { Snapshot, SnapshotChanges } from '../../objects/snapshot.ts';
+import type { ConfigMap } from '../../objects/types.ts';
 import { readGlobalValues } from '../global.ts';
 import { PolicyIds } from '../policies.ts';
 import { globalSettings } from '../settings/global-settings.ts';
-import type { GlobalValues } from '../settings/record.ts';
 import type { SortedList } from '../sorted-list.ts';
 import type { TableVersion } from '../table-version.ts';
 import type { CompileMemory, CompileOptions } from '../types.ts';
@@ -13,6 +13,7 @@ import { CertificateStage } from './certificate-stage.ts';
 import { DiagnosticBook, type DiagnosticGroup } from './diagnostic-book.ts';
 import { HostStage } from './host-stage.ts';
 import { IngressStage } from './ingress-stage.ts';
+import { RecordedValues } from './recorded-values.ts';
 import { RouteStage } from './route-stage.ts';
 import { UpstreamStage } from './upstream-stage.ts';
 import { type CompilerView, viewOf } from './view.ts';
@@ -32,23 +33,49 @@ export class Stages {
   readonly #upstreams: UpstreamStage;
   readonly #routes: RouteStage;
   readonly #options: CompileOptions;
-  readonly #values: GlobalValues;
-  readonly #settings: Omit<GlobalSettings, 'defaultCertificate'>;
+  readonly #values: RecordedValues;
+  /** What the settings were read from. */
+  #configMap: ConfigMap | null;
+  #settings: Omit<GlobalSettings, 'defaultCertificate'>;
   #global: GlobalSettings | null = null;
 
-  /** Takes only the ConfigMap from the snapshot; `update` with every key changed must follow. */
+  /** Takes only the ConfigMap from the snapshot; the Ingresses come by `update`, all at once or in groups. */
   constructor(snapshot: Snapshot, options: CompileOptions, memory: CompileMemory) {
     // The ConfigMap first: it is the fallback of annotations and decides which of them are accepted.
-    const { values: global, diagnostics } = readGlobalValues(snapshot, options);
+    const { values, diagnostics } = readGlobalValues(snapshot, options);
     this.#book.set('configMap', diagnostics);
     this.#options = options;
+    this.#configMap = settingsOf(snapshot, options);
+    this.#settings = globalSettings(values);
+    const global = new RecordedValues(values);
     this.#values = global;
-    this.#settings = globalSettings(global);
     this.#ingresses = new IngressStage({ options, global }, memory.acceptedIngresses, this.#book);
     this.#hosts = new HostStage(this.#book);
     this.#certificates = new CertificateStage(options, memory.goodPairs, this.#book);
     this.#upstreams = new UpstreamStage(options, this.#book);
     this.#routes = new RouteStage({ options, global, ids: new PolicyIds() });
+  }
+
+  /** Whether the settings are those of the snapshot. */
+  hasSettingsOf(snapshot: Snapshot): boolean {
+    return settingsOf(snapshot, this.#options) === this.#configMap;
+  }
+
+  /** Takes the settings of the snapshot, with effect from the next `update`, unless they change what Ingresses mean. */
+  adoptSettings(snapshot: Snapshot): void {
+    if (this.hasSettingsOf(snapshot)) return;
+    const { values, diagnostics } = readGlobalValues(snapshot, this.#options);
+    if (!this.#values.replace(values)) return;
+    this.#book.set('configMap', diagnostics);
+    this.#configMap = settingsOf(snapshot, this.#options);
+    this.#settings = globalSettings(values);
+    this.#global = null;
+  }
+
+  /** All Ingresses of the first snapshot have come: the memory given to the constructor has served its purpose. */
+  forgetEarlierLife(): void {
+    this.#ingresses.forgetEarlierLife();
+    this.#certificates.forgetEarlierLife();
   }
 
   /** Brings everything up to `snapshot`. `changes` are its differences from the snapshot before. */
@@ -102,7 +129,11 @@ export class Stages {
       virtualHosts: this.#routes.virtualHosts,
       upstreams: this.#upstreams.upstreams,
       certificates: this.#certificates.pairs(),
+      streams: [],
     };
   }
 }
-      streams: [],
+
+function settingsOf({ configMaps }: Snapshot, { configMap }: CompileOptions): ConfigMap | null {
+  return configMaps.get(configMap) ?? null;
+}
