@@ -88,7 +88,8 @@ describe('the site has TLS', () => {
   test('plain HTTP is answered with 308', async () => {
     const { status, headers } = await sluice.ask({ host: 'site.localhost', path: '/style.css?a=b' });
     expect(status).toBe(308);
-    expect(headers.location).toMatch(/^https:\/\/site\.localhost:\d+\/style\.css\?a=b$/);
+    // The tests listen on any free port, which no redirect can name; the demo's own settings name 8443.
+    expect(headers.location).toBe('https://site.localhost/style.css?a=b');
   });
 
   test.each(['/', '/style.css', '/gate.svg'])('HTTPS serves %s', async (path) => {
