@@ -34,6 +34,12 @@ export class RequestRecord {
   responseBytes = 0;
   responseBodyBytes = 0;
   durationMs = 0;
+  /** Until the upstream connection was open: 0 for one that was open before, -1 when there was none. Of the last attempt. */
+  connectMs = -1;
+  /** From picking the endpoint to its response head; -1 when none came. Of the last attempt. */
+  headerMs = -1;
+  /** From picking the endpoint to the end of its response or its failure; -1 without an endpoint. Of the last attempt. */
+  upstreamMs = -1;
   /** Of the attempts only the first `attemptCount` count; the objects are reused. */
   readonly attempts: UpstreamAttempt[] = [];
   attemptCount = 0;
@@ -66,6 +72,9 @@ export class RequestRecord {
     this.requestBytes = 0;
     this.responseBytes = 0;
     this.responseBodyBytes = 0;
+    this.connectMs = -1;
+    this.headerMs = -1;
+    this.upstreamMs = -1;
     this.attemptCount = 0;
   }
 }

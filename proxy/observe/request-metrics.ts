@@ -10,7 +10,45 @@ import type { RequestRecord } from './observer.ts';
 
 const PREFIX = 'nginx_ingress_controller_';
 /** `--time-buckets` default, seconds. */
-const TIME_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const TIME_BOUNDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** `--length-buckets` default, bytes. */
+const LENGTH_BOUNDS: readonly number[] = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100];
+/** `--size-buckets` default, bytes. */
+const SIZE_BOUNDS: readonly number[] = [10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+/** One histogram of a series: its counts lie at `offset` of the series' numbers, its sum behind them. */
+interface Distribution {
+  readonly name: string;
+  readonly bounds: readonly number[];
+  readonly offset: number;
+}
+
+function distribution(name: string, bounds: readonly number[], before: Distribution | null): Distribution {
+  return { name: `${PREFIX}${name}`, bounds, offset: before === null ? 0 : endOf(before) };
+}
+
+function endOf({ offset, bounds }: Distribution): number {
+  return offset + bounds.length + 2;
+}
+
+const REQUEST_DURATION = distribution('request_duration_seconds', TIME_BOUNDS, null);
+const CONNECT_DURATION = distribution('connect_duration_seconds', TIME_BOUNDS, REQUEST_DURATION);
+const HEADER_DURATION = distribution('header_duration_seconds', TIME_BOUNDS, CONNECT_DURATION);
+const RESPONSE_DURATION = distribution('response_duration_seconds', TIME_BOUNDS, HEADER_DURATION);
+const REQUEST_SIZE = distribution('request_size', LENGTH_BOUNDS, RESPONSE_DURATION);
+const RESPONSE_SIZE = distribution('response_size', LENGTH_BOUNDS, REQUEST_SIZE);
+const BYTES_SENT = distribution('bytes_sent', SIZE_BOUNDS, RESPONSE_SIZE);
+const DISTRIBUTIONS = [
+  REQUEST_DURATION,
+  CONNECT_DURATION,
+  HEADER_DURATION,
+  RESPONSE_DURATION,
+  REQUEST_SIZE,
+  RESPONSE_SIZE,
+  BYTES_SENT,
+];
+const NUMBERS_PER_SERIES = endOf(BYTES_SENT);
+
 /** Methods counted under their own name; others share one label, since a client can invent any. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 
@@ -19,10 +57,8 @@ interface Series {
   readonly status: number;
   readonly labels: Readonly<Record<string, string>>;
   count: number;
-  requestBytes: number;
-  responseBytes: number;
-  durationSum: number;
-  readonly durationCounts: Float64Array;
+  /** All histograms of the series, in one piece: see Distribution. */
+  readonly numbers: Float64Array;
 }
 
 /** The series of one route. They are few; the one that was counted last is tried first. */
@@ -63,14 +99,8 @@ export class RequestMetrics {
     if (record.reason !== '') this.#selfAnswered.set(record.reason, (this.#selfAnswered.get(record.reason) ?? 0) + 1);
     const method = METHODS.has(head.method) ? head.method : 'OTHER';
     const series = this.#seriesOf(route, record.virtualHost).of(record, route.route, method);
-    const seconds = record.durationMs / 1000;
     series.count++;
-    series.requestBytes += record.requestBytes;
-    series.responseBytes += record.responseBytes;
-    series.durationSum += seconds;
-    let bucket = 0;
-    while (bucket < TIME_BOUNDS.length && seconds > (TIME_BOUNDS[bucket] as number)) bucket++;
-    series.durationCounts[bucket] = (series.durationCounts[bucket] as number) + 1;
+    addRecord(series.numbers, record);
   }
 
   /** Forgets the series of routes that are gone, so that memory follows the table. Ask before each sample. */
@@ -122,22 +152,41 @@ function newSeries(record: RequestRecord, { labels }: Route, method: string): Se
       canary: '',
     },
     count: 0,
-    requestBytes: 0,
-    responseBytes: 0,
-    durationSum: 0,
-    durationCounts: new Float64Array(TIME_BOUNDS.length + 1),
+    numbers: new Float64Array(NUMBERS_PER_SERIES),
   };
 }
 
-function addSeries(series: Series, counters: SampleValue[], histograms: SampleHistogram[]): void {
-  counters.push({ name: `${PREFIX}requests`, labels: series.labels, value: series.count });
-  histograms.push({
-    name: `${PREFIX}request_duration_seconds`,
-    labels: series.labels,
-    bounds: TIME_BOUNDS,
-    counts: [...series.durationCounts],
-    sum: series.durationSum,
-  });
-  counters.push({ name: 'sluice_request_bytes_total', labels: series.labels, value: series.requestBytes });
-  counters.push({ name: 'sluice_response_bytes_total', labels: series.labels, value: series.responseBytes });
+function addRecord(numbers: Float64Array, record: RequestRecord): void {
+  observe(numbers, REQUEST_DURATION, record.durationMs / 1000);
+  observe(numbers, REQUEST_SIZE, record.requestBytes);
+  observe(numbers, RESPONSE_SIZE, record.responseBytes);
+  observe(numbers, BYTES_SENT, record.responseBytes);
+  // As in ingress-nginx: of several attempts there is no one time (metrics-and-logs.md §1.3).
+  if (record.attemptCount !== 1) return;
+  if (record.connectMs >= 0) observe(numbers, CONNECT_DURATION, record.connectMs / 1000);
+  if (record.headerMs >= 0) observe(numbers, HEADER_DURATION, record.headerMs / 1000);
+  if (record.upstreamMs >= 0) observe(numbers, RESPONSE_DURATION, record.upstreamMs / 1000);
+}
+
+function observe(numbers: Float64Array, { bounds, offset }: Distribution, value: number): void {
+  let bucket = bounds.length;
+  // Most sizes are above all bounds, most times below the first.
+  if (value <= (bounds[bucket - 1] as number)) {
+    bucket = 0;
+    while (value > (bounds[bucket] as number)) bucket++;
+  }
+  const sum = offset + bounds.length + 1;
+  numbers[offset + bucket] = (numbers[offset + bucket] as number) + 1;
+  numbers[sum] = (numbers[sum] as number) + value;
+}
+
+function addSeries({ count, labels, numbers }: Series, counters: SampleValue[], histograms: SampleHistogram[]): void {
+  counters.push({ name: `${PREFIX}requests`, labels, value: count });
+  for (const { name, bounds, offset } of DISTRIBUTIONS) {
+    const end = offset + bounds.length + 1;
+    const counts = [...numbers.subarray(offset, end)];
+    // No series before its first value, as the client library of Prometheus does.
+    if (counts.every((each) => each === 0)) continue;
+    histograms.push({ name, labels, bounds, counts, sum: numbers[end] as number });
+  }
 }
