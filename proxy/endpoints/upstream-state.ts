@@ -18,6 +18,7 @@ import { plainUpstream } from '../table/defaults.ts';
 import { equalJson } from '../table/equal.ts';
 import type { AffinitySettings } from '../table/route-settings.ts';
 import type { Upstream, UpstreamId } from '../table/types.ts';
+import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import { endpointKey } from './endpoint-key.ts';
 import { EndpointState } from './endpoint-state.ts';
 import { findCell, LoadTotal, type WorkerLoads } from './load-cell.ts';
@@ -113,7 +114,7 @@ export class UpstreamState<Slot = unknown> {
     mayProbe = true,
   ): EndpointState<Slot> | null {
     if (this.#hasHalfOpen && mayProbe) {
-      const probe = this.#pickProbe(tried);
+      const probe = this.pickProbe(tried);
       if (probe !== null) return probe;
     }
     const endpoint = this.#balancer.pick(tried, key ?? this.#anyKey());
@@ -121,9 +122,27 @@ export class UpstreamState<Slot = unknown> {
     return limit === null ? endpoint : this.#belowLimit(endpoint, tried, key, limit);
   }
 
+  /** Takes an endpoint that was left out and may be tried again, for one request; null when there is none. */
+  pickProbe(tried: readonly EndpointState<Slot>[] | null): EndpointState<Slot> | null {
+    const probe = this.#detector?.probeCandidate() ?? null;
+    if (probe === null || probe.isProbeFailing || tried?.includes(probe)) return null;
+    probe.outlier.isProbing = true;
+    return probe;
+  }
+
   /** Circuit breaking: ask it for a place before the first pick; null when the upstream has no limits. */
   get gate(): UpstreamGate | null {
     return this.#gate;
+  }
+
+  /** An endpoint that was left out may be tried again: only then does `mayProbe` of `pick` matter. */
+  get isRecovering(): boolean {
+    return this.#hasHalfOpen;
+  }
+
+  /** It has as many requests as its limit allows. */
+  isFull(endpoint: EndpointState<Slot>): boolean {
+    return this.#endpointLimit !== null && endpoint.load >= this.#endpointLimit;
   }
 
   /** Requests under way to all endpoints, over all workers where the settings ask for that. */
@@ -190,7 +209,7 @@ export class UpstreamState<Slot = unknown> {
     this.#settings = upstream;
     this.#keySource = keySourceOf(upstream.balancer);
     this.#needsLatency = needsLatency(upstream);
-    this.#endpointLimit = upstream.limits?.maxRequestsPerEndpoint ?? null;
+    this.#endpointLimit = endpointLimit(upstream.limits);
     const left = this.#replaceEndpoints(upstream);
     this.#attachCounters();
     this.#applyLimits();
@@ -298,13 +317,6 @@ export class UpstreamState<Slot = unknown> {
     return this.#keySource === 'none' ? '' : `${this.#environment.random()}`;
   }
 
-  #pickProbe(tried: readonly EndpointState<Slot>[] | null): EndpointState<Slot> | null {
-    const probe = this.#detector?.probeCandidate() ?? null;
-    if (probe === null || probe.isProbeFailing || tried?.includes(probe)) return null;
-    probe.outlier.isProbing = true;
-    return probe;
-  }
-
   #find(key: string): EndpointState<Slot> | undefined {
     return this.#endpoints.find((state) => state.key === key);
   }
@@ -332,6 +344,12 @@ export class UpstreamState<Slot = unknown> {
 
 function isSameList<T>(a: readonly T[], b: readonly T[]): boolean {
   return a.length === b.length && a.every((item, at) => item === b[at]);
+}
+
+/** Over HTTP/1.1 each request under way holds a connection: the lower of both limits counts. null: none. */
+function endpointLimit(limits: UpstreamLimits | null): number | null {
+  const limit = Math.min(limits?.maxRequestsPerEndpoint ?? Infinity, limits?.maxConnectionsPerEndpoint ?? Infinity);
+  return limit === Infinity ? null : limit;
 }
 
 /** Statuses that count as a failed attempt for passive health: what a proxy or a dying server answers. */

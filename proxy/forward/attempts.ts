@@ -1,13 +1,19 @@
 // The attempts of one request: which endpoints it has been sent to, which one is in use, and whether another may follow.
 //
-// In: the upstream and the route's policy. Out: endpoints, each counted in flight from its pick until `release`, and the
-// attempts in the request's record. Reused by its exchange.
+// In: the route and its target. Out: endpoints, each counted in flight from its pick until `release`, what their answers
+// say about their health, and the attempts in the request's record. Reused by its exchange.
 
+import type { Waiter } from '../endpoints/pending-queue.ts';
+import type { Entrance, UpstreamGate } from '../endpoints/upstream-gate.ts';
+import { isFailureStatus } from '../endpoints/upstream-state.ts';
+import type { IndexedRoute } from '../match/index.ts';
 import type { RequestRecord } from '../observe/observer.ts';
-import type { RoutePolicy } from '../table/types.ts';
+import type { Canary, UpstreamTarget } from '../table/types.ts';
 import type { ProxyContext } from './context.ts';
-import type { ProxyErrorCode } from './errors.ts';
-import { mayRetry } from './retry.ts';
+import { EndpointChoice } from './endpoint-choice.ts';
+import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
+import type { RequestFacts } from './request-facts.ts';
+import { mayRepeat, mayRetry, mayRetryStatus, type RetryFacts } from './retry.ts';
 import type { LiveEndpoint, LiveUpstream } from './upstream-connection.ts';
 
 export class Attempts {
@@ -17,16 +23,25 @@ export class Attempts {
   endpoint: LiveEndpoint | null = null;
   readonly #context: ProxyContext;
   readonly #record: RequestRecord;
+  readonly #facts: RequestFacts;
+  readonly #choice: EndpointChoice;
+  #route: IndexedRoute | null = null;
   #upstream: LiveUpstream | null = null;
   #isReleased = true;
   #tried: LiveEndpoint[] | null = null;
   #refusals = 0;
   #startedAtMs = 0;
   #attemptStartedAtMs = 0;
+  /** Somebody reads how long attempts take: the access log or the balancer. */
+  #isTimed = false;
+  #gate: UpstreamGate | null = null;
+  #waiter: Waiter | null = null;
 
-  constructor(context: ProxyContext, record: RequestRecord) {
+  constructor(context: ProxyContext, record: RequestRecord, facts: RequestFacts) {
     this.#context = context;
     this.#record = record;
+    this.#facts = facts;
+    this.#choice = new EndpointChoice(context, facts);
   }
 
   /** Makes ready for a request that began at `startedAtMs`. */
@@ -37,69 +52,203 @@ export class Attempts {
     this.#startedAtMs = startedAtMs;
   }
 
-  /** Picks the first endpoint; null when there is none. */
-  first(upstream: LiveUpstream | null): LiveEndpoint | null {
+  /** Chooses the upstream. True when it limits its requests: then `enter` comes before `first`. */
+  choose(route: IndexedRoute, target: UpstreamTarget): boolean {
+    this.#route = route;
+    const upstream = this.#choice.choose(target);
     this.#upstream = upstream;
-    return this.#pick();
+    this.#isTimed = this.#context.current.global.accessLog || upstream?.needsLatency === true;
+    const { retryBudget } = route.policy;
+    if (retryBudget !== null) {
+      const { balancing } = this.#context;
+      balancing.allowance(route, retryBudget).countRequest(balancing.nowMs());
+    }
+    return upstream !== null && upstream.gate !== null;
   }
 
-  /** Picks an endpoint that this request has not been sent to, after the one in use failed; null when there is none. */
+  /** Asks for a place among the requests of the upstream. With `waiting` the waiter is told later. */
+  enter(waiter: Waiter): Entrance {
+    const gate = this.#upstream?.gate ?? null;
+    if (gate === null) return 'admitted';
+    const entrance = gate.enter(waiter, this.#context.balancing.nowMs());
+    if (entrance === 'full') return entrance;
+    this.#gate = gate;
+    this.#waiter = entrance === 'waiting' ? waiter : null;
+    return entrance;
+  }
+
+  /** The wait that `enter` began has ended, with a place or without one. */
+  waited(isAdmitted: boolean): void {
+    this.#waiter = null;
+    if (!isAdmitted) this.#gate = null;
+  }
+
+  /** For Retry-After: whole seconds, of the upstream's limits. */
+  get retryAfterSeconds(): number {
+    return this.#upstream?.settings.limits?.retryAfterSeconds ?? 1;
+  }
+
+  /** Picks the first endpoint; null when there is none. */
+  first(): LiveEndpoint | null {
+    const endpoint = this.#pick();
+    if (endpoint !== null) this.#use(endpoint);
+    return endpoint;
+  }
+
+  /** Why `first` found no endpoint. */
+  get emptyReason(): ProxyErrorCode {
+    const upstream = this.#upstream;
+    return upstream !== null && upstream.members.length > 0 ? 'endpointsFull' : 'noEndpoint';
+  }
+
+  /**
+   * Finds an endpoint for another attempt after the one in use failed: one that this request has not been sent to, unless
+   * a cookie binds it. null when there is none. Call `use` with it, or none of it counts.
+   */
   next(): LiveEndpoint | null {
-    if (this.endpoint !== null) {
+    const { endpoint } = this;
+    if (endpoint !== null) {
       this.#tried ??= [];
-      this.#tried.push(this.endpoint);
+      if (!this.#tried.includes(endpoint)) this.#tried.push(endpoint);
     }
     return this.#pick();
   }
 
+  /** Sends the request to an endpoint that `next` or `again` gave. */
+  use(endpoint: LiveEndpoint): void {
+    this.release();
+    this.#use(endpoint);
+  }
+
   /** The endpoint had closed an idle connection: that says nothing about its health, so it is asked again, freshly. */
   again(): LiveEndpoint | null {
-    if (this.endpoint !== null) this.#use(this.endpoint);
-    return this.endpoint;
+    const { endpoint } = this;
+    if (endpoint === null || endpoint.draining) return this.next();
+    // That attempt never was.
+    this.count--;
+    return endpoint;
   }
 
-  /** Whether a failure with `code` may be followed by another attempt: asked once for each. `hasSentBody`: see RetryFacts. */
-  mayGoOn(code: ProxyErrorCode, policy: RoutePolicy, method: string, hasSentBody: boolean): boolean {
-    const elapsedMs = this.#context.preciseNowMs() - this.#startedAtMs;
-    if (code === 'connectFailed') this.#refusals++;
-    return mayRetry(code, policy, { method, attempts: this.count, refusals: this.#refusals, elapsedMs, hasSentBody });
+  /** Whether a failure with `code` may be followed by another attempt: asked once for each. `canSend`: see RetryFacts. */
+  mayGoOn(code: ProxyErrorCode, canSend: boolean): boolean {
+    // A client that is bound to it is sent to the refusing endpoint again: those attempts count.
+    if (code === 'connectFailed' && !this.#choice.isBound) this.#refusals++;
+    const route = this.#route as IndexedRoute;
+    if (!mayRetry(code, route.policy, this.#retryFacts(canSend))) return false;
+    return code === 'staleConnection' || (this.#mayRepeatBound(route) && this.#takeAllowance(route));
   }
 
-  /** Notes how the attempt at hand ended: the status of its response, or the one its failure counts as. */
-  note(status: number): void {
-    const { accessLog } = this.#context.current.global;
-    this.#record.endAttempt(status, accessLog ? this.#context.preciseNowMs() - this.#attemptStartedAtMs : 0);
+  /** Whether an answer with `status`, of which the client has seen nothing, may be followed by another attempt. */
+  mayGoOnAfter(status: number, canSend: boolean): boolean {
+    const route = this.#route as IndexedRoute;
+    if (!mayRetryStatus(status, route.policy, this.#retryFacts(canSend))) return false;
+    return this.#mayRepeatBound(route) && this.#takeAllowance(route);
+  }
+
+  /** A response head has come. */
+  answered(status: number): void {
+    const elapsedMs = this.#note(status);
+    const { endpoint } = this;
+    if (endpoint === null || this.#upstream === null) return;
+    if (isFailureStatus(status)) this.#upstream.onFailed(endpoint, elapsedMs);
+    else this.#upstream.onAnswered(endpoint, elapsedMs);
+  }
+
+  /** The attempt at hand failed. Only the upstream's own failures count against its endpoint. */
+  failed(code: ProxyErrorCode): void {
+    const { status, side } = PROXY_ERRORS[code];
+    const elapsedMs = this.#note(status);
+    if (side === 'upstream') this.blame(code, elapsedMs);
+  }
+
+  /** Tells the upstream that its endpoint failed, `elapsedMs` after the attempt began. */
+  blame(code: ProxyErrorCode, elapsedMs = 0): void {
+    if (code === 'staleConnection' || this.endpoint === null) return;
+    this.#upstream?.onFailed(this.endpoint, elapsedMs);
+  }
+
+  /** `Set-Cookie` line for the response, '' for none. */
+  get cookieLine(): string {
+    return this.#choice.cookieLine;
+  }
+
+  /** The canary that took the request; null for the primary. */
+  get canary(): Canary | null {
+    return this.#choice.canary;
   }
 
   /** Counts the endpoint in use out. */
   release(): void {
     if (this.endpoint === null || this.#isReleased) return;
-    this.endpoint.inFlight--;
+    this.endpoint.end();
     this.#isReleased = true;
   }
 
-  /** Forgets the table's objects: an idle client connection must not keep an old table alive. */
+  /** Forgets the table's objects: an idle client connection must not keep an old table alive. Gives the place back. */
   clear(): void {
+    this.#route = null;
     this.#upstream = null;
     this.endpoint = null;
     this.#tried = null;
+    this.#choice.clear();
+    if (this.#gate !== null) this.#leave(this.#gate);
+  }
+
+  #leave(gate: UpstreamGate): void {
+    const waiter = this.#waiter;
+    this.#gate = null;
+    this.#waiter = null;
+    // The place may go to another request at once.
+    if (waiter === null) gate.leave();
+    else gate.cancel(waiter);
   }
 
   #pick(): LiveEndpoint | null {
-    const endpoint = this.#upstream?.pick(this.#tried) ?? null;
-    if (endpoint === null) return null;
-    this.count++;
-    this.#use(endpoint);
-    return endpoint;
+    const upstream = this.#upstream;
+    if (upstream === null) return null;
+    return this.#choice.pick(this.#tried, upstream.isRecovering && this.#mayProbe());
+  }
+
+  /** An endpoint that was left out is tried with requests that can be sent elsewhere when it fails again. */
+  #mayProbe(): boolean {
+    const policy = (this.#route as IndexedRoute).policy;
+    const canGoElsewhere = policy.maxAttempts === null || this.count + 1 < policy.maxAttempts;
+    if (canGoElsewhere && policy.retryOn.includes('error') && mayRepeat(this.#facts.method, policy)) return true;
+    return this.#tried === null && this.#context.balancing.mayRiskProbe();
   }
 
   #use(endpoint: LiveEndpoint): void {
+    this.count++;
     this.endpoint = endpoint;
     this.#isReleased = false;
-    endpoint.inFlight++;
+    endpoint.begin();
     this.#record.beginAttempt(endpoint);
-    // Only the access log shows when attempts began and ended; the first one begins with the request.
-    if (!this.#context.current.global.accessLog) return;
+    if (!this.#isTimed) return;
     this.#attemptStartedAtMs = this.#record.attemptCount === 1 ? this.#startedAtMs : this.#context.preciseNowMs();
+  }
+
+  #retryFacts(canSend: boolean): RetryFacts {
+    const elapsedMs = this.#context.preciseNowMs() - this.#startedAtMs;
+    return { method: this.#facts.method, attempts: this.count, refusals: this.#refusals, elapsedMs, canSend };
+  }
+
+  /** One endpoint over and over, and no limit of attempts: as many as if it were all of them. */
+  #mayRepeatBound({ policy }: IndexedRoute): boolean {
+    if (!this.#choice.isBound || policy.maxAttempts !== null) return true;
+    return this.count < (this.#upstream?.members.length ?? 0);
+  }
+
+  #takeAllowance(route: IndexedRoute): boolean {
+    const { retryBudget } = route.policy;
+    if (retryBudget === null) return true;
+    const { balancing } = this.#context;
+    return balancing.allowance(route, retryBudget).take(balancing.nowMs());
+  }
+
+  /** Notes how the attempt at hand ended; gives the time it took, 0 when nobody reads it. */
+  #note(status: number): number {
+    const elapsedMs = this.#isTimed ? this.#context.preciseNowMs() - this.#attemptStartedAtMs : 0;
+    this.#record.endAttempt(status, elapsedMs);
+    return elapsedMs;
   }
 }

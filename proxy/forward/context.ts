@@ -6,6 +6,7 @@ import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { RouteIndex } from '../match/index.ts';
 import type { Observer } from '../observe/observer.ts';
 import type { GlobalSettings } from '../table/types.ts';
+import type { Balancing } from './balancing.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import type { LiveEndpoints } from './upstream-connection.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -29,6 +30,7 @@ export interface ProxyContext {
   readonly wheel: TimerWheel;
   readonly buffers: ReadBuffers;
   readonly endpoints: LiveEndpoints;
+  readonly balancing: Balancing;
   readonly pool: UpstreamPool;
   readonly observer: Observer;
   readonly limits: RequestLimits;

@@ -14,22 +14,31 @@ interface ErrorRule {
   readonly side: 'client' | 'upstream' | 'proxy';
   readonly retry: RetryRule;
   /** The `proxy-next-upstream` word that must be on for a retry. */
-  readonly condition: 'error' | 'timeout';
+  readonly condition: 'error' | 'timeout' | 'invalidHeader';
 }
 
 /** Statuses by routing-semantics §12: refused or reset 502, time-outs 504, no endpoint 503, client gone 499 (log only). */
 export const PROXY_ERRORS = {
   noEndpoint: { status: 503, side: 'proxy', retry: 'never', condition: 'error' },
+  /** As many requests wait for the upstream as may. */
   overloaded: { status: 503, side: 'proxy', retry: 'never', condition: 'error' },
+  /** No place came free within `pending-timeout`. */
+  pendingTimeout: { status: 503, side: 'proxy', retry: 'never', condition: 'error' },
+  /** Each endpoint has as many requests as it may. */
+  endpointsFull: { status: 503, side: 'proxy', retry: 'never', condition: 'error' },
   connectFailed: { status: 502, side: 'upstream', retry: 'always', condition: 'error' },
   connectTimeout: { status: 504, side: 'upstream', retry: 'always', condition: 'timeout' },
   upstreamClosed: { status: 502, side: 'upstream', retry: 'ifIdempotent', condition: 'error' },
   /** A pooled connection that the upstream had already closed: another connection is tried, also to the same endpoint. */
   staleConnection: { status: 502, side: 'upstream', retry: 'ifIdempotent', condition: 'error' },
   upstreamTimeout: { status: 504, side: 'upstream', retry: 'ifIdempotent', condition: 'timeout' },
+  /** No response head within `per-try-timeout`. */
+  perTryTimeout: { status: 504, side: 'upstream', retry: 'ifIdempotent', condition: 'timeout' },
   sendTimeout: { status: 504, side: 'upstream', retry: 'ifIdempotent', condition: 'timeout' },
-  upstreamFault: { status: 502, side: 'upstream', retry: 'never', condition: 'error' },
-  upstreamTruncated: { status: 502, side: 'upstream', retry: 'never', condition: 'error' },
+  /** The response head is none; never forwarded, so another endpoint may answer. */
+  upstreamFault: { status: 502, side: 'upstream', retry: 'ifIdempotent', condition: 'invalidHeader' },
+  /** Amid the response. Once the client has seen the head there is no other attempt. */
+  upstreamTruncated: { status: 502, side: 'upstream', retry: 'ifIdempotent', condition: 'error' },
   bodyTooLarge: { status: 413, side: 'client', retry: 'never', condition: 'error' },
   badBody: { status: 400, side: 'client', retry: 'never', condition: 'error' },
   bodyTimeout: { status: 408, side: 'client', retry: 'never', condition: 'error' },

@@ -1,12 +1,13 @@
 // One request on its way: route, filters, endpoint, attempts, response. The forwarding core; codecs sit on both sides.
 //
-//   idle -> connecting -> sending -> responding -> idle
-//             ^  |           |           |-> tunnel -> idle
-//             |--|-----------|  (another attempt, while nothing of a response was seen)
+//   idle -> (queued) -> connecting -> sending -> responding -> idle
+//                        ^  |           |           |-> tunnel -> idle
+//                        |--|-----------|  (another attempt, while nothing of a response was seen)
 // An exchange belongs to one client stream for its whole life and is reused. The client side calls `begin`, `onBody`,
 // `onBodyEnd`, `onClientDrain`, `onClientGone`; the upstream side calls the UpstreamUser methods. It ends by telling the
 // client side `finished`, exactly once per `begin`.
 
+import type { Waiter } from '../endpoints/pending-queue.ts';
 import { type Answer, answerOf } from '../http/answer.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -18,8 +19,10 @@ import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import { forwardingParts, upgradeToken } from './forwarding.ts';
+import { KeptBody } from './kept-body.ts';
 import { RequestFacts } from './request-facts.ts';
 import { RequestRenderer } from './request-text.ts';
+import { mayRepeat } from './retry.ts';
 import { RouteFilters } from './route-filters.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
 import type { LiveEndpoint } from './upstream-connection.ts';
@@ -28,9 +31,9 @@ import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
 /** What a client can do to end its own request. */
 export type ClientFailure = 'clientGone' | 'clientStalled' | 'badBody' | 'bodyTimeout' | 'bodyTooSlow';
 
-export type Phase = 'idle' | 'connecting' | 'sending' | 'responding' | 'tunnel';
+export type Phase = 'idle' | 'queued' | 'connecting' | 'sending' | 'responding' | 'tunnel';
 
-export class Exchange implements UpstreamUser, Timed {
+export class Exchange implements UpstreamUser, Timed, Waiter {
   readonly record = new RequestRecord();
   readonly #context: ProxyContext;
   readonly #client: ClientStream;
@@ -46,7 +49,9 @@ export class Exchange implements UpstreamUser, Timed {
   #requestText = '';
   #bodyBytes = 0;
   #isBodyDone = false;
-  #hasSentBody = false;
+  readonly #keptBody = new KeptBody();
+  /** When the attempt at hand has taken too long; infinite without `per-try-timeout`. */
+  #tryEndsAtMs = Number.POSITIVE_INFINITY;
   /** Response bytes wait for the client; the upstream is not read meanwhile. */
   #isClientSlow = false;
   #isTunnelEnded = false;
@@ -58,8 +63,8 @@ export class Exchange implements UpstreamUser, Timed {
   constructor(context: ProxyContext, client: ClientStream) {
     this.#context = context;
     this.#client = client;
-    this.#attempts = new Attempts(context, this.record);
     this.#facts = new RequestFacts(client);
+    this.#attempts = new Attempts(context, this.record, this.#facts);
     this.#filters = new RouteFilters(context, client, this.#facts);
   }
 
@@ -94,9 +99,9 @@ export class Exchange implements UpstreamUser, Timed {
     if (maxBodyBytes !== null && head.contentLength > maxBodyBytes) return this.#failRequest('bodyTooLarge');
     this.#isBodyDone = !head.hasBody;
     this.#requestText = this.#renderRequest(head, current);
-    const endpoint = this.#attempts.first(this.#context.endpoints.get(target.upstream) ?? null);
-    if (endpoint === null) return this.#failRequest('noEndpoint');
-    this.#attempt(endpoint);
+    if (head.hasBody) this.#keptBody.begin(mayRepeat(head.method, route.policy) ? route.policy.bufferRequestBytes : 0);
+    if (this.#attempts.choose(route, target)) return this.#enter();
+    this.#firstAttempt();
   }
 
   /** A part of the decoded request body. False: wait for `takeBody`. */
@@ -111,11 +116,11 @@ export class Exchange implements UpstreamUser, Timed {
       this.#failRequest('bodyTooLarge');
       return true;
     }
-    this.#hasSentBody = true;
+    this.#keptBody.add(buf, start, end);
     const mayGoOn = connection.writeBody(buf, start, end);
     // Only a blocked write waits for the upstream; an idle one waits for the client, whose own deadline runs.
     if (mayGoOn) this.#context.wheel.clear(this.#deadline);
-    else this.#context.wheel.set(this.#deadline, sendTimeoutMs);
+    else this.#armTry(sendTimeoutMs);
     return mayGoOn;
   }
 
@@ -168,8 +173,9 @@ export class Exchange implements UpstreamUser, Timed {
       case 'connecting':
         return this.#attemptFailed('connectTimeout', 'connect timed out');
       case 'sending':
-        return this.#attemptFailed(this.#isBodyDone ? 'upstreamTimeout' : 'sendTimeout', 'timed out');
+        return this.#attemptFailed(this.#lateCode(), 'timed out');
       case 'responding':
+        this.#attempts.blame('upstreamTimeout');
         this.#dropConnection();
         return this.#abort('upstreamTimeout');
       case 'tunnel':
@@ -198,6 +204,7 @@ export class Exchange implements UpstreamUser, Timed {
       return this.#finish();
     }
     if (this.#phase === 'responding') {
+      this.#attempts.blame(code);
       this.#attempts.release();
       return this.#abort(code);
     }
@@ -212,11 +219,13 @@ export class Exchange implements UpstreamUser, Timed {
 
   onResponseHead(head: ResponseHead, hasBody: boolean): void {
     this.#status = head.status;
-    this.#attempts.note(head.status);
+    this.#attempts.answered(head.status);
     if (head.status === 101) return this.#onSwitchingProtocols(head);
+    if (head.status >= 400 && this.#attemptAfter(head.status)) return;
     this.#phase = 'responding';
+    this.#tryEndsAtMs = Number.POSITIVE_INFINITY;
     this.#armReadDeadline();
-    this.#client.sendHead(head, hasBody, '');
+    this.#client.sendHead(head, hasBody, this.#attempts.cookieLine);
   }
 
   onResponseBody(buf: Buffer, start: number, end: number): boolean {
@@ -257,7 +266,35 @@ export class Exchange implements UpstreamUser, Timed {
     this.#client.flush();
   }
 
+  // ---- Waiter
+
+  onAdmitted(): void {
+    this.#attempts.waited(true);
+    this.#firstAttempt();
+    this.flushUpstream();
+  }
+
+  onTimedOut(): void {
+    this.#attempts.waited(false);
+    this.#failRequest('pendingTimeout');
+  }
+
   // ---- attempts
+
+  /** The upstream limits its requests: this one asks for a place, and may have to wait for it. */
+  #enter(): void {
+    const entrance = this.#attempts.enter(this);
+    if (entrance === 'full') return this.#failRequest('overloaded');
+    if (entrance === 'waiting') this.#phase = 'queued';
+    else this.#firstAttempt();
+  }
+
+  #firstAttempt(): void {
+    const endpoint = this.#attempts.first();
+    if (endpoint === null) return this.#failRequest(this.#attempts.emptyReason);
+    this.#beginTry();
+    this.#attempt(endpoint);
+  }
 
   #attempt(endpoint: LiveEndpoint): void {
     const pooled = this.#context.pool.take(endpoint);
@@ -269,7 +306,7 @@ export class Exchange implements UpstreamUser, Timed {
   #connect(endpoint: LiveEndpoint): void {
     const route = this.#route as IndexedRoute;
     this.#phase = 'connecting';
-    this.#context.wheel.set(this.#deadline, route.policy.connectTimeoutMs);
+    this.#armTry(route.policy.connectTimeoutMs);
     this.#connection = this.#context.pool.connect(endpoint, this);
   }
 
@@ -279,31 +316,76 @@ export class Exchange implements UpstreamUser, Timed {
     const { head } = this.#client;
     const route = this.#route as IndexedRoute;
     this.#phase = 'sending';
-    connection.begin(this, this.#requestText, head.method === 'HEAD', head.isChunked, this.#isBodyDone);
+    const hasKept = this.#keptBody.length > 0;
+    connection.begin(this, this.#requestText, head.method === 'HEAD', head.isChunked, this.#isBodyDone && !hasKept);
+    const mayGoOn = !hasKept || this.#sendAgain(connection);
     if (this.#isBodyDone) {
-      this.#context.wheel.set(this.#deadline, route.policy.readTimeoutMs);
+      this.#armTry(route.policy.readTimeoutMs);
       connection.flush();
-      return;
+    } else if (mayGoOn) {
+      this.#context.wheel.clear(this.#deadline);
+      this.#client.takeBody();
+    } else {
+      this.#armTry(route.policy.sendTimeoutMs);
     }
-    this.#context.wheel.clear(this.#deadline);
-    this.#client.takeBody();
+  }
+
+  /** Sends the part of the body that an earlier attempt has used up. False: wait for `onUpstreamDrain`. */
+  #sendAgain(connection: UpstreamStream): boolean {
+    const mayGoOn = this.#keptBody.sendTo(connection);
+    if (this.#isBodyDone) connection.endBody();
+    return mayGoOn;
   }
 
   #attemptFailed(code: ProxyErrorCode, detail: string): void {
     this.#dropConnection();
-    this.#attempts.note(PROXY_ERRORS[code].status);
+    this.#attempts.failed(code);
     this.record.detail = detail;
-    if (this.#route === null) return this.#failRequest(code);
-    const { method } = this.#client.head;
-    if (!this.#attempts.mayGoOn(code, this.#route.policy, method, this.#hasSentBody)) return this.#failRequest(code);
+    if (!this.#attempts.mayGoOn(code, this.#keptBody.isWhole)) return this.#failRequest(code);
     const endpoint = code === 'staleConnection' ? this.#attempts.again() : this.#attempts.next();
     if (endpoint === null) return this.#failRequest(code);
+    this.#attemptAt(endpoint);
+  }
+
+  /** Sends the request elsewhere when the route does not want an answer with this status. False: it stands. */
+  #attemptAfter(status: number): boolean {
+    if (!this.#attempts.mayGoOnAfter(status, this.#keptBody.isWhole)) return false;
+    const endpoint = this.#attempts.next();
+    if (endpoint === null) return false;
+    this.#dropConnection();
+    this.record.detail = `answered ${status}`;
+    this.#attemptAt(endpoint);
+    return true;
+  }
+
+  /** A further attempt, on a fresh connection: one that turns out closed would cost another. */
+  #attemptAt(endpoint: LiveEndpoint): void {
+    this.#attempts.use(endpoint);
+    this.#beginTry();
     this.#connect(endpoint);
+  }
+
+  #beginTry(): void {
+    const { perTryTimeoutMs } = (this.#route as IndexedRoute).policy;
+    this.#tryEndsAtMs =
+      perTryTimeoutMs === null ? Number.POSITIVE_INFINITY : this.#context.wheel.nowMs + perTryTimeoutMs;
+  }
+
+  /** Lets the attempt end after `delayMs`, or when its own time is up. */
+  #armTry(delayMs: number): void {
+    const { wheel } = this.#context;
+    wheel.set(this.#deadline, Math.min(delayMs, Math.max(0, this.#tryEndsAtMs - wheel.nowMs)));
+  }
+
+  #lateCode(): ProxyErrorCode {
+    if (this.#context.wheel.nowMs >= this.#tryEndsAtMs) return 'perTryTimeout';
+    return this.#isBodyDone ? 'upstreamTimeout' : 'sendTimeout';
   }
 
   #renderRequest(head: RequestHead, current: CurrentTable): string {
     const parts = forwardingParts(head, this.#client, current, this.#context.nextRequestId);
     this.record.requestId = parts.requestId;
+    this.#facts.requestId = parts.requestId;
     return this.#renderer.render(head, parts);
   }
 
@@ -316,7 +398,7 @@ export class Exchange implements UpstreamUser, Timed {
     this.#phase = 'tunnel';
     const { wheel, current } = this.#context;
     this.#tunnelEndsAtMs = wheel.nowMs + (current.global.peerLimits.tunnelMaxDurationMs ?? Number.POSITIVE_INFINITY);
-    this.#client.beginTunnel(head, '');
+    this.#client.beginTunnel(head, this.#attempts.cookieLine);
     this.#armReadDeadline();
   }
 
@@ -324,7 +406,7 @@ export class Exchange implements UpstreamUser, Timed {
     if (this.#route === null) return;
     const { wheel, current } = this.#context;
     const { readTimeoutMs } = this.#route.policy;
-    if (this.#phase !== 'tunnel') return wheel.set(this.#deadline, readTimeoutMs);
+    if (this.#phase !== 'tunnel') return this.#armTry(readTimeoutMs);
     const idleMs = current.global.peerLimits.tunnelIdleTimeoutMs ?? readTimeoutMs;
     wheel.set(this.#deadline, Math.max(0, Math.min(idleMs, this.#tunnelEndsAtMs - wheel.nowMs)));
   }
@@ -337,8 +419,15 @@ export class Exchange implements UpstreamUser, Timed {
     const { status } = PROXY_ERRORS[code];
     this.#status = status;
     if (status === 499) this.#client.abortResponse();
-    else this.#client.sendAnswer(answerOf(status, code));
+    else this.#client.sendAnswer(this.#answerTo(code, status));
     this.#finish();
+  }
+
+  /** An overloaded upstream says when to come again (RFC 9110 §10.2.3). */
+  #answerTo(code: ProxyErrorCode, status: number): Answer {
+    const isOverload = code === 'overloaded' || code === 'pendingTimeout' || code === 'endpointsFull';
+    if (!isOverload) return answerOf(status, code);
+    return { status, reason: code, headerLines: `Retry-After: ${this.#attempts.retryAfterSeconds}\r\n` };
   }
 
   #abort(code: ProxyErrorCode): void {
@@ -376,6 +465,7 @@ export class Exchange implements UpstreamUser, Timed {
     record.durationMs = this.#context.preciseNowMs() - this.#startedAtMs;
     // An idle client connection must not keep an old table alive.
     this.#route = null;
+    this.#keptBody.clear();
     this.#attempts.clear();
     this.#facts.clear();
     this.#requestText = '';
@@ -389,7 +479,8 @@ export class Exchange implements UpstreamUser, Timed {
     this.#attempts.begin(this.#startedAtMs);
     this.#bodyBytes = 0;
     this.#isBodyDone = false;
-    this.#hasSentBody = false;
+    this.#keptBody.begin(0);
+    this.#tryEndsAtMs = Number.POSITIVE_INFINITY;
     this.#isClientSlow = false;
     this.#isTunnelEnded = false;
     this.#status = 0;

@@ -2,9 +2,9 @@ import { expect, test } from '@jest/globals';
 import { defaultPolicy } from '../table/defaults.ts';
 import type { RoutePolicy } from '../table/types.ts';
 import { PROXY_ERRORS, type ProxyErrorCode, statusOfFault } from './errors.ts';
-import { mayRetry, type RetryFacts } from './retry.ts';
+import { mayRetry, mayRetryStatus, type RetryFacts } from './retry.ts';
 
-const facts: RetryFacts = { method: 'GET', attempts: 1, refusals: 0, elapsedMs: 0, hasSentBody: false };
+const facts: RetryFacts = { method: 'GET', attempts: 1, refusals: 0, elapsedMs: 0, canSend: true };
 
 test.each<[string, ProxyErrorCode, Partial<RetryFacts>, Partial<RoutePolicy>, boolean]>([
   ['a refused connection, GET', 'connectFailed', {}, {}, true],
@@ -23,11 +23,11 @@ test.each<[string, ProxyErrorCode, Partial<RetryFacts>, Partial<RoutePolicy>, bo
     { retryOn: ['error', 'nonIdempotent'] },
     true,
   ],
-  ['body bytes are gone', 'upstreamClosed', { method: 'PUT', hasSentBody: true }, {}, false],
+  ['body bytes are gone', 'upstreamClosed', { method: 'PUT', canSend: false }, {}, false],
   [
     'body bytes are gone, whatever is allowed',
     'staleConnection',
-    { hasSentBody: true },
+    { canSend: false },
     { retryOn: ['error', 'nonIdempotent'] },
     false,
   ],
@@ -52,8 +52,16 @@ test.each<[string, ProxyErrorCode, Partial<RetryFacts>, Partial<RoutePolicy>, bo
   ['too late', 'connectFailed', { elapsedMs: 100 }, { retryTimeoutMs: 100 }, false],
   ['a response timeout, GET', 'upstreamTimeout', {}, {}, true],
   ['a response timeout, POST', 'upstreamTimeout', { method: 'POST' }, {}, false],
-  ['a response that is none', 'upstreamFault', {}, {}, false],
-  ['a response cut short', 'upstreamTruncated', {}, {}, false],
+  ['a response that is none, without `invalid_header`', 'upstreamFault', {}, {}, false],
+  ['a response that is none, GET', 'upstreamFault', {}, { retryOn: ['invalidHeader'] }, true],
+  ['a response that is none, POST', 'upstreamFault', { method: 'POST' }, { retryOn: ['invalidHeader'] }, false],
+  ['a head cut short, GET', 'upstreamTruncated', {}, {}, true],
+  ['a head cut short, POST', 'upstreamTruncated', { method: 'POST' }, {}, false],
+  ['a try that took too long, GET', 'perTryTimeout', {}, {}, true],
+  ['a try that took too long, with `timeout` off', 'perTryTimeout', {}, { retryOn: ['error'] }, false],
+  ['no place', 'overloaded', {}, {}, false],
+  ['no place in time', 'pendingTimeout', {}, {}, false],
+  ['all endpoints full', 'endpointsFull', {}, {}, false],
   ['the client is gone', 'clientGone', {}, {}, false],
 ])('%s', (_name, code, changedFacts, changedPolicy, expected) => {
   expect(mayRetry(code, { ...defaultPolicy, ...changedPolicy }, { ...facts, ...changedFacts })).toBe(expected);
@@ -64,11 +72,14 @@ test('statuses: refused and broken 502, timeouts 504, nobody there 503, the clie
   expect(statuses).toEqual([
     ['noEndpoint', 503, 'proxy'],
     ['overloaded', 503, 'proxy'],
+    ['pendingTimeout', 503, 'proxy'],
+    ['endpointsFull', 503, 'proxy'],
     ['connectFailed', 502, 'upstream'],
     ['connectTimeout', 504, 'upstream'],
     ['upstreamClosed', 502, 'upstream'],
     ['staleConnection', 502, 'upstream'],
     ['upstreamTimeout', 504, 'upstream'],
+    ['perTryTimeout', 504, 'upstream'],
     ['sendTimeout', 504, 'upstream'],
     ['upstreamFault', 502, 'upstream'],
     ['upstreamTruncated', 502, 'upstream'],
@@ -92,4 +103,31 @@ test.each([
   ['lengthAndTransferEncoding', 400],
 ] as const)('%s is %d', (fault, status) => {
   expect(statusOfFault(fault)).toBe(status);
+});
+
+const statusWords = [
+  [403, 'http403'],
+  [404, 'http404'],
+  [429, 'http429'],
+  [500, 'http500'],
+  [502, 'http502'],
+  [503, 'http503'],
+  [504, 'http504'],
+] as const;
+
+test.each(statusWords)('status %i is followed by another attempt with its own word only', (status, word) => {
+  const allOthers = statusWords.map(([, other]) => other).filter((other) => other !== word);
+  const ask = (retryOn: RoutePolicy['retryOn'], changed: Partial<RetryFacts> = {}) =>
+    mayRetryStatus(status, { ...defaultPolicy, retryOn }, { ...facts, ...changed });
+  expect(ask([word])).toBe(true);
+  expect(ask(['error', 'timeout', 'invalidHeader', 'nonIdempotent', ...allOthers])).toBe(false);
+  expect(ask([word], { method: 'POST' })).toBe(false);
+  expect(ask([word, 'nonIdempotent'], { method: 'POST' })).toBe(true);
+  expect(ask([word], { attempts: 3 })).toBe(false);
+  expect(ask([word], { canSend: false })).toBe(false);
+});
+
+test.each([200, 301, 400, 401, 405, 501, 505])('status %i always stands', (status) => {
+  const retryOn = ['error', 'timeout', 'invalidHeader', ...statusWords.map(([, word]) => word)] as const;
+  expect(mayRetryStatus(status, { ...defaultPolicy, retryOn }, facts)).toBe(false);
 });

@@ -1,7 +1,7 @@
-// Whether a failed attempt may be followed by another one. Pure.
+// Whether an attempt that failed, or whose answer the route does not want, may be followed by another one. Pure.
 
 import { isIdempotent } from '../http/request-head.ts';
-import type { RoutePolicy } from '../table/types.ts';
+import type { RetryCondition, RoutePolicy } from '../table/types.ts';
 import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 
 export interface RetryFacts {
@@ -11,8 +11,8 @@ export interface RetryFacts {
   /** Those of them whose connection was refused, the failed one included. */
   readonly refusals: number;
   readonly elapsedMs: number;
-  /** Body bytes have left the proxy and cannot be sent again. */
-  readonly hasSentBody: boolean;
+  /** No body byte has left the proxy, or all that did can be sent again. */
+  readonly canSend: boolean;
 }
 
 /**
@@ -21,15 +21,52 @@ export interface RetryFacts {
  */
 export function mayRetry(code: ProxyErrorCode, policy: RoutePolicy, facts: RetryFacts): boolean {
   const { retry, condition } = PROXY_ERRORS[code];
-  if (retry === 'never' || facts.hasSentBody) return false;
+  if (retry === 'never') return false;
+  if (retry !== 'always' && !mayRepeat(facts.method, policy)) return false;
   // A stale pooled connection is our own bad luck, not a failed attempt: no condition and no count switches this off. It
   // cannot repeat, since the next connection is a new one.
-  if (code !== 'staleConnection') {
-    if (!policy.retryOn.includes(condition)) return false;
-    if (isLastAttempt(policy, facts)) return false;
+  return code === 'staleConnection' ? isInTime(policy, facts) : isAllowed(condition, policy, facts);
+}
+
+/** The same for an answer with `status`, of which the client has seen nothing. */
+export function mayRetryStatus(status: number, policy: RoutePolicy, facts: RetryFacts): boolean {
+  const condition = conditionOf(status);
+  return condition !== null && mayRepeat(facts.method, policy) && isAllowed(condition, policy, facts);
+}
+
+/** Whether a request may be sent again although it may have been processed. */
+export function mayRepeat(method: string, { retryOn }: RoutePolicy): boolean {
+  return isIdempotent(method) || retryOn.includes('nonIdempotent');
+}
+
+function isAllowed(condition: RetryCondition, policy: RoutePolicy, facts: RetryFacts): boolean {
+  return policy.retryOn.includes(condition) && !isLastAttempt(policy, facts) && isInTime(policy, facts);
+}
+
+function isInTime({ retryTimeoutMs }: RoutePolicy, { canSend, elapsedMs }: RetryFacts): boolean {
+  return canSend && (retryTimeoutMs === null || elapsedMs < retryTimeoutMs);
+}
+
+/** The word of `proxy-next-upstream` for a status; null when there is none. */
+function conditionOf(status: number): RetryCondition | null {
+  switch (status) {
+    case 403:
+      return 'http403';
+    case 404:
+      return 'http404';
+    case 429:
+      return 'http429';
+    case 500:
+      return 'http500';
+    case 502:
+      return 'http502';
+    case 503:
+      return 'http503';
+    case 504:
+      return 'http504';
+    default:
+      return null;
   }
-  if (policy.retryTimeoutMs !== null && facts.elapsedMs >= policy.retryTimeoutMs) return false;
-  return retry === 'always' || policy.retryOn.includes('nonIdempotent') || isIdempotent(facts.method);
 }
 
 /**

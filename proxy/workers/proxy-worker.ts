@@ -5,6 +5,7 @@
 import { EndpointRegistry } from '../endpoints/registry.ts';
 import type { LimitTable } from '../filters/limit-table.ts';
 import { RequestLimits } from '../filters/limits.ts';
+import { Balancing } from '../forward/balancing.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { currentTable } from '../forward/current-table.ts';
 import { TimerWheel } from '../forward/timer-wheel.ts';
@@ -67,6 +68,8 @@ export class ProxyWorker implements Observer {
     );
     this.#endpoints = new EndpointRegistry<UpstreamConnection[]>({
       random: options.random,
+      nowMs: options.machineMs,
+      wallMs: options.wallMs,
       onEndpointRemoved: (endpoint) => this.#context.pool.closeIdle(endpoint),
     });
     this.#context = this.#createContext();
@@ -191,6 +194,7 @@ export class ProxyWorker implements Observer {
 
   #tick(): void {
     this.#context.wheel.advance(this.#options.monotonicMs());
+    this.#endpoints.tick();
     this.#ticks++;
     if (this.#ticks % 10 !== 0) return;
     this.#context.dateLine = renderDateLine(this.#options.wallMs());
@@ -224,6 +228,7 @@ export class ProxyWorker implements Observer {
       wheel,
       buffers,
       endpoints: this.#endpoints,
+      balancing: new Balancing({ nowMs: this.#options.machineMs, wallMs, random: this.#options.random }),
       pool,
       observer: this,
       limits: new RequestLimits(this.#options.limits, this.#options.machineMs),

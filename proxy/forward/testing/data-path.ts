@@ -10,6 +10,7 @@ import { SecureContexts } from '../../listen/secure-contexts.ts';
 import { indexRoutes } from '../../match/index.ts';
 import type { Observer, RequestRecord } from '../../observe/observer.ts';
 import type { GlobalSettings, RoutingTable } from '../../table/types.ts';
+import { Balancing } from '../balancing.ts';
 import type { ProxyContext } from '../context.ts';
 import { currentTable } from '../current-table.ts';
 import { TimerWheel } from '../timer-wheel.ts';
@@ -57,6 +58,7 @@ export class DataPath implements Observer {
     const buffers = new ReadBuffers();
     this.#endpoints = new EndpointRegistry<UpstreamConnection[]>({
       random: () => 0,
+      nowMs: () => wheel.nowMs,
       onEndpointRemoved: (endpoint) => this.#pool.closeIdle(endpoint),
     });
     this.#endpoints.replaceUpstreams(table.upstreams);
@@ -73,6 +75,7 @@ export class DataPath implements Observer {
       wheel,
       buffers,
       endpoints: this.#endpoints,
+      balancing: new Balancing({ nowMs: () => wheel.nowMs, wallMs: () => wheel.nowMs, random: () => 0 }),
       pool: this.#pool,
       observer: this,
       limits: new RequestLimits(this.limits, () => wheel.nowMs),
@@ -102,6 +105,7 @@ export class DataPath implements Observer {
   pass(ms: number): void {
     const { wheel } = this.context;
     wheel.advance(wheel.nowMs + ms);
+    this.#endpoints.tick();
   }
 
   /** Ends everything at once, as the worker does when its drain deadline has come. */

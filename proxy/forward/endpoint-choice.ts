@@ -1,0 +1,184 @@
+// Where a request goes: to the upstream of its route or to that of a canary, and there to which endpoint. One object per
+// exchange; a route without canaries, affinity and hash key passes through it without a look at the request.
+//
+//   target --choose--> upstream --pick (each attempt)--> endpoint, and perhaps a Set-Cookie line for the response
+
+import { readAffinityCookie, renderAffinityCookie } from '../balance/affinity-cookie.ts';
+import { renderTemplate } from '../filters/template.ts';
+import { cookieValue, headerValue } from '../http/header-value.ts';
+import { type CanaryRequest, type CompiledCanary, chooseCanary } from '../match/canary.ts';
+import type { AffinitySettings } from '../table/route-settings.ts';
+import type { Canary, UpstreamId, UpstreamTarget } from '../table/types.ts';
+import type { PreparedTarget } from './balancing.ts';
+import type { ProxyContext } from './context.ts';
+import type { RequestFacts } from './request-facts.ts';
+import type { LiveEndpoint, LiveUpstream } from './upstream-connection.ts';
+
+export class EndpointChoice implements CanaryRequest {
+  /** The canary that took the request; null for the primary. */
+  canary: Canary | null = null;
+  readonly #context: ProxyContext;
+  readonly #facts: RequestFacts;
+  #upstream: LiveUpstream | null = null;
+  /** Of the request at hand; null where no cookie decides. */
+  #affinity: AffinitySettings | null = null;
+  /** Tag of the upstream in use, and the key that binds the client; null while nothing does. */
+  #tag = '';
+  #boundKey: string | null = null;
+  /** Key of the cookie to set; null for none. */
+  #newKey: string | null = null;
+  #hashKey: string | null = null;
+
+  constructor(context: ProxyContext, facts: RequestFacts) {
+    this.#context = context;
+    this.#facts = facts;
+  }
+
+  /** Chooses the upstream; null when the table in force has none of that name. Follow with `clear`. */
+  choose(target: UpstreamTarget): LiveUpstream | null {
+    const { endpoints } = this.#context;
+    const primary = endpoints.get(target.upstream) ?? null;
+    this.#upstream = primary;
+    if (target.canaries.length === 0 && target.affinity === null) return primary;
+    this.#chooseSide(target, primary);
+    return this.#upstream;
+  }
+
+  /** Chooses an endpoint for one attempt; null when there is none. `tried`: those that failed; null for the first attempt. */
+  pick(tried: readonly LiveEndpoint[] | null, mayProbe: boolean): LiveEndpoint | null {
+    const upstream = this.#upstream;
+    if (upstream === null) return null;
+    if (this.#affinity !== null) return this.#pickByCookie(upstream, this.#affinity, tried, mayProbe);
+    if (this.#hashKey === null && upstream.keySource !== 'none') this.#hashKey = this.#renderKey(upstream);
+    return upstream.pick(tried, this.#hashKey, mayProbe);
+  }
+
+  /** A failed endpoint is asked again: its client is bound to it. */
+  get isBound(): boolean {
+    return this.#affinity !== null && !this.#affinity.changeOnFailure;
+  }
+
+  /** `Set-Cookie` with CRLF when the client is to be bound to the endpoint picked last; '' otherwise. */
+  get cookieLine(): string {
+    if (this.#newKey === null || this.#affinity === null) return '';
+    const request = {
+      isHttps: this.#facts.scheme === 'https',
+      userAgent: headerValue(this.#facts.text, 'user-agent'),
+      nowMs: this.#context.balancing.wallMs(),
+    };
+    const value = { key: this.#newKey, tag: this.#tag };
+    return `Set-Cookie: ${renderAffinityCookie(this.#affinity.cookie, value, request)}\r\n`;
+  }
+
+  clear(): void {
+    this.canary = null;
+    this.#upstream = null;
+    this.#affinity = null;
+    this.#boundKey = null;
+    this.#newKey = null;
+    this.#hashKey = null;
+  }
+
+  headerValue(name: string): string {
+    return headerValue(this.#facts.text, name);
+  }
+
+  cookieValue(name: string): string {
+    return cookieValue(this.#cookies(), name);
+  }
+
+  /** All Cookie lines as one (RFC 9113 §8.2.3). */
+  #cookies(): string {
+    return headerValue(this.#facts.text, 'cookie', '; ');
+  }
+
+  /** Cookie first, then the rules of the canaries (annotation reference, `affinity-canary-behavior`). */
+  #chooseSide(target: UpstreamTarget, primary: LiveUpstream | null): void {
+    const { balancing } = this.#context;
+    const prepared = balancing.prepared(target);
+    const side = this.#boundSide(target, prepared);
+    if (side !== -1) return this.#take(target, prepared, side);
+    // Without a primary nothing is asked: ingress-nginx answers 503 then.
+    const isAsked = prepared.canaries.length > 0 && (primary?.members.length ?? 0) > 0;
+    if (!isAsked) return this.#take(target, prepared, -1);
+    const asked = this.#boundKey === null ? prepared.canaries : prepared.legacyCanaries;
+    const chosen = chooseCanary(asked, this, (upstream) => this.#hasEndpoints(upstream), balancing.random);
+    this.#take(target, prepared, chosen === -1 ? -1 : prepared.canaries.indexOf(asked[chosen] as CompiledCanary));
+  }
+
+  /** Reads the affinity cookie: index of the canary it binds to, else -1, with the key of one that binds to the primary. */
+  #boundSide({ affinity }: UpstreamTarget, prepared: PreparedTarget): number {
+    if (affinity === null) return -1;
+    const cookies = this.#cookies();
+    if (cookies === '') return -1;
+    const { name } = affinity.cookie;
+    const value = readAffinityCookie(cookies, name, prepared.primaryTag);
+    if (value === null) return -1;
+    if (value.tag === prepared.primaryTag) {
+      this.#boundKey = value.key;
+      return -1;
+    }
+    for (let at = 0; at < prepared.canaryTags.length; at++) {
+      const tag = prepared.canaryTags[at] as string;
+      const { canary } = prepared.canaries[at] as CompiledCanary;
+      const bound = tag === '' ? null : readAffinityCookie(cookies, name, tag);
+      if (bound?.tag !== tag || !this.#hasEndpoints(canary.upstream)) continue;
+      this.#boundKey = bound.key;
+      return at;
+    }
+    return -1;
+  }
+
+  /** Goes to a canary, or with -1 to the primary. */
+  #take({ affinity }: UpstreamTarget, prepared: PreparedTarget, side: number): void {
+    if (side === -1) {
+      this.#affinity = affinity;
+      this.#tag = prepared.primaryTag;
+      return;
+    }
+    const { canary } = prepared.canaries[side] as CompiledCanary;
+    this.canary = canary;
+    this.#upstream = this.#context.endpoints.get(canary.upstream) ?? null;
+    this.#tag = prepared.canaryTags[side] as string;
+    this.#affinity = this.#tag === '' ? null : affinity;
+  }
+
+  #hasEndpoints(upstream: UpstreamId): boolean {
+    return (this.#context.endpoints.get(upstream)?.members.length ?? 0) > 0;
+  }
+
+  #pickByCookie(
+    upstream: LiveUpstream,
+    { mode, changeOnFailure }: AffinitySettings,
+    tried: readonly LiveEndpoint[] | null,
+    mayProbe: boolean,
+  ): LiveEndpoint | null {
+    // A guest of another endpoint for this request: its cookie stays as it is.
+    const probe = upstream.isRecovering && mayProbe ? upstream.pickProbe(tried) : null;
+    if (probe !== null) return probe;
+    const pick = upstream.affinity(mode).pick(this.#boundKey, changeOnFailure ? tried : null);
+    if (pick === null) return null;
+    if (upstream.isFull(pick.endpoint)) {
+      this.#newKey = null;
+      return upstream.pick(tried, null, false);
+    }
+    if (pick.newKey !== null) {
+      this.#boundKey = pick.newKey;
+      this.#newKey = pick.newKey;
+    }
+    return pick.endpoint;
+  }
+
+  #renderKey(upstream: LiveUpstream): string {
+    const { balancer } = upstream.settings;
+    const facts = this.#facts;
+    switch (upstream.keySource) {
+      case 'template':
+        return balancer.kind === 'consistentHash' ? renderTemplate(balancer.key, facts) : '';
+      case 'clientAddress':
+        return facts.remoteAddr;
+      default:
+        return facts.host + facts.path;
+    }
+  }
+}

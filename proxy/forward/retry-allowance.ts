@@ -1,0 +1,56 @@
+// How many further attempts a route has left, so that retries do not become a storm. PURE: times are arguments.
+//
+// Counted over ten slots of a second each. Counters belong to one worker: a share needs no more, and the attempts that
+// are always allowed hold per worker.
+
+import type { RetryBudget } from '../table/route-settings.ts';
+
+const SLOTS = 10;
+
+export class RetryAllowance {
+  readonly #budget: RetryBudget;
+  readonly #requests = new Int32Array(SLOTS);
+  readonly #retries = new Int32Array(SLOTS);
+  #second = 0;
+
+  constructor(budget: RetryBudget) {
+    this.#budget = budget;
+  }
+
+  /** A request of the route begins. */
+  countRequest(nowMs: number): void {
+    this.#advance(nowMs);
+    this.#requests[this.#slot] = (this.#requests[this.#slot] as number) + 1;
+  }
+
+  /** Takes one further attempt out of the budget; false when there is none left. */
+  take(nowMs: number): boolean {
+    this.#advance(nowMs);
+    const { percent, minPerSecond } = this.#budget;
+    const isFree = (this.#retries[this.#slot] as number) < minPerSecond;
+    if (!isFree && (sum(this.#retries) + 1) * 100 > sum(this.#requests) * percent) return false;
+    this.#retries[this.#slot] = (this.#retries[this.#slot] as number) + 1;
+    return true;
+  }
+
+  get #slot(): number {
+    return this.#second % SLOTS;
+  }
+
+  /** Empties the slots of the seconds that have passed. A clock that goes back changes nothing. */
+  #advance(nowMs: number): void {
+    const second = Math.floor(nowMs / 1000);
+    if (second <= this.#second) return;
+    for (let each = Math.max(this.#second + 1, second - SLOTS + 1); each <= second; each++) {
+      this.#requests[each % SLOTS] = 0;
+      this.#retries[each % SLOTS] = 0;
+    }
+    this.#second = second;
+  }
+}
+
+function sum(slots: Int32Array): number {
+  let total = 0;
+  for (const count of slots) total += count;
+  return total;
+}
