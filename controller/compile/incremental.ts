@@ -103,7 +103,7 @@ export class IncrementalCompiler {
   }
 
   #compileFirst(snapshot: Snapshot, nowMs: number): IncrementalResult {
-    const rebuild = new Rebuild(snapshot, this.#options, this.#firstMemory);
+    const rebuild = new Rebuild(snapshot, this.#options, { memory: this.#firstMemory, version: null });
     const results = rebuild.step(Number.POSITIVE_INFINITY, nowMs);
     if (results === null) throw new Error('a step over all Ingresses left some out');
     this.#stages = rebuild.stages;
@@ -112,7 +112,7 @@ export class IncrementalCompiler {
 
   #planRebuild(stages: Stages, snapshot: Snapshot): void {
     if (stages.hasSettingsOf(snapshot)) this.#rebuild = null;
-    else this.#rebuild ??= new Rebuild(snapshot, this.#options, stages.memory());
+    else this.#rebuild ??= new Rebuild(snapshot, this.#options, stages.asEarlierLife());
   }
 
   #resultOf({ version, diagnostics, wantedNames }: StageResults): IncrementalResult {

@@ -260,6 +260,16 @@ describe('each key alone', () => {
   });
 });
 
+test('what is equal afterwards is the same: whoever compares the versions has little to look at', () => {
+  const { compiler, apply, first } = started();
+  apply(settings({ 'proxy-read-timeout': '90' }));
+  const after = compiler.step(10, startMs);
+  const hostIn = (result: IncrementalResult | null, name: string) => result?.version.virtualHosts.get(name);
+  expect(after?.version.upstreams.toArray().every((one) => first.version.upstreams.get(one.id) === one)).toBe(true);
+  expect(hostIn(after, 'b.test')).toBe(hostIn(first, 'b.test'));
+  expect(hostIn(after, 'a.test')).not.toEqual(hostIn(first, 'a.test'));
+});
+
 test('what is remembered is given to the new stages: a rejected edit leaves the accepted version in force', () => {
   const { compiler, apply } = started();
   apply(web('a', { 'nginx.ingress.kubernetes.io/auth-type': 'nonsense' }));

@@ -5,17 +5,16 @@
 
 import type { Snapshot, SnapshotChanges } from '../../objects/snapshot.ts';
 import type { ObjectKey } from '../../objects/types.ts';
-import type { CompileMemory, CompileOptions } from '../types.ts';
-import { type StageResults, Stages } from './stages.ts';
+import type { CompileOptions } from '../types.ts';
+import { type EarlierLife, type StageResults, Stages } from './stages.ts';
 
 export class Rebuild {
   readonly stages: Stages;
   readonly #pending: Set<ObjectKey>;
   #snapshot: Snapshot;
 
-  /** `memory` is that of the stages before. */
-  constructor(snapshot: Snapshot, options: CompileOptions, memory: CompileMemory) {
-    this.stages = new Stages(snapshot, options, memory);
+  constructor(snapshot: Snapshot, options: CompileOptions, earlier: EarlierLife) {
+    this.stages = new Stages(snapshot, options, earlier);
     this.#pending = new Set(snapshot.ingresses.keys());
     this.#snapshot = snapshot;
   }

@@ -9,6 +9,7 @@ import { assembleVirtualHost, certificateOf, type RouteParts } from '../routes.t
 import type { AcceptedIngress } from '../select.ts';
 import type { SortedList } from '../sorted-list.ts';
 import { emptyPolicies, emptyVirtualHosts } from '../table-version.ts';
+import { asBefore } from './as-before.ts';
 import type { PlanChange } from './host-stage.ts';
 import { KeyIndex } from './key-index.ts';
 import type { UpstreamChanges } from './upstream-stage.ts';
@@ -38,10 +39,17 @@ export class RouteStage {
   readonly #policyUses = new Map<PolicyId, PolicyUse>();
   #virtualHosts: SortedList<VirtualHost> = emptyVirtualHosts;
   #policies: SortedList<NamedPolicy> = emptyPolicies;
+  #earlier: SortedList<VirtualHost>;
 
-  constructor(context: PolicyContext) {
+  /** `earlier` are the virtual hosts of an earlier life. */
+  constructor(context: PolicyContext, earlier: SortedList<VirtualHost>) {
     this.#context = context;
+    this.#earlier = earlier;
     this.#ownPolicy = policyOf(null, context);
+  }
+
+  forgetEarlierLife(): void {
+    this.#earlier = emptyVirtualHosts;
   }
 
   get virtualHosts(): SortedList<VirtualHost> {
@@ -87,7 +95,7 @@ export class RouteStage {
   #assemble(plan: HostPlan, sources: RouteSources, edits: Edits): void {
     const { name } = plan;
     const { options, global } = this.#context;
-    const virtualHost = assembleVirtualHost(plan, certificateOf(name, sources.certificateByHost), {
+    const made = assembleVirtualHost(plan, certificateOf(name, sources.certificateByHost), {
       policies: { idFor: (owner) => this.#policyFor(owner).id },
       idByBackend: sources.idByBackend,
       settingsByBackend: sources.settingsByBackend,
@@ -95,6 +103,7 @@ export class RouteStage {
       global,
       httpsPort: options.httpsPort,
     });
+    const virtualHost = asBefore(this.#earlier, name, made);
     const owners = new Set(plan.routes.map(({ owner }) => owner));
     const named = [...owners].map((owner) => this.#policyFor(owner));
     const policies = new Map(named.map((policy) => [policy.id, policy]));

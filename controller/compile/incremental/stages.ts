@@ -7,7 +7,7 @@ import { readGlobalValues } from '../global.ts';
 import { PolicyIds } from '../policies.ts';
 import { globalSettings } from '../settings/global-settings.ts';
 import type { SortedList } from '../sorted-list.ts';
-import type { TableVersion } from '../table-version.ts';
+import { emptyUpstreams, emptyVirtualHosts, type TableVersion } from '../table-version.ts';
 import type { CompileMemory, CompileOptions } from '../types.ts';
 import { CertificateStage } from './certificate-stage.ts';
 import { DiagnosticBook, type DiagnosticGroup } from './diagnostic-book.ts';
@@ -25,6 +25,13 @@ export interface StageResults {
   readonly wantedNames: SortedList<string>;
 }
 
+/** What other stages had made, before these. */
+export interface EarlierLife {
+  readonly memory: CompileMemory;
+  /** Entries of the new version that are equal to one of this are the same; null when there was none. */
+  readonly version: TableVersion | null;
+}
+
 export class Stages {
   readonly #book = new DiagnosticBook();
   readonly #ingresses: IngressStage;
@@ -40,7 +47,7 @@ export class Stages {
   #global: GlobalSettings | null = null;
 
   /** Takes only the ConfigMap from the snapshot; the Ingresses come by `update`, all at once or in groups. */
-  constructor(snapshot: Snapshot, options: CompileOptions, memory: CompileMemory) {
+  constructor(snapshot: Snapshot, options: CompileOptions, { memory, version }: EarlierLife) {
     // The ConfigMap first: it is the fallback of annotations and decides which of them are accepted.
     const { values, diagnostics } = readGlobalValues(snapshot, options);
     this.#book.set('configMap', diagnostics);
@@ -52,8 +59,9 @@ export class Stages {
     this.#ingresses = new IngressStage({ options, global }, memory.acceptedIngresses, this.#book);
     this.#hosts = new HostStage(this.#book);
     this.#certificates = new CertificateStage(options, memory.goodPairs, this.#book);
-    this.#upstreams = new UpstreamStage(options, this.#book);
-    this.#routes = new RouteStage({ options, global, ids: new PolicyIds() });
+    this.#upstreams = new UpstreamStage(options, version?.upstreams ?? emptyUpstreams, this.#book);
+    const context = { options, global, ids: new PolicyIds() };
+    this.#routes = new RouteStage(context, version?.virtualHosts ?? emptyVirtualHosts);
   }
 
   /** Whether the settings are those of the snapshot. */
@@ -72,10 +80,12 @@ export class Stages {
     this.#global = null;
   }
 
-  /** All Ingresses of the first snapshot have come: the memory given to the constructor has served its purpose. */
+  /** All Ingresses of the first snapshot have come: what the constructor was given has served its purpose. */
   forgetEarlierLife(): void {
     this.#ingresses.forgetEarlierLife();
     this.#certificates.forgetEarlierLife();
+    this.#upstreams.forgetEarlierLife();
+    this.#routes.forgetEarlierLife();
   }
 
   /** Brings everything up to `snapshot`. `changes` are its differences from the snapshot before. */
@@ -108,6 +118,11 @@ export class Stages {
       ingresses: this.#ingresses,
       hosts: this.#hosts,
     });
+  }
+
+  /** For stages that take the place of these. Linear in Ingresses and Secrets. */
+  asEarlierLife(): EarlierLife {
+    return { memory: this.memory(), version: this.#version() };
   }
 
   /** As `CompileResult.memory`. Linear in Ingresses and Secrets. */

@@ -12,6 +12,7 @@ import { SortedList } from '../sorted-list.ts';
 import { emptyUpstreams } from '../table-version.ts';
 import type { CompileOptions } from '../types.ts';
 import { backendText, type DefaultBackend, reportBackends, resolveDefaultBackend, upstreamWith } from '../upstreams.ts';
+import { asBefore } from './as-before.ts';
 import { BackendDeciders } from './backend-deciders.ts';
 import type { DiagnosticBook } from './diagnostic-book.ts';
 import type { PlanChange } from './host-stage.ts';
@@ -53,12 +54,19 @@ export class UpstreamStage {
   /** null before the first update. */
   #default: DefaultBackend | null = null;
   #upstreams: SortedList<Upstream> = emptyUpstreams;
+  #earlier: SortedList<Upstream>;
   #wantedNames = SortedList.of<string>((name) => name);
 
-  constructor(options: CompileOptions, book: DiagnosticBook) {
+  /** `earlier` are the upstreams of an earlier life. */
+  constructor(options: CompileOptions, earlier: SortedList<Upstream>, book: DiagnosticBook) {
     this.#options = options;
+    this.#earlier = earlier;
     this.#book = book;
     this.#byService.add(options.defaultBackendService, defaultKey);
+  }
+
+  forgetEarlierLife(): void {
+    this.#earlier = emptyUpstreams;
   }
 
   /** As `UpstreamsPass.idByBackend`. */
@@ -169,8 +177,9 @@ export class UpstreamStage {
     const state = this.#states.get(key);
     const id = this.#ids.ids.get(key);
     if (state === undefined || id === undefined) return;
-    const after = upstreamWith(id, state.target.endpoints, this.#settings.get(key) ?? null);
-    if (equalJson(state.upstream, after)) return;
+    const made = upstreamWith(id, state.target.endpoints, this.#settings.get(key) ?? null);
+    if (equalJson(state.upstream, made)) return;
+    const after = asBefore(this.#earlier, id, made);
     replace(state.upstream, after, edits);
     state.upstream = after;
   }
