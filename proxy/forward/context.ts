@@ -7,6 +7,7 @@ import type { RouteIndex } from '../match/index.ts';
 import type { Observer } from '../observe/observer.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import type { Balancing } from './balancing.ts';
+import type { Mirrors } from './mirror.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import type { LiveEndpoints } from './upstream-connection.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -34,6 +35,7 @@ export interface ProxyContext {
   readonly pool: UpstreamPool;
   readonly observer: Observer;
   readonly limits: RequestLimits;
+  readonly mirrors: Mirrors;
   /** `Date: ...` line with CRLF, renewed every second. */
   dateLine: string;
   /** True while the worker finishes: connections are closed after their response. */

@@ -14,12 +14,15 @@ import type { ResponseHead } from '../http/response-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import { matchHost, matchRoute } from '../match/match-route.ts';
 import { RequestRecord } from '../observe/observer.ts';
+import type { BandwidthLimit, MirrorSettings } from '../table/route-settings.ts';
 import { Attempts } from './attempts.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import { forwardingParts, upgradeToken } from './forwarding.ts';
 import { KeptBody } from './kept-body.ts';
+import type { MirrorCopy } from './mirror.ts';
+import { PacedResponse, type PacedUser } from './paced-response.ts';
 import { RequestFacts } from './request-facts.ts';
 import { RequestRenderer } from './request-text.ts';
 import { mayRepeat } from './retry.ts';
@@ -33,7 +36,7 @@ export type ClientFailure = 'clientGone' | 'clientStalled' | 'badBody' | 'bodyTi
 
 export type Phase = 'idle' | 'queued' | 'connecting' | 'sending' | 'responding' | 'tunnel';
 
-export class Exchange implements UpstreamUser, Timed, Waiter {
+export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter {
   readonly record = new RequestRecord();
   readonly #context: ProxyContext;
   readonly #client: ClientStream;
@@ -42,6 +45,11 @@ export class Exchange implements UpstreamUser, Timed, Waiter {
   readonly #facts: RequestFacts;
   readonly #filters: RouteFilters;
   readonly #deadline = new Deadline(this);
+  /** Made by the first response with a `limit-rate`. */
+  #pace: PacedResponse | null = null;
+  #isPaced = false;
+  /** The copy that gathers this request's body. */
+  #copy: MirrorCopy | null = null;
   #phase: Phase = 'idle';
   #route: IndexedRoute | null = null;
   #connection: UpstreamStream | null = null;
@@ -99,6 +107,7 @@ export class Exchange implements UpstreamUser, Timed, Waiter {
     if (maxBodyBytes !== null && head.contentLength > maxBodyBytes) return this.#failRequest('bodyTooLarge');
     this.#isBodyDone = !head.hasBody;
     this.#requestText = this.#renderRequest(head, current);
+    if (route.route.mirror !== null) this.#mirror(route.route.mirror);
     if (head.hasBody) this.#keptBody.begin(mayRepeat(head.method, route.policy) ? route.policy.bufferRequestBytes : 0);
     if (this.#attempts.choose(route, target)) return this.#enter();
     this.#firstAttempt();
@@ -117,6 +126,7 @@ export class Exchange implements UpstreamUser, Timed, Waiter {
       return true;
     }
     this.#keptBody.add(buf, start, end);
+    this.#copy?.add(buf, start, end);
     const mayGoOn = connection.writeBody(buf, start, end);
     // Only a blocked write waits for the upstream; an idle one waits for the client, whose own deadline runs.
     if (mayGoOn) this.#context.wheel.clear(this.#deadline);
@@ -126,6 +136,7 @@ export class Exchange implements UpstreamUser, Timed, Waiter {
 
   onBodyEnd(): void {
     this.#isBodyDone = true;
+    this.#copy?.end();
     if (this.#connection === null || this.#route === null) return;
     this.#connection.endBody();
     // A response that waits for a slow client goes on without a deadline of the upstream's.
@@ -140,6 +151,7 @@ export class Exchange implements UpstreamUser, Timed, Waiter {
   onClientDrain(): void {
     this.#isClientSlow = false;
     if (this.#phase !== 'responding' && this.#phase !== 'tunnel') return;
+    if (this.#isPaced) return this.#pace?.onClientDrain();
     this.#connection?.resume();
     this.#armReadDeadline();
   }
@@ -226,10 +238,12 @@ export class Exchange implements UpstreamUser, Timed, Waiter {
     this.#tryEndsAtMs = Number.POSITIVE_INFINITY;
     this.#armReadDeadline();
     this.#client.sendHead(head, hasBody, this.#attempts.cookieLine);
+    if (this.#route !== null && this.#route.policy.bandwidth !== null) this.#beginPace(this.#route.policy.bandwidth);
   }
 
   onResponseBody(buf: Buffer, start: number, end: number): boolean {
-    const mayGoOn = this.#client.sendBody(buf, start, end);
+    const pace = this.#isPaced ? this.#pace : null;
+    const mayGoOn = pace === null ? this.#client.sendBody(buf, start, end) : pace.write(buf, start, end);
     this.#isClientSlow = !mayGoOn;
     // While the client is slow the upstream is not to blame: its deadline stands still.
     if (mayGoOn) this.#armReadDeadline();
@@ -240,6 +254,7 @@ export class Exchange implements UpstreamUser, Timed, Waiter {
   onResponseEnd(trailers: string): void {
     this.#connection = null;
     this.#attempts.release();
+    if (this.#isPaced && this.#pace?.end(trailers) === false) return;
     this.#client.sendEnd(trailers);
     this.#finish();
   }
@@ -277,6 +292,48 @@ export class Exchange implements UpstreamUser, Timed, Waiter {
   onTimedOut(): void {
     this.#attempts.waited(false);
     this.#failRequest('pendingTimeout');
+  }
+
+  // ---- PacedUser
+
+  sendPaced(buf: Buffer, start: number, end: number): boolean {
+    return this.#client.sendBody(buf, start, end);
+  }
+
+  flushPaced(): void {
+    this.#client.flush();
+  }
+
+  onPaceReady(): void {
+    this.#isClientSlow = false;
+    this.#connection?.resume();
+    this.#armReadDeadline();
+  }
+
+  onPaceEnd(trailers: string): void {
+    this.#client.sendEnd(trailers);
+    this.#client.flush();
+    this.#finish();
+  }
+
+  #beginPace(limit: BandwidthLimit): void {
+    const { wheel, buffers } = this.#context;
+    this.#pace ??= new PacedResponse(this, wheel, buffers);
+    this.#pace.begin(limit);
+    this.#isPaced = true;
+  }
+
+  #mirror(settings: MirrorSettings): void {
+    const { head } = this.#client;
+    this.#copy = this.#context.mirrors.begin(settings, this.#facts, this.#requestText, head.hasBody);
+  }
+
+  /** What a route with mirror or bandwidth limit leaves behind a request. */
+  #endExtras(): void {
+    this.#copy?.requestEnded();
+    this.#copy = null;
+    if (this.#isPaced) this.#pace?.clear();
+    this.#isPaced = false;
   }
 
   // ---- attempts
@@ -458,6 +515,7 @@ export class Exchange implements UpstreamUser, Timed, Waiter {
     this.#context.wheel.clear(this.#deadline);
     this.#phase = 'idle';
     this.#filters.end();
+    if (this.#copy !== null || this.#isPaced) this.#endExtras();
     const { record } = this;
     record.route = this.#route;
     record.status = this.#status;

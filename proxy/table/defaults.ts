@@ -2,6 +2,7 @@
 // The compiler writes every field of a real table.
 // PURE. Values are ingress-nginx's defaults (configmap-and-flags.md).
 
+import { defaultMirrorLimits } from './mirror-limits.ts';
 import { defaultPeerLimits } from './peer-limits.ts';
 import { defaultBind, defaultProxyProtocol, defaultStreamSettings } from './stream-settings.ts';
 import type {
@@ -60,6 +61,7 @@ export const emptyGlobal: GlobalSettings = {
   accessLog: true,
   accessLogForDefaultBackend: false,
   peerLimits: defaultPeerLimits,
+  mirrorLimits: defaultMirrorLimits,
   proxyProtocol: defaultProxyProtocol,
   stream: defaultStreamSettings,
   bind: defaultBind,

@@ -6,6 +6,7 @@
 // virtual host stand in matching order; all other lists are sorted by their id in code-unit order. No key material is
 // in the table: certificates are named by id, the pairs travel beside it (`CertificateMaterial`).
 
+import type { MirrorLimits } from './mirror-limits.ts';
 import type { PeerLimits } from './peer-limits.ts';
 import type {
   AffinitySettings,
@@ -103,6 +104,7 @@ export interface GlobalSettings {
   readonly accessLog: boolean;
   readonly accessLogForDefaultBackend: boolean;
   readonly peerLimits: PeerLimits;
+  readonly mirrorLimits: MirrorLimits;
   readonly proxyProtocol: ProxyProtocolSettings;
   readonly stream: StreamSettings;
   readonly bind: BindSettings;

@@ -8,6 +8,7 @@ import { RequestLimits } from '../filters/limits.ts';
 import { Balancing } from '../forward/balancing.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { currentTable } from '../forward/current-table.ts';
+import { Mirrors } from '../forward/mirror.ts';
 import { TimerWheel } from '../forward/timer-wheel.ts';
 import type { LiveEndpoints, UpstreamConnection } from '../forward/upstream-connection.ts';
 import { UpstreamPool } from '../forward/upstream-pool.ts';
@@ -109,6 +110,7 @@ export class ProxyWorker implements Observer {
 
   close(): void {
     clearInterval(this.#timer);
+    void this.#context.mirrors.close();
     this.#accessLog.flush();
   }
 
@@ -125,6 +127,7 @@ export class ProxyWorker implements Observer {
         ...this.#listeners.http2.samples(),
         ...handshakeFailures(this.#listeners.handshakes),
         { name: 'sluice_limit_entries_given_up_total', labels: {}, value: this.#context.limits.givenUp },
+        ...mirrorOutcomes(this.#context.mirrors),
       ],
       gauges: [
         { name: 'sluice_open_connections', labels: { protocol: 'http' }, value: this.#openPlain },
@@ -232,6 +235,7 @@ export class ProxyWorker implements Observer {
       pool,
       observer: this,
       limits: new RequestLimits(this.#options.limits, this.#options.machineMs),
+      mirrors: new Mirrors(() => worker.#context.current.global.mirrorLimits),
       dateLine: renderDateLine(wallMs()),
       isDraining: false,
       nextRequestId: requestIdSource(),
@@ -246,6 +250,11 @@ function handshakeFailures({ failures }: Handshakes): SampleValue[] {
     labels: { reason },
     value,
   }));
+}
+
+function mirrorOutcomes({ outcomes }: Mirrors): SampleValue[] {
+  const name = 'sluice_mirrored_requests_total';
+  return [...outcomes].map(([result, value]) => ({ name, labels: { result }, value }));
 }
 
 function hasRoute(index: RouteIndex, virtualHost: string, id: RouteId): boolean {

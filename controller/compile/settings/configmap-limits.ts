@@ -7,11 +7,9 @@ import type { ConfigMapRecord } from './record.ts';
 import { templateNamed } from './template-type.ts';
 import { bool, cidrList, integer, statusCode, statusList } from './types.ts';
 
-const limits = configMapFamily({
-  group: 'Errors, address lists and limits',
-  support: 'notYet',
-  note: 'requests are not limited',
-});
+const GROUP = 'Errors, address lists and limits';
+const limits = configMapFamily({ group: GROUP, support: 'full' });
+const later = configMapFamily({ group: GROUP, support: 'notYet' });
 
 /** Status of requests beyond a rate limit. */
 export const limitReqStatusCode: ConfigMapRecord<number> = limits({
@@ -39,14 +37,14 @@ export const limitConnZoneVariable: ConfigMapRecord<Template> = limits({
 
 /** All of this file, in the order of the reference. */
 export const limitKeys: readonly ConfigMapRecord<unknown>[] = [
-  limits({
+  later({
     key: 'custom-http-errors',
     type: statusList(300, 599),
     default: [],
     doc: 'Statuses whose answers the default backend writes.',
     note: 'error answers of the Service reach the client unchanged',
   }),
-  limits({
+  later({
     key: 'disable-proxy-intercept-errors',
     type: bool,
     default: false,
@@ -54,7 +52,7 @@ export const limitKeys: readonly ConfigMapRecord<unknown>[] = [
     doc: 'Leaves error answers of the Service alone, despite `custom-http-errors`.',
     note: 'no answers are replaced, whatever is set here',
   }),
-  limits({
+  later({
     key: 'whitelist-source-range',
     type: cidrList,
     default: [],
@@ -62,7 +60,7 @@ export const limitKeys: readonly ConfigMapRecord<unknown>[] = [
     doc: 'Client networks that are served on every path without a list of its own.',
     note: 'clients outside the list would be served too',
   }),
-  limits({
+  later({
     key: 'denylist-source-range',
     type: cidrList,
     default: [],

@@ -9,6 +9,7 @@ import { httpKeys } from './configmap-http.ts';
 import { ownHttp2Keys } from './configmap-http2.ts';
 import { limitKeys } from './configmap-limits.ts';
 import { loggingKeys } from './configmap-logging.ts';
+import { ownMirrorKeys } from './configmap-mirroring.ts';
 import { ownPeerKeys } from './configmap-peers.ts';
 import { proxyingKeys } from './configmap-proxying.ts';
 import { removedKeys } from './configmap-removed.ts';
@@ -36,7 +37,7 @@ export const readKeys: readonly ConfigMapRecord<unknown>[] = [
 ];
 
 /** Keys that ingress-nginx does not have: their names begin with `sluice-`. */
-export const ownKeys: readonly ConfigMapRecord<unknown>[] = [...ownHttp2Keys, ...ownPeerKeys];
+export const ownKeys: readonly ConfigMapRecord<unknown>[] = [...ownHttp2Keys, ...ownPeerKeys, ...ownMirrorKeys];
 
 /** Every record, once. */
 export const configMapKeys: readonly ConfigMapRecord<unknown>[] = [...readKeys, ...removedKeys, ...ownKeys];

@@ -1,6 +1,7 @@
 // The settings of listeners and connections.
 
 import { expect, test } from '@jest/globals';
+import { defaultMirrorLimits } from '#proxy/table/mirror-limits.ts';
 import { defaultPeerLimits } from '#proxy/table/peer-limits.ts';
 import type { GlobalSettings } from '#proxy/table/types.ts';
 import { globalSettings } from './global-settings.ts';
@@ -52,6 +53,7 @@ test('the defaults of ingress-nginx', () => {
     accessLog: true,
     accessLogForDefaultBackend: false,
     peerLimits: defaultPeerLimits,
+    mirrorLimits: defaultMirrorLimits,
   });
 });
 
@@ -72,6 +74,10 @@ const cases: readonly [Record<string, string>, Partial<GlobalSettings>][] = [
   [{ 'sluice-max-header-count': '7' }, { maxHeaderCount: 7 }],
   [{ 'max-worker-connections': '9' }, { peerLimits: { ...defaultPeerLimits, maxConnections: 9 } }],
   [{ 'max-worker-connections': '0' }, { peerLimits: { ...defaultPeerLimits, maxConnections: null } }],
+  [{ 'sluice-mirror-max-requests': '0' }, { mirrorLimits: { ...defaultMirrorLimits, maxRequests: 0 } }],
+  [{ 'sluice-mirror-max-body-size': '2k' }, { mirrorLimits: { ...defaultMirrorLimits, maxBodyBytes: 2048 } }],
+  [{ 'sluice-mirror-max-memory': '1m' }, { mirrorLimits: { ...defaultMirrorLimits, maxMemoryBytes: 1_048_576 } }],
+  [{ 'sluice-mirror-timeout': '9' }, { mirrorLimits: { ...defaultMirrorLimits, timeoutMs: 9000 } }],
   [{ 'sluice-max-tls-handshakes': '9' }, { peerLimits: { ...defaultPeerLimits, maxHandshakes: 9 } }],
   [{ 'sluice-tls-handshake-timeout': '9' }, { peerLimits: { ...defaultPeerLimits, handshakeTimeoutMs: 9000 } }],
   [{ 'sluice-client-body-min-rate': '0' }, { peerLimits: { ...defaultPeerLimits, minBodyRate: 0 } }],

@@ -19,6 +19,7 @@ import {
 } from './configmap-http.ts';
 import { http2Settings } from './configmap-http2.ts';
 import { disableAccessLog, disableHttpAccessLog, enableAccessLogForDefaultBackend } from './configmap-logging.ts';
+import { mirrorMaxBodySize, mirrorMaxMemory, mirrorMaxRequests, mirrorTimeout } from './configmap-mirroring.ts';
 import {
   clientBodyMinRate,
   clientSendTimeout,
@@ -62,6 +63,12 @@ export function globalSettings(values: GlobalValues): Omit<GlobalSettings, 'defa
     accessLog: !values.get(disableAccessLog) && !values.get(disableHttpAccessLog),
     accessLogForDefaultBackend: values.get(enableAccessLogForDefaultBackend),
     peerLimits: peerLimits(values),
+    mirrorLimits: {
+      maxRequests: values.get(mirrorMaxRequests),
+      maxBodyBytes: values.get(mirrorMaxBodySize),
+      maxMemoryBytes: values.get(mirrorMaxMemory),
+      timeoutMs: timerMs(values.get(mirrorTimeout)),
+    },
     proxyProtocol: defaultProxyProtocol,
     stream: defaultStreamSettings,
     bind: defaultBind,

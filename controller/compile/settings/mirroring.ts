@@ -10,9 +10,8 @@ import { serverName } from './validators.ts';
 const mirroring = annotationFamily({
   group: 'Mirroring',
   scope: 'path',
-  support: 'notYet',
+  support: 'full',
   dependsOn: ['mirror-target'],
-  note: 'no copies are sent; the requests themselves are served as usual',
 });
 
 /** Where copies go. */

@@ -382,7 +382,13 @@ describe('unknown names', () => {
 
 describe('settings that are not carried out', () => {
   const cases: readonly [string, Record<string, string>, ParseOptions, string, string[]][] = [
-    ['a limit only warns', { 'limit-rps': '5' }, {}, 'accept', ['warning AnnotationNotSupported limit-rps']],
+    [
+      'a prefix only warns',
+      { 'x-forwarded-prefix': '/a' },
+      {},
+      'accept',
+      ['warning AnnotationNotSupported x-forwarded-prefix'],
+    ],
     ['the default asks for nothing', { 'load-balance': 'round_robin' }, {}, 'accept', []],
     ['off asks for nothing', { 'use-regex': 'false', 'enable-modsecurity': 'false' }, {}, 'accept', []],
     ['authentication closes', { 'auth-type': 'basic' }, {}, 'denyRoutes', ['error AnnotationNotSupported auth-type']],
@@ -445,8 +451,8 @@ describe('settings that are not carried out', () => {
   });
 
   test('the message says what is missing and what happens to traffic', () => {
-    expect(messages(parse({ 'limit-rps': '5' }))).toEqual([
-      'limit-rps "5" is not carried out yet: requests are not limited',
+    expect(messages(parse({ 'x-forwarded-prefix': '/a' }))).toEqual([
+      'x-forwarded-prefix "/a" is not carried out yet: the header is not sent',
     ]);
     expect(messages(parse({ 'backend-protocol': 'HTTPS' }))).toEqual([
       'backend-protocol "HTTPS" is carried out only in part: the Service would get plain HTTP instead of HTTPS; every path of this Ingress answers 503',
@@ -513,7 +519,7 @@ describe('messages hold no secrets', () => {
     ['auth-url', 'http://auth/?token=hunter2'],
     ['auth-url', 'http://user:hunter2?@auth/'],
     ['permanent-redirect', 'https://hunter2@a/'],
-    ['mirror-target', 'https://a/?key=hunter2'],
+    ['mirror-target', 'https://a/?key=hunter2;'],
   ])('%s %j', (name, text) => {
     const { diagnostics, verdict } = parse({ [name]: text });
     expect(diagnostics.length).toBeGreaterThan(0);

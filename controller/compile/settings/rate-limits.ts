@@ -1,5 +1,4 @@
-// Annotations that limit requests, connections and bandwidth of a client. Annotation reference section 8. Not carried
-// out yet; the paths stay open, because a missing limit only shows under abuse while a closed path shows always.
+// Annotations that limit requests, connections and bandwidth of a client. Annotation reference section 8.
 
 import { annotationFamily } from './define.ts';
 import type { AnnotationRecord } from './record.ts';
@@ -8,8 +7,7 @@ import { cidrList, integer } from './types.ts';
 const limits = annotationFamily({
   group: 'Rate limits',
   scope: 'path',
-  support: 'notYet',
-  note: 'requests are not limited',
+  support: 'full',
 });
 
 /** Requests per second. */
@@ -69,7 +67,6 @@ export const limitRate: AnnotationRecord<number> = limits({
   globalKey: 'limit-rate',
   risk: 'Low',
   doc: 'Bandwidth of one response, KiB per second.',
-  note: 'bandwidth is not limited',
 });
 
 /** First part that is not slowed, KiB. */
@@ -80,7 +77,6 @@ export const limitRateAfter: AnnotationRecord<number> = limits({
   globalKey: 'limit-rate-after',
   risk: 'Low',
   doc: 'First part of a response that `limit-rate` leaves alone, KiB.',
-  note: 'bandwidth is not limited',
 });
 
 /** All of this family, in the order of the reference. */

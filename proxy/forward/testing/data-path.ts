@@ -13,6 +13,7 @@ import type { GlobalSettings, RoutingTable } from '../../table/types.ts';
 import { Balancing } from '../balancing.ts';
 import type { ProxyContext } from '../context.ts';
 import { currentTable } from '../current-table.ts';
+import { Mirrors } from '../mirror.ts';
 import { TimerWheel } from '../timer-wheel.ts';
 import type { LiveEndpoints, UpstreamConnection } from '../upstream-connection.ts';
 import { UpstreamPool } from '../upstream-pool.ts';
@@ -79,6 +80,7 @@ export class DataPath implements Observer {
       pool: this.#pool,
       observer: this,
       limits: new RequestLimits(this.limits, () => wheel.nowMs),
+      mirrors: new Mirrors(() => path.context.current.global.mirrorLimits),
       dateLine: 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n',
       isDraining: false,
       nextRequestId: () => (++this.#ids).toString(16).padStart(32, '0'),

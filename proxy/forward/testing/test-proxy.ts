@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { createLimitMemory, LimitTable } from '../../filters/limit-table.ts';
 import { defaultPolicy, emptyGlobal, plainEndpoint, plainTarget, plainUpstream } from '../../table/defaults.ts';
+import type { MirrorSettings } from '../../table/route-settings.ts';
 import type {
   CertificateMaterial,
   Filter,
@@ -24,6 +25,7 @@ export interface TestRoute {
   readonly policy?: Partial<RoutePolicy>;
   readonly filters?: readonly Filter[];
   readonly target?: RouteTarget;
+  readonly mirror?: MirrorSettings;
   readonly certificate?: string;
   /** TLS connections for the host go to the endpoints of this route. */
   readonly passthrough?: boolean;
@@ -44,7 +46,7 @@ export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSett
       policy: `p${index}`,
       filters: route.filters ?? [],
       target: route.target ?? plainTarget(`u${index}`),
-      mirror: null,
+      mirror: route.mirror ?? null,
       labels: { namespace: 'test', ingress: `r${index}`, service: 's', servicePort: '80', path: route.path ?? '/' },
     } as const;
     const passthrough = route.passthrough === true ? `u${index}` : (before?.passthrough ?? null);
