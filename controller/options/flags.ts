@@ -77,6 +77,11 @@ const listeners = {
     65_536,
     'Clients that rate and connection limits count at a time, over all workers and Ingresses; the longest at rest are forgotten.',
   ),
+  'shared-counts': full(
+    entryCount,
+    16_384,
+    'Upstreams and endpoints whose requests are counted over all workers, where balancer or limits ask for it; others are counted per worker.',
+  ),
   'static-read-buffer': full(bool, true, 'Read sockets into one shared buffer; false is slower and more conservative.'),
   'enable-ssl-passthrough': notYet(
     bool,

@@ -6,6 +6,7 @@ import { plainEndpoint, plainUpstream } from '#proxy/table/defaults.ts';
 import { arbitraryTable } from '#proxy/table/testing/arbitrary.ts';
 import { buildHost, buildTable, testGlobal } from '#proxy/table/testing/build.ts';
 import type { RoutingTable } from '#proxy/table/types.ts';
+import type { TableUpdate } from '#proxy/table/update.ts';
 import type { AckReport, TableBroadcast } from '#proxy/workers/pool.ts';
 import { tableOf } from '../compile/table-version.ts';
 import { Publisher } from './publisher.ts';
@@ -32,8 +33,14 @@ class Sink {
 function start() {
   const sink = new Sink();
   const clock = { nowMs: 1000 };
-  const publisher = new Publisher({ send: sink.send, nowMs: () => clock.nowMs });
-  return { sink, clock, publisher };
+  /** What the follower heard, beside the broadcasts sent by then. */
+  const followed: string[] = [];
+  const follower = {
+    onUpdate: ({ kind, revision }: TableUpdate) => followed.push(`${kind} ${revision} after ${sink.sent.length}`),
+    onAcknowledged: () => followed.push('acknowledged'),
+  };
+  const publisher = new Publisher({ send: sink.send, follower, nowMs: () => clock.nowMs });
+  return { sink, clock, publisher, followed };
 }
 
 const input = (table: RoutingTable) => ({ version: versionOf(table) });
@@ -44,6 +51,18 @@ const movedEndpoint: RoutingTable = {
 };
 
 describe('publish', () => {
+  test('the follower hears of an update before the workers, of acks, and of the table in force after a rejection', async () => {
+    const { sink, publisher, followed } = start();
+    const first = publisher.publish(input(withPath('')));
+    expect(followed).toEqual(['full 1 after 0']);
+    sink.ack();
+    await first;
+    const second = publisher.publish(input(movedEndpoint));
+    sink.ack('rejected');
+    await second;
+    expect(followed).toEqual(['full 1 after 0', 'acknowledged', 'parts 2 after 1', 'full 1 after 2']);
+  });
+
   test('the first table goes out whole and counts when it is acknowledged', async () => {
     const { sink, clock, publisher } = start();
     expect(publisher).toMatchObject({ currentRevision: 0, acknowledgedRevision: 0, published: null });

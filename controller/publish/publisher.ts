@@ -6,6 +6,7 @@
 // the others: when changes outrun the workers, tables are left out, never queued.
 
 import { encodeUpdate } from '#proxy/table/codec.ts';
+import type { TableUpdate } from '#proxy/table/update.ts';
 import type { WorkerProblem } from '#proxy/workers/messages.ts';
 import type { AckReport, TableBroadcast } from '#proxy/workers/pool.ts';
 import type { TableVersion } from '../compile/table-version.ts';
@@ -42,9 +43,18 @@ export interface PublishedOutcome {
   readonly problems: readonly WorkerProblem[];
 }
 
+export interface UpdateFollower {
+  /** Called before an update is sent; with the whole table in force again when it was given up. */
+  onUpdate(update: TableUpdate): void;
+  /** All live workers serve the last update. */
+  onAcknowledged(): void;
+}
+
 export interface PublisherOptions {
   /** Sends to all workers and resolves with their acks: `WorkerPool.publish`. */
   readonly send: (broadcast: TableBroadcast) => Promise<AckReport>;
+  /** Hears what workers are about to serve, and when all do: `EndpointWatch`. */
+  readonly follower?: UpdateFollower;
   /** Milliseconds that only go forward. */
   readonly nowMs: () => number;
 }
@@ -124,14 +134,18 @@ export class Publisher {
     const full = new FullEncoding(next, update.kind === 'full' ? bytes : null);
     this.#published = next;
     this.#lastRevision = next.revision;
+    const { follower } = this.#options;
+    follower?.onUpdate(update);
     const report = await this.#options.send({ revision: next.revision, bytes, encodeFull: () => full.encode() });
     full.release();
     if (report.kind === 'closed') return { kind: 'abandoned', revision: next.revision };
     if (report.kind === 'rejected') {
       this.#published = before;
+      if (before !== null) follower?.onUpdate(fullUpdateOf(before));
       return { kind: 'rejected', revision: next.revision };
     }
     this.#acknowledgedRevision = next.revision;
+    follower?.onAcknowledged();
     return {
       kind: 'published',
       revision: next.revision,

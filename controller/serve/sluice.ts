@@ -5,8 +5,10 @@
 // started, then the first table is compiled and acknowledged, and only then do listeners open.
 
 import { randomBytes, randomInt } from 'node:crypto';
+import type { SharedLoadsMemory } from '#proxy/endpoints/shared-loads.ts';
 import { createLimitMemory } from '#proxy/filters/limit-table.ts';
 import type { RoutingTable } from '#proxy/table/types.ts';
+import { EndpointWatch } from '#proxy/workers/endpoint-watch.ts';
 import { type ListenerSettings, TICKET_KEY_BYTES, type WorkerStart } from '#proxy/workers/messages.ts';
 import { type DrainReport, WorkerPool, type WorkerPoolEvents } from '#proxy/workers/pool.ts';
 import type { HealthServer } from '../admin/health-server.ts';
@@ -72,6 +74,7 @@ export class Sluice {
   readonly #log: Logger;
   readonly #source: ObjectSource;
   readonly #cluster: ClusterLink | null;
+  readonly #watch: EndpointWatch;
   readonly #pool: WorkerPool;
   readonly #publisher: Publisher;
   readonly #pipeline: Pipeline;
@@ -90,14 +93,23 @@ export class Sluice {
     this.#cluster = cluster ?? null;
     this.#diagnosticLog = new DiagnosticLog(log);
     const workers = workerCount(options, log);
+    this.#watch = new EndpointWatch({
+      workers,
+      sharedCounts: options.sharedCounts,
+      tell: (message, workerId) => this.#pool.tell(message, workerId),
+      log: ({ level, message, fields }) => log[level](fields, message),
+      nowMs: () => performance.now(),
+      random: Math.random,
+    });
     this.#pool = new WorkerPool({
       workerUrl: WORKER_URL,
       size: workers,
-      start: workerStart(options, workers),
-      events: poolEvents(log, writeAccessLog),
+      start: workerStart(options, workers, this.#watch.memory),
+      events: poolEvents(log, writeAccessLog, this.#watch),
     });
     this.#publisher = new Publisher({
       send: (broadcast) => this.#pool.publish(broadcast),
+      follower: this.#watch,
       nowMs: () => performance.now(),
     });
     this.#pipeline = new Pipeline({
@@ -162,7 +174,7 @@ export class Sluice {
   async close(): Promise<void> {
     this.#pipeline.close();
     this.#resolver.close();
-    await Promise.all([this.#cluster?.close(), this.#webhook?.close()]);
+    await Promise.all([this.#cluster?.close(), this.#webhook?.close(), this.#watch.close()]);
     await Promise.all([this.#source[Symbol.asyncDispose](), this.#pool.close(), this.#health?.close()]);
   }
 
@@ -206,7 +218,7 @@ function workerCount({ workers }: Options, log: Logger): number {
   return 1;
 }
 
-function workerStart(options: Options, workers: number): Omit<WorkerStart, 'id'> {
+function workerStart(options: Options, workers: number, loads: SharedLoadsMemory): Omit<WorkerStart, 'id'> {
   const { bindAddress: host, httpPort, httpsPort } = options;
   return {
     ticketKeys: randomBytes(TICKET_KEY_BYTES),
@@ -217,17 +229,20 @@ function workerStart(options: Options, workers: number): Omit<WorkerStart, 'id'>
     maxConnections: options.maxConnections,
     staticReadBuffer: options.staticReadBuffer,
     limitMemory: createLimitMemory({ entries: options.limitEntries, columns: workers }, randomInt(2 ** 32)),
+    loads,
   };
 }
 
-function poolEvents(log: Logger, writeAccessLog: (lines: string) => void): WorkerPoolEvents {
+function poolEvents(log: Logger, writeAccessLog: (lines: string) => void, watch: EndpointWatch): WorkerPoolEvents {
   return {
     onLog: (worker, { level, message, fields }) => log[level]({ worker, ...fields }, message),
     onAccessLog: writeAccessLog,
     onCrash: ({ workerId, error, exitCode, restartInMs }) => {
+      watch.onWorkerGone(workerId);
       const fields = { worker: workerId, exitCode, restartInMs, ...(error === null ? {} : { err: error }) };
       log.error(fields, `worker ${workerId} died; the others serve, it is replaced in ${restartInMs} ms`);
     },
+    onSynced: (workerId) => watch.repeatTo(workerId),
     onProblem: (worker, { certificate, message }) => {
       log.error({ worker, certificate }, `a certificate cannot be used, the one before it stays: ${message}`);
     },

@@ -1,6 +1,8 @@
 // The typed protocol between the main thread and a worker. Everything here is structured-cloneable; a table update is
 // encoded once into shared memory and only referenced.
 
+import type { EjectionReason } from '../endpoints/outlier-detector.ts';
+import type { SharedLoadsMemory } from '../endpoints/shared-loads.ts';
 import type { CertificateId } from '../table/types.ts';
 
 export interface ListenerSettings {
@@ -27,6 +29,8 @@ export interface WorkerStart {
   readonly staticReadBuffer: boolean;
   /** Counters of rate and connection limits, one column per worker: see createLimitMemory. */
   readonly limitMemory: SharedArrayBuffer;
+  /** Requests under way to endpoints over all workers; null: each worker counts alone. */
+  readonly loads: SharedLoadsMemory | null;
 }
 
 export type ToWorker =
@@ -35,8 +39,16 @@ export type ToWorker =
   /** Open the listeners; sent once the first table is acknowledged. */
   | { readonly type: 'listen'; readonly listeners: readonly ListenerSettings[] }
   | { readonly type: 'sample'; readonly id: number }
+  | EndpointNews
   /** Stop accepting, finish what runs, close idle connections; cut what is left after `deadlineMs`. */
   | { readonly type: 'drain'; readonly deadlineMs: number };
+
+/** What other threads have found out about an endpoint (`address:port`) of an upstream. */
+export type EndpointNews =
+  /** Another worker leaves it out until then, by the clock that all workers share (`machineMs`). */
+  | { readonly type: 'ejected'; readonly upstream: string; readonly endpoint: string; readonly untilMs: number }
+  /** It fails its active check from now on, or no longer. */
+  | { readonly type: 'probed'; readonly upstream: string; readonly endpoint: string; readonly isFailing: boolean };
 
 export type FromWorker =
   | { readonly type: 'started' }
@@ -57,6 +69,13 @@ export type FromWorker =
     }
   | { readonly type: 'sample'; readonly id: number; readonly sample: WorkerSample }
   | {
+      readonly type: 'ejected';
+      readonly upstream: string;
+      readonly endpoint: string;
+      readonly untilMs: number;
+      readonly reason: EjectionReason;
+    }
+  | {
       readonly type: 'log';
       readonly level: 'debug' | 'info' | 'warn' | 'error';
       readonly message: string;
@@ -64,6 +83,8 @@ export type FromWorker =
     }
   | { readonly type: 'accessLog'; readonly lines: string }
   | { readonly type: 'drained'; readonly cutConnections: number };
+
+export type WorkerLogEntry = Pick<Extract<FromWorker, { type: 'log' }>, 'level' | 'message' | 'fields'>;
 
 /** Something in the table that one worker could not use, e.g. a certificate OpenSSL refuses. The old one stays. */
 export interface WorkerProblem {

@@ -37,7 +37,13 @@ interface Recorded {
 
 function startWith(listener: ListenerSettings, misbehaviour: Misbehaviour): Omit<FakeWorkerStart, 'id'> {
   const limitMemory = createLimitMemory({ entries: 8, columns: 8 }, 1);
-  const rest = { ticketKeys: new Uint8Array(48), maxConnections: 100, staticReadBuffer: false, limitMemory };
+  const rest = {
+    ticketKeys: new Uint8Array(48),
+    maxConnections: 100,
+    staticReadBuffer: false,
+    limitMemory,
+    loads: null,
+  };
   return { ...rest, listeners: [listener], misbehaviour };
 }
 
@@ -311,6 +317,27 @@ describe('crashes', () => {
       await waitFor(() => phases(pool)[0] === 'serving');
     }
     expect(recorded.crashes.map(({ restartInMs }) => restartInMs)).toEqual([100, 200, 100]);
+  });
+});
+
+describe('news of endpoints', () => {
+  test('reach the worker they are for; what one worker ejects, all others hear', async () => {
+    const { pool, recorded } = createPool({}, 3);
+    await using _ = pool;
+    await pool.start();
+    await pool.publish(full(1));
+    await pool.ready;
+    const failing = { type: 'probed', upstream: 'u', endpoint: '10.0.0.1:80', isFailing: true } as const;
+    pool.tell(failing, 1);
+    // Answers come in order: after the first round the pool knows of the ejection, after the second all others do.
+    await pool.sample(5000);
+    await pool.sample(5000);
+    const heard = recorded.logs.filter((line) => line.includes('heard')).toSorted();
+    expect(heard).toEqual(['0 heard ejected 10.0.0.1:80', '1 heard probed 10.0.0.1:80', '2 heard ejected 10.0.0.1:80']);
+    expect(recorded.logs).toContain('an endpoint is left out for a while');
+    pool.tell({ ...failing, isFailing: false }, null);
+    await pool.sample(5000);
+    expect(recorded.logs.filter((line) => line.includes('heard probed'))).toHaveLength(4);
   });
 });
 

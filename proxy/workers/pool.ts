@@ -8,7 +8,15 @@
 
 import { LimitTable } from '../filters/limit-table.ts';
 import { addSamples, emptySample, withoutGauges } from './merge-samples.ts';
-import type { FromWorker, ListenerSettings, WorkerProblem, WorkerSample, WorkerStart } from './messages.ts';
+import type {
+  FromWorker,
+  ListenerSettings,
+  ToWorker,
+  WorkerLogEntry,
+  WorkerProblem,
+  WorkerSample,
+  WorkerStart,
+} from './messages.ts';
 import { PoolMember, type WorkerPhase } from './pool-member.ts';
 import { checkPortsFree, ListenError } from './port-check.ts';
 import { type AckReport, Rollout, type TableBroadcast } from './rollout.ts';
@@ -33,9 +41,11 @@ export interface WorkerPoolEvents {
   readonly onAccessLog: (lines: string) => void;
   readonly onCrash: (crash: WorkerCrash) => void;
   readonly onProblem: (workerId: number, problem: WorkerProblem) => void;
+  /** A worker has acknowledged its first table: messages about endpoints reach it from here on. */
+  readonly onSynced?: (workerId: number) => void;
 }
 
-export type WorkerLogEntry = Pick<Extract<FromWorker, { type: 'log' }>, 'level' | 'message' | 'fields'>;
+export type { WorkerLogEntry } from './messages.ts';
 
 export interface WorkerCrash {
   readonly workerId: number;
@@ -146,6 +156,11 @@ export class WorkerPool {
     return this.#rollout.publish(broadcast);
   }
 
+  /** Sends a message to all workers that run, or to one of them. */
+  tell(message: ToWorker, workerId: number | null): void {
+    for (const member of this.#members) if (workerId === null || member.id === workerId) member.send(message);
+  }
+
   /**
    * Asks all workers for their metrics and adds them up. A worker that does not answer within `timeoutMs` counts with
    * its last sample, a dead one with what it had counted: counters never go back.
@@ -216,6 +231,8 @@ export class WorkerPool {
         return this.#onListenFailed(member, new ListenError(message.listener, message.code, message.message));
       case 'sample':
         return this.#onSample(member, message.id, message.sample);
+      case 'ejected':
+        return this.#spreadEjection(member, message);
       case 'log':
         return events.onLog(member.id, message);
       case 'accessLog':
@@ -270,6 +287,7 @@ export class WorkerPool {
     for (const problem of ack.problems) this.#options.events.onProblem(member.id, problem);
     if (member.phase === 'idle') {
       member.phase = 'synced';
+      this.#options.events.onSynced?.(member.id);
       this.#openWaitingListeners();
     }
     this.#rollout.onAck(member, ack);
@@ -292,6 +310,15 @@ export class WorkerPool {
     const entry = { level: 'error', message: `worker ended: ${why}`, fields: {} } as const;
     this.#options.events.onLog(member.id, entry);
     void member.terminate();
+  }
+
+  /** What one worker has learned from its requests, the others need not learn with theirs. */
+  #spreadEjection(from: PoolMember, { upstream, endpoint, untilMs, reason }: Extract<FromWorker, { type: 'ejected' }>) {
+    for (const member of this.#members) {
+      if (member !== from) member.send({ type: 'ejected', upstream, endpoint, untilMs });
+    }
+    const fields = { upstream, endpoint, reason };
+    this.#options.events.onLog(from.id, { level: 'warn', message: 'an endpoint is left out for a while', fields });
   }
 
   // Listeners

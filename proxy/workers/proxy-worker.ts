@@ -2,13 +2,14 @@
 //
 // worker.ts puts it into a thread; tests run it in their own process.
 
+import type { WorkerLoads } from '../endpoints/load-cell.ts';
+import type { EjectionReason } from '../endpoints/outlier-detector.ts';
 import { EndpointRegistry } from '../endpoints/registry.ts';
 import type { LimitTable } from '../filters/limit-table.ts';
 import { RequestLimits } from '../filters/limits.ts';
 import { Balancing } from '../forward/balancing.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { currentTable } from '../forward/current-table.ts';
-import { Mirrors } from '../forward/mirror.ts';
 import { TimerWheel } from '../forward/timer-wheel.ts';
 import type { LiveEndpoints, UpstreamConnection } from '../forward/upstream-connection.ts';
 import { UpstreamPool } from '../forward/upstream-pool.ts';
@@ -24,7 +25,7 @@ import { RequestMetrics } from '../observe/request-metrics.ts';
 import { emptyGlobal } from '../table/defaults.ts';
 import type { GlobalSettings, RouteId } from '../table/types.ts';
 import type { FullUpdate, PartsUpdate, TableUpdate } from '../table/update.ts';
-import type { ListenerSettings, SampleValue, WorkerSample } from './messages.ts';
+import type { EndpointNews, ListenerSettings, SampleValue, WorkerSample } from './messages.ts';
 
 const TICK_MS = 100;
 
@@ -37,6 +38,10 @@ export interface ProxyWorkerOptions {
   readonly writeAccessLog: (lines: string) => void;
   /** This worker's view of the counters that all workers share. */
   readonly limits: LimitTable;
+  /** Counters of requests under way that all workers share; null: this worker counts alone. */
+  readonly loads: WorkerLoads | null;
+  /** This worker leaves an endpoint out: the others should hear of it. */
+  readonly onEjected: (upstream: string, endpoint: string, untilMs: number, reason: EjectionReason) => void;
   /** Monotonic milliseconds of the machine, the same in all workers. */
   readonly machineMs: () => number;
   /** Monotonic milliseconds; wall clock milliseconds; a number from 0 up to 1. */
@@ -54,6 +59,8 @@ export class ProxyWorker implements Observer {
   readonly #accessLog: AccessLog;
   readonly #timer: NodeJS.Timeout;
   readonly #endpoints: LiveEndpoints;
+  /** By reason. */
+  readonly #ejections = new Map<EjectionReason, number>();
   #ticks = 0;
   #openPlain = 0;
   #openTls = 0;
@@ -71,6 +78,11 @@ export class ProxyWorker implements Observer {
       random: options.random,
       nowMs: options.machineMs,
       wallMs: options.wallMs,
+      loads: options.loads,
+      onEjected: ({ upstreamId, key }, untilMs, reason) => {
+        this.#ejections.set(reason, (this.#ejections.get(reason) ?? 0) + 1);
+        options.onEjected(upstreamId, key, untilMs, reason);
+      },
       onEndpointRemoved: (endpoint) => this.#context.pool.closeIdle(endpoint),
     });
     this.#context = this.#createContext();
@@ -95,6 +107,13 @@ export class ProxyWorker implements Observer {
     return true;
   }
 
+  /** Takes over what another thread has found out about an endpoint. */
+  hear(news: EndpointNews): void {
+    const upstream = this.#endpoints.get(news.upstream);
+    if (news.type === 'ejected') upstream?.ejectedElsewhere(news.endpoint, news.untilMs);
+    else upstream?.probed(news.endpoint, news.isFailing);
+  }
+
   listen(settings: ListenerSettings): Promise<number> {
     return this.#listeners.open(settings);
   }
@@ -110,7 +129,6 @@ export class ProxyWorker implements Observer {
 
   close(): void {
     clearInterval(this.#timer);
-    void this.#context.mirrors.close();
     this.#accessLog.flush();
   }
 
@@ -126,8 +144,8 @@ export class ProxyWorker implements Observer {
         { name: 'sluice_connections_total', labels: { state: 'refused' }, value: this.#listeners.refused },
         ...this.#listeners.http2.samples(),
         ...handshakeFailures(this.#listeners.handshakes),
+        ...ejections(this.#ejections),
         { name: 'sluice_limit_entries_given_up_total', labels: {}, value: this.#context.limits.givenUp },
-        ...mirrorOutcomes(this.#context.mirrors),
       ],
       gauges: [
         { name: 'sluice_open_connections', labels: { protocol: 'http' }, value: this.#openPlain },
@@ -235,7 +253,6 @@ export class ProxyWorker implements Observer {
       pool,
       observer: this,
       limits: new RequestLimits(this.#options.limits, this.#options.machineMs),
-      mirrors: new Mirrors(() => worker.#context.current.global.mirrorLimits),
       dateLine: renderDateLine(wallMs()),
       isDraining: false,
       nextRequestId: requestIdSource(),
@@ -252,9 +269,8 @@ function handshakeFailures({ failures }: Handshakes): SampleValue[] {
   }));
 }
 
-function mirrorOutcomes({ outcomes }: Mirrors): SampleValue[] {
-  const name = 'sluice_mirrored_requests_total';
-  return [...outcomes].map(([result, value]) => ({ name, labels: { result }, value }));
+function ejections(counts: ReadonlyMap<EjectionReason, number>): SampleValue[] {
+  return [...counts].map(([reason, value]) => ({ name: 'sluice_endpoint_ejections_total', labels: { reason }, value }));
 }
 
 function hasRoute(index: RouteIndex, virtualHost: string, id: RouteId): boolean {

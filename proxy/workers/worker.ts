@@ -1,6 +1,7 @@
 // Entry of a worker thread: connects a ProxyWorker to the main thread's messages. Nothing else happens here.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { SharedLoads } from '../endpoints/shared-loads.ts';
 import { LimitTable } from '../filters/limit-table.ts';
 import { decodeUpdate } from '../table/codec.ts';
 import type { FromWorker, ListenerSettings, ToWorker, WorkerStart } from './messages.ts';
@@ -17,9 +18,12 @@ const worker = new ProxyWorker({
   maxConnections: start.maxConnections,
   staticReadBuffer: start.staticReadBuffer,
   reusePort: process.platform === 'linux',
+  bindHost: start.listeners[0]?.host ?? '',
   log: (level, message, fields) => send({ type: 'log', level, message, fields }),
   writeAccessLog: (lines) => send({ type: 'accessLog', lines }),
   limits: new LimitTable(start.limitMemory, start.id),
+  loads: start.loads === null ? null : { loads: new SharedLoads(start.loads), column: start.id },
+  onEjected: (upstream, endpoint, untilMs, reason) => send({ type: 'ejected', upstream, endpoint, untilMs, reason }),
   monotonicMs: () => performance.now(),
   machineMs,
   wallMs: Date.now,
@@ -35,6 +39,9 @@ port.on('message', (message: ToWorker) => {
       return;
     case 'sample':
       return send({ type: 'sample', id: message.id, sample: worker.sample() });
+    case 'ejected':
+    case 'probed':
+      return worker.hear(message);
     case 'drain':
       void drain(message.deadlineMs);
       return;

@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto';
 import { createLimitMemory, LimitTable } from '../../filters/limit-table.ts';
 import { defaultPolicy, emptyGlobal, plainEndpoint, plainTarget, plainUpstream } from '../../table/defaults.ts';
-import type { MirrorSettings } from '../../table/route-settings.ts';
 import type {
   CertificateMaterial,
   Filter,
@@ -11,6 +10,7 @@ import type {
   RoutePolicy,
   RouteTarget,
   RoutingTable,
+  Upstream,
   VirtualHost,
 } from '../../table/types.ts';
 import { ProxyWorker } from '../../workers/proxy-worker.ts';
@@ -23,9 +23,10 @@ export interface TestRoute {
   /** Loopback ports of the endpoints; each list of ports is one upstream. */
   readonly endpoints?: readonly number[];
   readonly policy?: Partial<RoutePolicy>;
+  /** Balancer, health, limits ... of the upstream. */
+  readonly upstream?: Partial<Upstream>;
   readonly filters?: readonly Filter[];
   readonly target?: RouteTarget;
-  readonly mirror?: MirrorSettings;
   readonly certificate?: string;
   /** TLS connections for the host go to the endpoints of this route. */
   readonly passthrough?: boolean;
@@ -46,7 +47,7 @@ export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSett
       policy: `p${index}`,
       filters: route.filters ?? [],
       target: route.target ?? plainTarget(`u${index}`),
-      mirror: route.mirror ?? null,
+      mirror: null,
       labels: { namespace: 'test', ingress: `r${index}`, service: 's', servicePort: '80', path: route.path ?? '/' },
     } as const;
     const passthrough = route.passthrough === true ? `u${index}` : (before?.passthrough ?? null);
@@ -58,12 +59,13 @@ export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSett
     global: { ...emptyGlobal, ...global },
     policies,
     virtualHosts: [...hosts.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
-    upstreams: routes.map((route, index) =>
-      plainUpstream(
+    upstreams: routes.map((route, index) => ({
+      ...plainUpstream(
         `u${index}`,
         (route.endpoints ?? []).map((port) => plainEndpoint('127.0.0.1', port)),
       ),
-    ),
+      ...route.upstream,
+    })),
     certificates: [],
     streams: [],
   };
@@ -73,6 +75,8 @@ export class TestProxy {
   readonly worker: ProxyWorker;
   readonly accessLog: string[] = [];
   readonly logs: string[] = [];
+  /** Endpoints that were left out, with the reason, in order. */
+  readonly ejections: string[] = [];
   port = 0;
   tlsPort = 0;
   #revision = 0;
@@ -86,6 +90,8 @@ export class TestProxy {
       log: (level, message, fields) => this.logs.push(`${level} ${message} ${JSON.stringify(fields)}`),
       writeAccessLog: (lines) => this.accessLog.push(...lines.trimEnd().split('\n')),
       limits: new LimitTable(createLimitMemory({ entries: 1024, columns: 1 }, 1), 0),
+      loads: null,
+      onEjected: (_upstream, endpoint, _untilMs, reason) => this.ejections.push(`${endpoint} ${reason}`),
       machineMs: () => performance.now(),
       monotonicMs: () => performance.now(),
       wallMs: Date.now,

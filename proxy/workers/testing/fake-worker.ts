@@ -8,7 +8,7 @@ import { createServer, type Server } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { canApply } from '../../table/apply.ts';
 import { decodeUpdate } from '../../table/codec.ts';
-import type { FromWorker, ListenerSettings, ToWorker, WorkerStart } from '../messages.ts';
+import type { EndpointNews, FromWorker, ListenerSettings, ToWorker, WorkerStart } from '../messages.ts';
 
 /** Ids of the workers that do it. */
 export interface Misbehaviour {
@@ -98,6 +98,14 @@ function sample(sampleId: number): void {
   });
 }
 
+/** Says what it heard. A failing probe makes it eject that endpoint, so that tests see where an ejection goes. */
+function hear(news: EndpointNews): void {
+  send({ type: 'log', level: 'info', message: `${id} heard ${news.type} ${news.endpoint}`, fields: {} });
+  if (news.type !== 'probed' || !news.isFailing) return;
+  const { upstream, endpoint } = news;
+  send({ type: 'ejected', upstream, endpoint, untilMs: 1000, reason: 'consecutiveErrors' });
+}
+
 function drain(): void {
   for (const server of servers) server.close();
   if (!misbehaves('mute')) send({ type: 'drained', cutConnections: 1 + id });
@@ -111,6 +119,9 @@ port.on('message', (message: ToWorker) => {
       return listen(message.listeners);
     case 'sample':
       return sample(message.id);
+    case 'probed':
+    case 'ejected':
+      return hear(message);
     case 'drain':
       return drain();
     default:
