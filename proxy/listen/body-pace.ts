@@ -4,6 +4,13 @@
 // PURE given the times it is told. A body has time in hand: a grace at first, more for every byte, never more than the
 // grace. It runs out while we wait for the client, and only then.
 
+const MIN_GRACE_MS = 60_000;
+
+/** A body may come as slowly as it likes for so long; pauses as long as `client-body-timeout` stay allowed. */
+export function bodyGraceMs(clientBodyTimeoutMs: number): number {
+  return Math.max(clientBodyTimeoutMs, MIN_GRACE_MS);
+}
+
 export class BodyPace {
   #msPerByte = 0;
   #graceMs = 0;

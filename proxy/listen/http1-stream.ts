@@ -11,7 +11,7 @@ import { type Answer, answerOf } from '../http/answer.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { RequestParser } from '../http/request-parser.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import { BodyPace } from './body-pace.ts';
+import { BodyPace, bodyGraceMs } from './body-pace.ts';
 import { HeadStash } from './head-stash.ts';
 import type { Peer } from './peers.ts';
 import { RequestBody } from './request-body.ts';
@@ -36,9 +36,6 @@ export interface StreamHost {
   /** The response is complete. `isLast`: no further request is read. */
   requestFinished(isLast: boolean): void;
 }
-
-/** A body may come as slowly as it likes for so long; pauses as long as `client-body-timeout` stay allowed. */
-const BODY_GRACE_MS = 60_000;
 
 export class Http1Stream implements ClientStream {
   readonly parser = new RequestParser();
@@ -106,7 +103,7 @@ export class Http1Stream implements ClientStream {
     this.body.begin(head.contentLength);
     if (head.hasBody) {
       const { peerLimits, clientBodyTimeoutMs } = this.#context.current.global;
-      this.pace.begin(peerLimits.minBodyRate, Math.max(clientBodyTimeoutMs, BODY_GRACE_MS));
+      this.pace.begin(peerLimits.minBodyRate, bodyGraceMs(clientBodyTimeoutMs));
     }
     this.exchange.begin();
   }

@@ -18,6 +18,7 @@ import type { ResponseHead } from '../http/response-head.ts';
 import { DEFAULT_URGENCY } from '../http2/priority.ts';
 import { ErrorCode, type ErrorCodeValue, MAX_FRAME_BYTES, MAX_WINDOW_BYTES } from '../http2/protocol.ts';
 import type { RequestFault, RequestFields } from '../http2/request-fields.ts';
+import { BodyPace, bodyGraceMs } from './body-pace.ts';
 import type { Http2Output, SendingStream } from './http2-output.ts';
 import type { Peer } from './peers.ts';
 import { SMALL_BODY_BYTES } from './read-buffers.ts';
@@ -70,6 +71,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   readonly #context: ProxyContext;
   readonly #exchange: Exchange;
   readonly #deadline = new Deadline(this);
+  readonly #pace = new BodyPace();
   #home: StreamHome | null = null;
   #sendWindow = 0;
   #receiveWindow = 0;
@@ -135,6 +137,10 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     this.#trailers = '';
     this.#lastFrameEpoch = -1;
     this.#bytesOut = 0;
+    const { peerLimits, clientBodyTimeoutMs } = this.#context.current.global;
+    // What comes in a tunnel is no body: it has time limits of its own.
+    const minBodyRate = isRemoteClosed || fields.isWebSocket ? 0 : peerLimits.minBodyRate;
+    this.#pace.begin(minBodyRate, bodyGraceMs(clientBodyTimeoutMs));
   }
 
   begin(): void {
@@ -167,6 +173,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     const length = end - start;
     this.#receiveWindow -= flowBytes;
     this.#received += length;
+    this.#pace.take(length, this.#context.wheel.nowMs);
     const isTooLong = this.#declaredLength !== -1 && this.#received > this.#declaredLength;
     if (this.#receiveWindow < 0 || isTooLong) {
       home.creditReceived(flowBytes);
@@ -243,7 +250,8 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
 
   onDeadline(): void {
     if (this.#pending.length > 0) return this.fail(ErrorCode.cancel, 'windowStall');
-    if (this.#isActive) this.#exchange.onClientFailed('bodyTimeout');
+    if (!this.#isActive) return;
+    this.#exchange.onClientFailed(this.#pace.isSpent(this.#context.wheel.nowMs) ? 'bodyTooSlow' : 'bodyTimeout');
   }
 
   // ---- request payload
@@ -309,8 +317,12 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     if (this.#pending.length > 0) return;
     const { wheel, current } = this.#context;
     const isWaiting = this.#isActive && !this.isRemoteClosed && !this.#isTunnel && this.#mayHand;
-    if (isWaiting) wheel.set(this.#deadline, current.global.clientBodyTimeoutMs);
-    else wheel.clear(this.#deadline);
+    if (isWaiting) {
+      const leftMs = this.#pace.leftMs(wheel.nowMs);
+      return wheel.set(this.#deadline, Math.min(current.global.clientBodyTimeoutMs, leftMs));
+    }
+    this.#pace.pause(wheel.nowMs);
+    wheel.clear(this.#deadline);
   }
 
   // ---- ClientStream
@@ -449,6 +461,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     if (isStable) this.#pending.push({ buf, start: at, end });
     else this.#pending.push({ buf: Buffer.from(buf.subarray(at, end)), start: 0, end: end - at });
     this.#context.buffers.waitingBytes += end - at;
+    this.#pace.pause(this.#context.wheel.nowMs);
     this.#context.wheel.set(this.#deadline, home.stallMs);
     if (this.#sendWindow > 0) {
       output.queue.add(this);
