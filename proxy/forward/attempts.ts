@@ -11,7 +11,7 @@ import type { RequestRecord } from '../observe/observer.ts';
 import type { Canary, UpstreamTarget } from '../table/types.ts';
 import type { ProxyContext } from './context.ts';
 import { EndpointChoice } from './endpoint-choice.ts';
-import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
+import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import type { RequestFacts } from './request-facts.ts';
 import { mayRepeat, mayRetry, mayRetryStatus, type RetryFacts } from './retry.ts';
 import type { LiveEndpoint, LiveUpstream } from './upstream-connection.ts';
@@ -135,7 +135,7 @@ export class Attempts {
     if (code === 'connectFailed' && !this.#choice.isBound) this.#refusals++;
     const route = this.#route as IndexedRoute;
     if (!mayRetry(code, route.policy, this.#retryFacts(canSend))) return false;
-    return code === 'staleConnection' || (this.#mayRepeatBound(route) && this.#takeAllowance(route));
+    return isStale(code) || (this.#mayRepeatBound(route) && this.#takeAllowance(route));
   }
 
   /** Whether an answer with `status`, of which the client has seen nothing, may be followed by another attempt. */
@@ -163,7 +163,7 @@ export class Attempts {
 
   /** Tells the upstream that its endpoint failed, `elapsedMs` after the attempt began. */
   blame(code: ProxyErrorCode, elapsedMs = 0): void {
-    if (code === 'staleConnection' || this.endpoint === null) return;
+    if (isStale(code) || this.endpoint === null) return;
     this.#upstream?.onFailed(this.endpoint, elapsedMs);
   }
 

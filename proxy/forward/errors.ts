@@ -31,6 +31,10 @@ export const PROXY_ERRORS = {
   upstreamClosed: { status: 502, side: 'upstream', retry: 'ifIdempotent', condition: 'error' },
   /** A pooled connection that the upstream had already closed: another connection is tried, also to the same endpoint. */
   staleConnection: { status: 502, side: 'upstream', retry: 'ifIdempotent', condition: 'error' },
+  /** The same for a request that the upstream says it has not processed, so that any method may be sent again. */
+  staleStream: { status: 502, side: 'upstream', retry: 'always', condition: 'error' },
+  /** HTTP/2: the upstream has not processed the request, and says so (RFC 9113 §8.7). */
+  streamRefused: { status: 502, side: 'upstream', retry: 'always', condition: 'error' },
   upstreamTimeout: { status: 504, side: 'upstream', retry: 'ifIdempotent', condition: 'timeout' },
   /** No response head within `per-try-timeout`. */
   perTryTimeout: { status: 504, side: 'upstream', retry: 'ifIdempotent', condition: 'timeout' },
@@ -47,6 +51,11 @@ export const PROXY_ERRORS = {
   clientStalled: { status: 499, side: 'client', retry: 'never', condition: 'error' },
   clientGone: { status: 499, side: 'client', retry: 'never', condition: 'error' },
 } as const satisfies Record<string, ErrorRule>;
+
+/** The connection had ended before the request: that says nothing about the endpoint, which is asked again on a new one. */
+export function isStale(code: ProxyErrorCode): boolean {
+  return code === 'staleConnection' || code === 'staleStream';
+}
 
 /** The status a faulty request head is answered with. */
 export function statusOfFault(fault: HeadFault): number {

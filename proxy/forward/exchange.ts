@@ -18,7 +18,7 @@ import type { BandwidthLimit, MirrorSettings } from '../table/route-settings.ts'
 import { Attempts } from './attempts.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
-import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
+import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import { forwardingParts, upgradeToken } from './forwarding.ts';
 import { KeptBody } from './kept-body.ts';
 import type { MirrorCopy } from './mirror.ts';
@@ -30,6 +30,7 @@ import { RouteFilters } from './route-filters.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
 import type { LiveEndpoint } from './upstream-connection.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
+import type { Transport } from './upstream-transport.ts';
 
 /** What a client can do to end its own request. */
 export type ClientFailure = 'clientGone' | 'clientStalled' | 'badBody' | 'bodyTimeout' | 'bodyTooSlow';
@@ -354,7 +355,7 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter {
   }
 
   #attempt(endpoint: LiveEndpoint): void {
-    const pooled = this.#context.pool.take(endpoint);
+    const pooled = this.#context.pool.take(endpoint, this.#transport());
     if (pooled === null) return this.#connect(endpoint);
     this.#connection = pooled;
     this.#send();
@@ -364,7 +365,11 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter {
     const route = this.#route as IndexedRoute;
     this.#phase = 'connecting';
     this.#armTry(route.policy.connectTimeoutMs);
-    this.#connection = this.#context.pool.connect(endpoint, this);
+    this.#connection = this.#context.pool.connect(endpoint, this, this.#transport());
+  }
+
+  #transport(): Transport {
+    return this.#context.pool.transports.of((this.#route as IndexedRoute).policy, this.#client.isTls);
   }
 
   /** The connection is open: the head goes out, and the body may follow. */
@@ -399,7 +404,7 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter {
     this.#attempts.failed(code);
     this.record.detail = detail;
     if (!this.#attempts.mayGoOn(code, this.#keptBody.isWhole)) return this.#failRequest(code);
-    const endpoint = code === 'staleConnection' ? this.#attempts.again() : this.#attempts.next();
+    const endpoint = isStale(code) ? this.#attempts.again() : this.#attempts.next();
     if (endpoint === null) return this.#failRequest(code);
     this.#attemptAt(endpoint);
   }

@@ -78,6 +78,8 @@ test('statuses: refused and broken 502, timeouts 504, nobody there 503, the clie
     ['connectTimeout', 504, 'upstream'],
     ['upstreamClosed', 502, 'upstream'],
     ['staleConnection', 502, 'upstream'],
+    ['staleStream', 502, 'upstream'],
+    ['streamRefused', 502, 'upstream'],
     ['upstreamTimeout', 504, 'upstream'],
     ['perTryTimeout', 504, 'upstream'],
     ['sendTimeout', 504, 'upstream'],

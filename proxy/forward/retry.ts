@@ -2,7 +2,7 @@
 
 import { isIdempotent } from '../http/request-head.ts';
 import type { RetryCondition, RoutePolicy } from '../table/types.ts';
-import { PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
+import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 
 export interface RetryFacts {
   readonly method: string;
@@ -25,7 +25,7 @@ export function mayRetry(code: ProxyErrorCode, policy: RoutePolicy, facts: Retry
   if (retry !== 'always' && !mayRepeat(facts.method, policy)) return false;
   // A stale pooled connection is our own bad luck, not a failed attempt: no condition and no count switches this off. It
   // cannot repeat, since the next connection is a new one.
-  return code === 'staleConnection' ? isInTime(policy, facts) : isAllowed(condition, policy, facts);
+  return isStale(code) ? isInTime(policy, facts) : isAllowed(condition, policy, facts);
 }
 
 /** The same for an answer with `status`, of which the client has seen nothing. */

@@ -5,8 +5,9 @@ import { EndpointState } from '../endpoints/registry.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
 import { eventually } from './testing/data-path.ts';
 import { startRawOrigin } from './testing/origin.ts';
-import { UpstreamConnection } from './upstream-connection.ts';
+import { UpstreamConnection, type UpstreamSlot } from './upstream-connection.ts';
 import type { UpstreamUser } from './upstream-stream.ts';
+import { Transports } from './upstream-transport.ts';
 
 test('bytes that the client has not taken yet stay as they are after the response has ended', async () => {
   const body = 'x'.repeat(20_000);
@@ -46,8 +47,8 @@ test('bytes that the client has not taken yet stay as they are after the respons
     allowUnderscoreHeaders: true,
   };
   const home = { buffers, limits, keep: () => true, forget: nothing };
-  const endpoint = new EndpointState<UpstreamConnection[]>('u', { address: '127.0.0.1', port: origin.port });
-  const connection = new UpstreamConnection(endpoint, home, user, 0);
+  const endpoint = new EndpointState<UpstreamSlot>('u', { address: '127.0.0.1', port: origin.port });
+  const connection = new UpstreamConnection(endpoint, home, user, 0, new Transports().plain);
   const flushing = setInterval(() => connection.writer.flush(), 1);
   await eventually(() => isEnded);
   clearInterval(flushing);

@@ -16,15 +16,20 @@ import { HeadStash } from '../listen/head-stash.ts';
 import { LONG_TRANSFER_BYTES, type ReadBuffers, SMALL_BODY_BYTES } from '../listen/read-buffers.ts';
 import { ReadLease } from '../listen/read-lease.ts';
 import { SocketWriter } from '../listen/socket-writer.ts';
-import { connectSocket, type SocketOwner } from '../listen/sockets.ts';
+import type { SocketOwner } from '../listen/sockets.ts';
+import type { EndpointSlot } from './endpoint-slot.ts';
 import type { ProxyErrorCode } from './errors.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
+import type { UpstreamHttp2 } from './upstream-http2.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
+import { openSocket, type Transport } from './upstream-transport.ts';
 
-/** An endpoint as the data path sees it: its slot holds the idle connections, the most recently used last. */
-export type LiveEndpoint = EndpointState<UpstreamConnection[]>;
-export type LiveUpstream = UpstreamState<UpstreamConnection[]>;
-export type LiveEndpoints = EndpointRegistry<UpstreamConnection[]>;
+/** The connections that further requests may use. */
+export type UpstreamSlot = EndpointSlot<UpstreamConnection, UpstreamHttp2>;
+/** An endpoint as the data path sees it: its slot holds the connections that further requests may use. */
+export type LiveEndpoint = EndpointState<UpstreamSlot>;
+export type LiveUpstream = UpstreamState<UpstreamSlot>;
+export type LiveEndpoints = EndpointRegistry<UpstreamSlot>;
 
 /** Where connections go when they are idle or gone. Implemented by UpstreamPool. */
 export interface ConnectionHome {
@@ -42,6 +47,7 @@ const MAX_INFORMATIONAL = 16;
 
 export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
   readonly endpoint: LiveEndpoint;
+  readonly transport: Transport;
   /** When an idle connection is closed. */
   readonly idleDeadline = new Deadline(this);
   readonly writer: SocketWriter;
@@ -72,16 +78,17 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
   #isPaused = false;
   #lastError = '';
 
-  constructor(endpoint: LiveEndpoint, home: ConnectionHome, user: UpstreamUser, nowMs: number) {
+  constructor(endpoint: LiveEndpoint, home: ConnectionHome, user: UpstreamUser, nowMs: number, transport: Transport) {
     this.endpoint = endpoint;
+    this.transport = transport;
     this.#home = home;
     this.#user = user;
     this.openedAtMs = nowMs;
     this.#lease = new ReadLease(home.buffers);
     this.writer = new SocketWriter(home.buffers);
-    this.#socket = connectSocket(endpoint.address, endpoint.port, this);
+    this.#socket = openSocket(endpoint, transport, this);
     this.writer.open(this.#socket, this);
-    this.#socket.once('connect', () => this.#onConnect());
+    this.#socket.once(transport.isTls ? 'secureConnect' : 'connect', () => this.#onConnect());
   }
 
   get isIdle(): boolean {

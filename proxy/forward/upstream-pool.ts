@@ -1,15 +1,25 @@
-// The idle upstream connections of one worker, by endpoint, newest first.
+// The upstream connections of one worker that further requests may use: idle HTTP/1.1 ones by endpoint, newest first, and
+// shared HTTP/2 ones.
 //
 // Limits are ingress-nginx's: `upstream-keepalive-connections` idle ones in all (the longest idle goes first),
 // `-timeout` idle time, `-requests` per connection, `-time` of life. They are read at each use, so a ConfigMap change
 // applies at once.
 
 import type { HeadLimits } from '../http/head-scanner.ts';
+import { Http2Parts } from '../listen/http2-parts.ts';
 import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { GlobalSettings } from '../table/types.ts';
+import { EndpointSlot } from './endpoint-slot.ts';
 import type { TimerWheel } from './timer-wheel.ts';
-import { type ConnectionHome, type LiveEndpoint, UpstreamConnection } from './upstream-connection.ts';
-import type { UpstreamUser } from './upstream-stream.ts';
+import {
+  type ConnectionHome,
+  type LiveEndpoint,
+  UpstreamConnection,
+  type UpstreamSlot,
+} from './upstream-connection.ts';
+import { UpstreamHttp2, type UpstreamHttp2Home } from './upstream-http2.ts';
+import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
+import { type Transport, Transports } from './upstream-transport.ts';
 
 /** What the pool needs from its worker. */
 export interface PoolContext {
@@ -27,12 +37,16 @@ const RESPONSE_LIMITS: HeadLimits = {
   allowUnderscoreHeaders: true,
 };
 
-export class UpstreamPool implements ConnectionHome {
+export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
   readonly limits = RESPONSE_LIMITS;
+  readonly transports = new Transports();
   readonly #context: PoolContext;
-  /** The idle lists that hang on the endpoints. */
-  readonly #lists = new Set<UpstreamConnection[]>();
+  /** What hangs on the endpoints. */
+  readonly #slots = new Set<UpstreamSlot>();
   readonly #all = new Set<UpstreamConnection>();
+  readonly #shared = new Map<UpstreamHttp2, UpstreamHttp2[]>();
+  /** Made with the first HTTP/2 connection: most workers have none. */
+  #parts: Http2Parts<never> | null = null;
   #idleCount = 0;
 
   constructor(context: PoolContext) {
@@ -43,40 +57,72 @@ export class UpstreamPool implements ConnectionHome {
     return this.#context.buffers;
   }
 
+  get wheel(): TimerWheel {
+    return this.#context.wheel;
+  }
+
+  get global(): GlobalSettings {
+    return this.#context.global;
+  }
+
+  get parts(): Http2Parts<never> {
+    this.#parts ??= new Http2Parts();
+    return this.#parts;
+  }
+
   /** Open upstream connections, busy and idle. */
   get size(): number {
-    return this.#all.size;
+    return this.#all.size + this.#shared.size;
   }
 
   get idleCount(): number {
     return this.#idleCount;
   }
 
-  /** Takes the most recently used idle connection to `endpoint`, or null. */
-  take(endpoint: LiveEndpoint): UpstreamConnection | null {
-    const connection = endpoint.slot?.pop();
+  /** Takes the most recently used idle connection to `endpoint`, or a place on a shared one. null: `connect`. */
+  take(endpoint: LiveEndpoint, transport: Transport): UpstreamStream | null {
+    const { slot } = endpoint;
+    if (slot === null) return null;
+    if (transport.isHttp2) return takePlace(slot, transport);
+    const list = transport === this.transports.plain ? slot.plain : slot.secureOf(transport.id);
+    const connection = list.pop();
     if (connection === undefined) return null;
     this.#idleCount--;
     this.#context.wheel.clear(connection.idleDeadline);
     return connection;
   }
 
-  /** Opens a new connection; `user.onConnected` or `user.onUpstreamFailed` follows, never within this call. */
-  connect(endpoint: LiveEndpoint, user: UpstreamUser): UpstreamConnection {
-    const connection = new UpstreamConnection(endpoint, this, user, this.#context.wheel.nowMs);
+  /**
+   * Opens a new connection, or takes a place on one that is being opened; `user.onConnected` or `user.onUpstreamFailed`
+   * follows, never within this call.
+   */
+  connect(endpoint: LiveEndpoint, user: UpstreamUser, transport: Transport): UpstreamStream {
+    if (transport.isHttp2) return this.#connectShared(endpoint, user, transport);
+    const connection = new UpstreamConnection(endpoint, this, user, this.#context.wheel.nowMs, transport);
     this.#all.add(connection);
     return connection;
   }
 
+  #connectShared(endpoint: LiveEndpoint, user: UpstreamUser, transport: Transport): UpstreamStream {
+    const list = this.#slotOf(endpoint).sharedOf(transport.id);
+    let connection = list.find((each) => !each.isOpen && each.hasRoom);
+    if (connection === undefined) {
+      connection = new UpstreamHttp2(this, endpoint, transport);
+      list.push(connection);
+      this.#shared.set(connection, list);
+    }
+    return connection.reserve(user);
+  }
+
   keep(connection: UpstreamConnection): boolean {
     const { global, wheel } = this.#context;
-    const { endpoint } = connection;
+    const { endpoint, transport } = connection;
     if (endpoint.draining || connection.requests >= global.upstreamKeepAliveRequests) return false;
     if (wheel.nowMs - connection.openedAtMs >= global.upstreamKeepAliveTimeMs) return false;
     if (global.upstreamKeepAliveConnections === 0) return false;
     // More than one when the limit was lowered.
     while (this.#idleCount >= global.upstreamKeepAliveConnections) this.#closeLongestIdle();
-    this.#listOf(endpoint).push(connection);
+    this.#idleListOf(endpoint, transport).push(connection);
     this.#idleCount++;
     connection.idleSinceMs = wheel.nowMs;
     wheel.set(connection.idleDeadline, global.upstreamKeepAliveTimeoutMs);
@@ -86,42 +132,71 @@ export class UpstreamPool implements ConnectionHome {
   forget(connection: UpstreamConnection): void {
     this.#all.delete(connection);
     this.#context.wheel.remove(connection.idleDeadline);
-    const list = connection.endpoint.slot;
-    const at = list === null ? -1 : list.indexOf(connection);
-    if (list === null || at === -1) return;
+    if (connection.endpoint.slot === null) return;
+    const list = this.#idleListOf(connection.endpoint, connection.transport);
+    const at = list.indexOf(connection);
+    if (at === -1) return;
     list.splice(at, 1);
     this.#idleCount--;
   }
 
+  forgetHttp2(connection: UpstreamHttp2): void {
+    const list = this.#shared.get(connection);
+    this.#shared.delete(connection);
+    const at = list?.indexOf(connection) ?? -1;
+    if (at !== -1) list?.splice(at, 1);
+  }
+
   /** Closes what is idle to an endpoint that left; requests that still run on others of its connections finish. */
   closeIdle(endpoint: LiveEndpoint): void {
-    const list = endpoint.slot;
-    if (list === null) return;
-    for (const connection of list.slice()) connection.abandon();
-    this.#lists.delete(list);
+    const { slot } = endpoint;
+    if (slot === null) return;
+    closeSlot(slot);
+    this.#slots.delete(slot);
     endpoint.slot = null;
   }
 
   /** Closes everything that is idle, for shutdown. */
   closeAllIdle(): void {
-    for (const list of this.#lists) for (const connection of list.slice()) connection.abandon();
+    for (const slot of this.#slots) closeSlot(slot);
   }
 
-  #listOf(endpoint: LiveEndpoint): UpstreamConnection[] {
+  #slotOf(endpoint: LiveEndpoint): UpstreamSlot {
     if (endpoint.slot === null) {
-      endpoint.slot = [];
-      this.#lists.add(endpoint.slot);
+      endpoint.slot = new EndpointSlot();
+      this.#slots.add(endpoint.slot);
     }
     return endpoint.slot;
+  }
+
+  #idleListOf(endpoint: LiveEndpoint, transport: Transport): UpstreamConnection[] {
+    const slot = this.#slotOf(endpoint);
+    return transport === this.transports.plain ? slot.plain : slot.secureOf(transport.id);
   }
 
   /** The oldest of each endpoint stands first in its list, so this looks at endpoints, not at connections. */
   #closeLongestIdle(): void {
     let oldest: UpstreamConnection | null = null;
-    for (const list of this.#lists) {
-      const first = list[0];
-      if (first !== undefined && (oldest === null || first.idleSinceMs < oldest.idleSinceMs)) oldest = first;
+    for (const slot of this.#slots) {
+      for (const list of slot.idleLists()) {
+        const first = list[0];
+        if (first !== undefined && (oldest === null || first.idleSinceMs < oldest.idleSinceMs)) oldest = first;
+      }
     }
     oldest?.abandon();
   }
+}
+
+/** The user is told with the stream's `begin`. */
+function takePlace(slot: UpstreamSlot, transport: Transport): UpstreamStream | null {
+  const list = slot.shared?.get(transport.id);
+  if (list === undefined) return null;
+  for (const connection of list) if (connection.isOpen && connection.hasRoom) return connection.reserve(null);
+  return null;
+}
+
+function closeSlot(slot: UpstreamSlot): void {
+  for (const list of slot.idleLists()) for (const connection of list.slice()) connection.abandon();
+  if (slot.shared === null) return;
+  for (const list of slot.shared.values()) for (const connection of list.slice()) connection.retire();
 }

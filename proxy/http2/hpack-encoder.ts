@@ -1,4 +1,4 @@
-// Encodes response heads as header blocks (RFC 7541), straight from HTTP/1.1 header text.
+// Encodes response and request heads as header blocks (RFC 7541), straight from HTTP/1.1 header text.
 //
 // PURE. In: a status and lines `Name: value` with CRLF, latin1. Out: bytes. Lines that responses of one server share
 // (Server, Content-Type, Cache-Control ...) go through the dynamic table and cost one map look-up and one byte; lines that
@@ -29,9 +29,10 @@ const UNSHARED = new Set([
   'x-request-id',
   'traceparent',
   'link',
+  'grpc-timeout',
 ]);
 /** Values worth guessing: kept out of every table on the way (RFC 7541 §7.1.3). */
-const SECRET = new Set(['set-cookie', 'www-authenticate', 'authorization', 'proxy-authenticate']);
+const SECRET = new Set(['set-cookie', 'cookie', 'www-authenticate', 'authorization', 'proxy-authenticate']);
 /** Connection-specific: not in HTTP/2 (RFC 9113 §8.2.2; sec-websocket-accept: RFC 8441 §5). */
 const NOT_SENT = new Set([
   'connection',
@@ -42,6 +43,16 @@ const NOT_SENT = new Set([
   'te',
   'sec-websocket-accept',
 ]);
+
+/** What a request says in pseudo-header fields (RFC 9113 §8.3.1). */
+export interface RequestPseudo {
+  method: string;
+  isHttps: boolean;
+  authority: string;
+  path: string;
+  /** Paths repeat (names of gRPC methods), so they are worth a place in the table; and `te: trailers` is sent. */
+  isGrpc: boolean;
+}
 
 interface Entry {
   readonly line: string;
@@ -88,6 +99,41 @@ export class HpackEncoder {
   encode(status: number, lines: string, from: number, out: Buffer, at: number): number {
     let next = this.#mustTell ? this.#tellLimit(out, at) : at;
     if (status !== 0) next = encodeStatus(status, out, next);
+    return this.#lines(lines, from, out, next);
+  }
+
+  /** Writes the block of a request; `lines` from `from` on as for `encode`. Needs room for `roomFor` all of its head. */
+  encodeRequest(request: RequestPseudo, lines: string, from: number, out: Buffer, at: number): number {
+    let next = this.#mustTell ? this.#tellLimit(out, at) : at;
+    next = encodeMethod(request.method, out, next);
+    out[next++] = request.isHttps ? 0x87 : 0x86;
+    next = this.#shared(':authority', request.authority, out, next);
+    next = this.#path(request, out, next);
+    if (request.isGrpc) next = this.#shared('te', 'trailers', out, next);
+    return this.#lines(lines, from, out, next);
+  }
+
+  #path({ path, isGrpc }: RequestPseudo, out: Buffer, at: number): number {
+    if (isGrpc) return this.#shared(':path', path, out, at);
+    if (path === '/') {
+      out[at] = 0x84;
+      return at + 1;
+    }
+    // Literal without indexing, name 4.
+    out[at] = 4;
+    return encodeString(path, false, out, at + 1);
+  }
+
+  /** A field of our own that goes through the table. */
+  #shared(name: string, value: string, out: Buffer, at: number): number {
+    const line = `${name}: ${value}\r\n`;
+    const insertion = this.#insertions.get(line);
+    if (insertion === undefined) return this.#field(line, name, value, out, at);
+    return encodeInteger(0x80, 7, STATIC_ENTRIES + this.#inserted - insertion, out, at);
+  }
+
+  #lines(lines: string, from: number, out: Buffer, at: number): number {
+    let next = at;
     let line = from;
     for (;;) {
       const lineFeed = lines.indexOf('\n', line);
@@ -169,6 +215,16 @@ export class HpackEncoder {
 
 function isBlank(code: number): boolean {
   return code === 32 || code === 9;
+}
+
+function encodeMethod(method: string, out: Buffer, at: number): number {
+  if (method === 'GET' || method === 'POST') {
+    out[at] = method === 'GET' ? 0x82 : 0x83;
+    return at + 1;
+  }
+  // Literal without indexing, name 2.
+  out[at] = 2;
+  return encodeString(method, false, out, at + 1);
 }
 
 function encodeStatus(status: number, out: Buffer, at: number): number {

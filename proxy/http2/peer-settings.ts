@@ -1,4 +1,4 @@
-// What the client has told about itself in SETTINGS frames (RFC 9113 §6.5). PURE.
+// What the peer has told about itself in SETTINGS frames (RFC 9113 §6.5). PURE.
 
 import { uint32 } from './frame-reader.ts';
 import { ErrorCode, type ErrorCodeValue, INITIAL_WINDOW_BYTES, MAX_WINDOW_BYTES, Setting } from './protocol.ts';
@@ -8,8 +8,10 @@ const LARGEST_FRAME_SIZE = 0xffffff;
 
 export class PeerSettings {
   headerTableSize = 4096;
-  /** Window of new streams in the direction to the client. */
+  /** Window of new streams in the direction to the peer. */
   initialWindowBytes = INITIAL_WINDOW_BYTES;
+  /** Streams that we may have open at a server; a client's value is about pushes, of which there are none. */
+  maxConcurrentStreams = Number.POSITIVE_INFINITY;
 
   /** Takes the payload of a SETTINGS frame, in order; a whole number of entries. Gives a connection error or noError. */
   apply(buf: Uint8Array, start: number, end: number): ErrorCodeValue {
@@ -25,6 +27,9 @@ export class PeerSettings {
       case Setting.headerTableSize:
         this.headerTableSize = value;
         return ErrorCode.noError;
+      case Setting.maxConcurrentStreams:
+        this.maxConcurrentStreams = value;
+        return ErrorCode.noError;
       case Setting.initialWindowSize:
         if (value > MAX_WINDOW_BYTES) return ErrorCode.flowControlError;
         this.initialWindowBytes = value;
@@ -37,7 +42,7 @@ export class PeerSettings {
       case Setting.noRfc7540Priorities:
         return value > 1 ? ErrorCode.protocolError : ErrorCode.noError;
       default:
-        // Unknown settings are ignored (§6.5.2); the limits on streams and lists bind only pushes and requests.
+        // Unknown settings are ignored (§6.5.2); the limit on lists is advice (§10.5.1).
         return ErrorCode.noError;
     }
   }

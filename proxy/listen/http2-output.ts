@@ -7,7 +7,7 @@
 import type { Socket } from 'node:net';
 import { Deadline, type Timed, type TimerWheel } from '../forward/timer-wheel.ts';
 import type { FrameWriter } from '../http2/frame-writer.ts';
-import { HpackEncoder } from '../http2/hpack-encoder.ts';
+import { HpackEncoder, type RequestPseudo } from '../http2/hpack-encoder.ts';
 import { type Schedulable, SendQueue } from '../http2/priority.ts';
 import { FRAME_HEADER_BYTES, INITIAL_WINDOW_BYTES, MAX_FRAME_BYTES } from '../http2/protocol.ts';
 import type { Flushable } from './http2-parts.ts';
@@ -86,6 +86,21 @@ export class Http2Output implements Flushable, Timed {
     } else {
       const out = frames.reserve(FRAME_HEADER_BYTES + room);
       const end = encoder.encode(status, lines, from, out, frames.cursor + FRAME_HEADER_BYTES);
+      frames.headersInPlace(streamId, end, isLast);
+    }
+    this.schedule();
+  }
+
+  /** Encodes and writes the head of a request; `text` is all of it in HTTP/1.1, its further lines begin at `from`. */
+  request(streamId: number, request: RequestPseudo, text: string, from: number, isLast: boolean): void {
+    const { frames, encoder } = this;
+    const room = HpackEncoder.roomFor(text);
+    if (room > MAX_FRAME_BYTES) {
+      const block = Buffer.allocUnsafe(room);
+      frames.headers(streamId, block, 0, encoder.encodeRequest(request, text, from, block, 0), isLast);
+    } else {
+      const out = frames.reserve(FRAME_HEADER_BYTES + room);
+      const end = encoder.encodeRequest(request, text, from, out, frames.cursor + FRAME_HEADER_BYTES);
       frames.headersInPlace(streamId, end, isLast);
     }
     this.schedule();

@@ -14,6 +14,7 @@ import type {
   UpstreamId,
   UpstreamTarget,
 } from './types.ts';
+import { defaultUpstreamHttp2 } from './upstream-protocol.ts';
 import type { OutlierSettings, UpstreamHealth } from './upstream-settings.ts';
 
 export const defaultHttp2: Http2Settings = {
@@ -41,6 +42,7 @@ export const emptyGlobal: GlobalSettings = {
   maxHeadBytes: 33 * 1024,
   maxHeaderCount: 100,
   http2: defaultHttp2,
+  upstreamHttp2: defaultUpstreamHttp2,
   upstreamKeepAliveConnections: 320,
   upstreamKeepAliveTimeoutMs: 60_000,
   upstreamKeepAliveRequests: 10_000,
@@ -69,6 +71,7 @@ export const emptyGlobal: GlobalSettings = {
 
 export const defaultPolicy: RoutePolicy = {
   protocol: 'http',
+  upstreamTls: null,
   connectTimeoutMs: 5_000,
   sendTimeoutMs: 60_000,
   readTimeoutMs: 60_000,

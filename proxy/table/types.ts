@@ -19,6 +19,7 @@ import type {
   RetryBudget,
 } from './route-settings.ts';
 import type { BindSettings, ProxyProtocolSettings, StreamSettings } from './stream-settings.ts';
+import type { UpstreamHttp2Settings, UpstreamProtocol, UpstreamTls } from './upstream-protocol.ts';
 import type { BalancerSettings, UpstreamHealth, UpstreamLimits, ZonePreference } from './upstream-settings.ts';
 
 /** `*` or a host name: lower case A-labels, no port, no trailing dot; `*.rest` for a wildcard; `_` for the catch-all. */
@@ -69,6 +70,7 @@ export interface GlobalSettings {
   /** ConfigMap `sluice-max-header-count`; nginx has no such limit. */
   readonly maxHeaderCount: number;
   readonly http2: Http2Settings;
+  readonly upstreamHttp2: UpstreamHttp2Settings;
   /** ConfigMap `upstream-keepalive-connections`: idle upstream connections per worker and upstream. 0 turns pooling off. */
   readonly upstreamKeepAliveConnections: number;
   readonly upstreamKeepAliveTimeoutMs: number;
@@ -223,8 +225,9 @@ export interface HttpsRedirectFilter {
 
 /** How requests of a route are forwarded. Times in milliseconds, sizes in bytes. */
 export interface RoutePolicy {
-  /** `backend-protocol`. Only `http` is carried out so far. */
-  readonly protocol: 'http';
+  readonly protocol: UpstreamProtocol;
+  /** null: nginx's defaults. Says nothing where the protocol has no TLS. */
+  readonly upstreamTls: UpstreamTls | null;
   readonly connectTimeoutMs: number;
   /** Between two writes to the upstream. */
   readonly sendTimeoutMs: number;

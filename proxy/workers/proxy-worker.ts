@@ -11,7 +11,7 @@ import { Balancing } from '../forward/balancing.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { currentTable } from '../forward/current-table.ts';
 import { TimerWheel } from '../forward/timer-wheel.ts';
-import type { LiveEndpoints, UpstreamConnection } from '../forward/upstream-connection.ts';
+import type { LiveEndpoints, UpstreamSlot } from '../forward/upstream-connection.ts';
 import { UpstreamPool } from '../forward/upstream-pool.ts';
 import type { Handshakes } from '../listen/handshakes.ts';
 import { Listeners } from '../listen/listeners.ts';
@@ -74,7 +74,7 @@ export class ProxyWorker implements Observer {
         options.log('error', 'certificate cannot be used, the default one serves', { certificate, message }),
       (message) => options.log('error', 'ssl-ciphers cannot be used, the built-in list serves', { message }),
     );
-    this.#endpoints = new EndpointRegistry<UpstreamConnection[]>({
+    this.#endpoints = new EndpointRegistry<UpstreamSlot>({
       random: options.random,
       nowMs: options.machineMs,
       wallMs: options.wallMs,

@@ -1,6 +1,7 @@
 // ConfigMap keys about HTTP/2 with clients: those of ingress-nginx (reference section B), and Sluice's own limits.
 
 import type { Http2Settings } from '#proxy/table/types.ts';
+import { ownUpstreamHttp2Keys } from './configmap-upstream-http2.ts';
 import { configMapFamily } from './define.ts';
 import { MAX_TIMER_MS } from './durations.ts';
 import type { ConfigMapRecord, GlobalValues } from './record.ts';
@@ -119,6 +120,7 @@ export const ownHttp2Keys: readonly ConfigMapRecord<unknown>[] = [
   resetsPerSecond,
   controlBurst,
   controlsPerSecond,
+  ...ownUpstreamHttp2Keys,
 ];
 
 /** The HTTP/2 part of the global settings. */

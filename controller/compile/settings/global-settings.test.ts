@@ -32,6 +32,12 @@ test('the defaults of ingress-nginx', () => {
       controlBurst: 1000,
       controlsPerSecond: 100,
     },
+    upstreamHttp2: {
+      maxConcurrentStreams: 128,
+      streamWindowBytes: 65_536,
+      pingIntervalMs: 20_000,
+      pingTimeoutMs: 10_000,
+    },
     upstreamKeepAliveConnections: 320,
     upstreamKeepAliveTimeoutMs: 60_000,
     upstreamKeepAliveRequests: 10_000,

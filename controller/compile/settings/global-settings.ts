@@ -18,6 +18,7 @@ import {
   serverTokens,
 } from './configmap-http.ts';
 import { http2Settings } from './configmap-http2.ts';
+import { upstreamHttp2Settings } from './configmap-upstream-http2.ts';
 import { disableAccessLog, disableHttpAccessLog, enableAccessLogForDefaultBackend } from './configmap-logging.ts';
 import { mirrorMaxBodySize, mirrorMaxMemory, mirrorMaxRequests, mirrorTimeout } from './configmap-mirroring.ts';
 import {
@@ -91,6 +92,7 @@ function clientSettings(values: GlobalValues) {
     maxHeadBytes: first + count * bytes,
     maxHeaderCount: values.get(maxHeaderCount),
     http2: http2Settings(values),
+    upstreamHttp2: upstreamHttp2Settings(values),
     allowUnderscoreHeaders: values.get(enableUnderscoresInHeaders),
   };
 }

@@ -416,9 +416,10 @@ describe('settings that are not carried out', () => {
       ['error AnnotationNotSupported rewrite-target'],
     ],
     ['HTTP in any case is spoken', { 'backend-protocol': 'http' }, {}, 'accept', []],
+    ['and so is gRPC', { 'backend-protocol': 'grpcs' }, {}, 'accept', []],
     [
-      'another protocol closes',
-      { 'backend-protocol': 'grpcs' },
+      'FastCGI closes',
+      { 'backend-protocol': 'fcgi' },
       {},
       'denyRoutes',
       ['error AnnotationNotSupported backend-protocol'],
@@ -454,8 +455,8 @@ describe('settings that are not carried out', () => {
     expect(messages(parse({ 'x-forwarded-prefix': '/a' }))).toEqual([
       'x-forwarded-prefix "/a" is not carried out yet: the header is not sent',
     ]);
-    expect(messages(parse({ 'backend-protocol': 'HTTPS' }))).toEqual([
-      'backend-protocol "HTTPS" is carried out only in part: the Service would get plain HTTP instead of HTTPS; every path of this Ingress answers 503',
+    expect(messages(parse({ 'backend-protocol': 'FCGI' }))).toEqual([
+      'backend-protocol "FCGI" is carried out only in part: the Service would get plain HTTP instead of FCGI; every path of this Ingress answers 503',
     ]);
   });
 });

@@ -12,6 +12,7 @@ function policy(given: Record<string, string>, data: Record<string, string> = {}
 test('the defaults of ingress-nginx', () => {
   expect(policy({})).toEqual({
     protocol: 'http',
+    upstreamTls: null,
     connectTimeoutMs: 5000,
     sendTimeoutMs: 60_000,
     readTimeoutMs: 60_000,
@@ -30,6 +31,11 @@ test('the defaults of ingress-nginx', () => {
 
 describe('annotations', () => {
   const cases: readonly [string, string, Partial<RoutePolicy>][] = [
+    ['backend-protocol', 'Https', { protocol: 'https' }],
+    ['backend-protocol', 'AUTO_HTTP', { protocol: 'auto' }],
+    ['backend-protocol', 'GRPC', { protocol: 'grpc' }],
+    ['backend-protocol', 'grpcs', { protocol: 'grpcs' }],
+    ['backend-protocol', 'HTTP2', { protocol: 'http2' }],
     ['proxy-connect-timeout', '2', { connectTimeoutMs: 2000 }],
     ['proxy-send-timeout', '7', { sendTimeoutMs: 7000 }],
     ['proxy-read-timeout', '3600', { readTimeoutMs: 3_600_000 }],

@@ -2,6 +2,7 @@
 
 import type { RetryBudget } from '#proxy/table/route-settings.ts';
 import type { RoutePolicy } from '#proxy/table/types.ts';
+import { upstreamProtocol } from './backend-protocol.ts';
 import { retryNonIdempotent } from './configmap-proxying.ts';
 import { timerMs } from './durations.ts';
 import { bandwidthLimit } from './limit-filters.ts';
@@ -27,7 +28,8 @@ export function routePolicy(values: AnnotationValues, global: GlobalValues): Rou
   const retryTimeout = requiredValue(proxyNextUpstreamTimeout, values);
   const hedgeAfterMs = values.get(hedgeAfter);
   return {
-    protocol: 'http',
+    protocol: upstreamProtocol(values),
+    upstreamTls: null,
     connectTimeoutMs: timerMs(requiredValue(proxyConnectTimeout, values)),
     sendTimeoutMs: timerMs(requiredValue(proxySendTimeout, values)),
     readTimeoutMs: timerMs(requiredValue(proxyReadTimeout, values)),

@@ -15,7 +15,7 @@ import type { ProxyContext } from '../context.ts';
 import { currentTable } from '../current-table.ts';
 import { Mirrors } from '../mirror.ts';
 import { TimerWheel } from '../timer-wheel.ts';
-import type { LiveEndpoints, UpstreamConnection } from '../upstream-connection.ts';
+import type { LiveEndpoints, UpstreamSlot } from '../upstream-connection.ts';
 import { UpstreamPool } from '../upstream-pool.ts';
 import { type TestRoute, tableOf } from './test-proxy.ts';
 
@@ -57,7 +57,7 @@ export class DataPath implements Observer {
   constructor(table: RoutingTable, staticReadBuffer: boolean) {
     const wheel = new TimerWheel(0);
     const buffers = new ReadBuffers();
-    this.#endpoints = new EndpointRegistry<UpstreamConnection[]>({
+    this.#endpoints = new EndpointRegistry<UpstreamSlot>({
       random: () => 0,
       nowMs: () => wheel.nowMs,
       onEndpointRemoved: (endpoint) => this.#pool.closeIdle(endpoint),

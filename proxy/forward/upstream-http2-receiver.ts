@@ -1,0 +1,162 @@
+// The receiving half of an HTTP/2 connection to an upstream: frames in a legal order, header blocks decoded to responses.
+//
+// In: bytes of the socket. Out: one call on the owner for each thing that happened, or one connection error, after which
+// nothing more is read. What a frame means for a stream is the owner's matter.
+
+import { ResponseHead } from '../http/response-head.ts';
+import type { FloodKind } from '../http2/flood-guard.ts';
+import { FrameReader, uint31, uint32 } from '../http2/frame-reader.ts';
+import { HeaderBlock } from '../http2/header-block.ts';
+import { HpackDecoder } from '../http2/hpack-decoder.ts';
+import { ErrorCode, type ErrorCodeValue, Flag, FrameType } from '../http2/protocol.ts';
+import { ResponseFields, TrailerLines } from '../http2/response-fields.ts';
+import { MAX_BLOCK_BYTES } from '../listen/http2-parts.ts';
+
+/** Fields of one response, names and values, as RFC 9113 §6.5.2 counts: as much as an HTTP/1.1 upstream may send. */
+export const MAX_RESPONSE_LIST_BYTES = 64 * 1024;
+
+/** What a HEADERS frame stands for: a response (also a 1xx), the trailers of one, or nothing that matters any more. */
+export type BlockUse = 'response' | 'trailers' | 'ignored' | 'error';
+
+export interface ResponseOwner {
+  /** False once nothing more is to be read. */
+  readonly isReading: boolean;
+  /** Counts what costs more than it brings. False: the connection has been ended for it. */
+  mayCount(kind: FloodKind): boolean;
+  connectionError(code: ErrorCodeValue, detail: string): void;
+  /** `error`: the connection has been ended. */
+  useOfBlock(streamId: number): BlockUse;
+  /** `fault` is '' for a sound head, which is valid only during the call. */
+  onResponse(streamId: number, head: ResponseHead, fault: string, isLast: boolean): void;
+  /** `lines` each with CRLF; null for a malformed section. */
+  onTrailers(streamId: number, lines: string | null, isLast: boolean): void;
+  /** A piece of payload. `isLast`: the stream ends with it. */
+  onData(streamId: number, buf: Buffer, start: number, end: number, flowBytes: number, isLast: boolean): void;
+  onReset(streamId: number, code: number): void;
+  onSettings(payload: Buffer, start: number, end: number): void;
+  onPing(isAck: boolean, payload: Buffer, start: number): void;
+  onGoAway(lastStreamId: number, code: number): void;
+  onWindowUpdate(streamId: number, increment: number): void;
+}
+
+export class UpstreamHttp2Receiver {
+  readonly #owner: ResponseOwner;
+  readonly #reader = new FrameReader();
+  readonly #decoder: HpackDecoder;
+  readonly #block = new HeaderBlock();
+  readonly #head = new ResponseHead();
+  readonly #fields = new ResponseFields();
+  readonly #trailers = new TrailerLines();
+  #hasSettings = false;
+
+  /** `scratch` as for HpackDecoder, for blocks of MAX_BLOCK_BYTES. */
+  constructor(owner: ResponseOwner, scratch: Buffer) {
+    this.#owner = owner;
+    this.#decoder = new HpackDecoder(scratch);
+  }
+
+  read(buf: Buffer, start: number, end: number): void {
+    const reader = this.#reader;
+    let at = start;
+    while (this.#owner.isReading) {
+      const event = reader.next(buf, at, end);
+      if (event === 'more') return;
+      if (event === 'error') return this.#owner.connectionError(reader.errorCode, reader.errorText);
+      at = reader.position;
+      if (!this.#hasSettings && !this.#isFirstSettings()) return;
+      if (event === 'data') this.#data();
+      else if (event === 'unknown') this.#owner.mayCount('unknownFrame');
+      else this.#frame();
+    }
+  }
+
+  /** RFC 9113 §3.4: the server's preface is a SETTINGS frame. Anything else is not HTTP/2. */
+  #isFirstSettings(): boolean {
+    const { type, flags } = this.#reader;
+    this.#hasSettings = type === FrameType.settings && (flags & Flag.ack) === 0;
+    if (!this.#hasSettings) this.#owner.connectionError(ErrorCode.protocolError, 'no SETTINGS at the start');
+    return this.#hasSettings;
+  }
+
+  #data(): void {
+    const reader = this.#reader;
+    const { payload, payloadStart, payloadEnd, flowBytes, isFrameEnd } = reader;
+    const isLast = isFrameEnd && (reader.flags & Flag.endStream) !== 0;
+    const isEmpty = isFrameEnd && !isLast && payloadStart === payloadEnd && reader.length <= 256;
+    if (isEmpty && !this.#owner.mayCount('emptyFrame')) return;
+    this.#owner.onData(reader.streamId, payload, payloadStart, payloadEnd, flowBytes, isLast);
+  }
+
+  #frame(): void {
+    const { type, flags, streamId, payload, payloadStart, payloadEnd } = this.#reader;
+    const owner = this.#owner;
+    const isAck = (flags & Flag.ack) !== 0;
+    switch (type) {
+      case FrameType.headers:
+        return this.#headers(streamId, flags, payload, payloadStart, payloadEnd);
+      case FrameType.continuation:
+        return this.#continuation(flags, payload, payloadStart, payloadEnd);
+      case FrameType.rstStream:
+        return owner.onReset(streamId, uint32(payload, payloadStart));
+      case FrameType.settings:
+        if (owner.mayCount('settings') && !isAck) owner.onSettings(payload, payloadStart, payloadEnd);
+        return;
+      case FrameType.ping:
+        if (owner.mayCount('ping')) owner.onPing(isAck, payload, payloadStart);
+        return;
+      case FrameType.goAway:
+        if (owner.mayCount('settings'))
+          owner.onGoAway(uint31(payload, payloadStart), uint32(payload, payloadStart + 4));
+        return;
+      case FrameType.windowUpdate:
+        if (owner.mayCount('windowUpdate')) owner.onWindowUpdate(streamId, uint31(payload, payloadStart));
+        return;
+      default:
+        // PRIORITY says nothing to a client.
+        owner.mayCount('priority');
+    }
+  }
+
+  #headers(streamId: number, flags: number, buf: Buffer, start: number, end: number): void {
+    const isLast = (flags & Flag.endStream) !== 0;
+    if ((flags & Flag.endHeaders) !== 0) return this.#blockComplete(streamId, isLast, buf, start, end);
+    this.#block.begin(streamId, isLast, buf, start, end);
+  }
+
+  #continuation(flags: number, buf: Buffer, start: number, end: number): void {
+    const block = this.#block;
+    if (!block.add(buf, start, end, MAX_BLOCK_BYTES)) {
+      return this.#owner.connectionError(ErrorCode.enhanceYourCalm, 'header block too large');
+    }
+    if ((flags & Flag.endHeaders) === 0) return;
+    const { streamId, isLast, bytes, length } = block;
+    block.clear();
+    this.#blockComplete(streamId, isLast, bytes, 0, length);
+  }
+
+  #blockComplete(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {
+    const owner = this.#owner;
+    const use = owner.useOfBlock(streamId);
+    if (use === 'error') return;
+    if (use === 'response') return this.#response(streamId, isLast, buf, start, end);
+    // Whatever becomes of the fields, the decoder's table must see them (RFC 9113 §4.3).
+    this.#trailers.begin();
+    if (!this.#decode(buf, start, end, this.#trailers) || use === 'ignored') return;
+    const isMalformed = this.#trailers.isMalformed || this.#decoder.isListTooLarge;
+    owner.onTrailers(streamId, isMalformed ? null : this.#trailers.lines, isLast);
+  }
+
+  #response(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {
+    const fields = this.#fields;
+    fields.begin(this.#head);
+    if (!this.#decode(buf, start, end, fields)) return;
+    fields.finish(this.#decoder.isListTooLarge);
+    this.#owner.onResponse(streamId, this.#head, fields.fault, isLast);
+  }
+
+  #decode(buf: Buffer, start: number, end: number, sink: ResponseFields | TrailerLines): boolean {
+    if (this.#decoder.decode(buf, start, end, MAX_RESPONSE_LIST_BYTES, sink)) return true;
+    this.#owner.connectionError(ErrorCode.compressionError, 'header compression broken');
+    return false;
+  }
+}

@@ -1,0 +1,358 @@
+// One request on an HTTP/2 connection to an endpoint.
+//
+//   reserved -> open -> closed; the response may end before the request does, a reset ends both
+// Response payload that the client cannot take yet is held here, up to the stream's window: only what was taken is credited
+// to the upstream, so one slow client holds up nobody else on the connection. Request payload that a window or a full
+// output holds up stays here too (`#pending`).
+
+import type { ResponseHead } from '../http/response-head.ts';
+import { DEFAULT_URGENCY } from '../http2/priority.ts';
+import { ErrorCode, type ErrorCodeValue, MAX_FRAME_BYTES, MAX_WINDOW_BYTES } from '../http2/protocol.ts';
+import type { Http2Output, SendingStream } from '../listen/http2-output.ts';
+import { type ReadBuffers, SMALL_BODY_BYTES } from '../listen/read-buffers.ts';
+import type { ProxyErrorCode } from './errors.ts';
+import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
+
+/** The connection as its streams see it. */
+export interface UpstreamStreamHome {
+  readonly output: Http2Output;
+  readonly buffers: ReadBuffers;
+  /** Windows of new streams: to the upstream, and from it. */
+  readonly sendWindowBytes: number;
+  readonly receiveWindowBytes: number;
+  /** Gives the stream its id and sends its head. */
+  open(stream: UpstreamHttp2Stream, text: string, isLast: boolean): void;
+  /** Calls `deliverHeld` at the end of this loop turn. */
+  deliverSoon(stream: UpstreamHttp2Stream): void;
+  closed(stream: UpstreamHttp2Stream): void;
+}
+
+interface Part {
+  readonly buf: Buffer;
+  start: number;
+  end: number;
+}
+
+/** 1xx responses before the final one: more is a flood (RFC 9110 §15.2 sets no limit). */
+const MAX_INFORMATIONAL = 16;
+/** Held payload is gathered in pieces of this size at least, so that tiny frames do not cost more than they bring. */
+const HELD_PIECE_BYTES = 4096;
+const EMPTY = Buffer.alloc(0);
+
+export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
+  /** 0 until `begin`. */
+  id = 0;
+  readonly urgency = DEFAULT_URGENCY;
+  /** Requests take turns. */
+  readonly isIncremental = true;
+  isQueued = false;
+  /** Its connection has served before this request came: that it ends may be mere bad luck. */
+  readonly isReused: boolean;
+  /** The final response head has come. */
+  hasHead = false;
+  /** In the connection's list of streams that something was read for; owned by the connection. */
+  isTouched = false;
+  readonly #home: UpstreamStreamHome;
+  #user: UpstreamUser | null;
+  #isClosed = false;
+  #sendWindow = 0;
+  #receiveWindow = 0;
+  #uncredited = 0;
+  #isHeadRequest = false;
+  #isLocalClosed = false;
+  #isEnding = false;
+  #informational = 0;
+  /** Declared payload still to come; -1 when it was not declared. */
+  #declared = -1;
+  /** The upstream has ended the stream, while some of its payload is still held. */
+  #trailers: string | null = null;
+  #isPaused = false;
+  readonly #held: Part[] = [];
+  readonly #pending: Part[] = [];
+  #lastFrameEpoch = -1;
+  #lastFrameAt = 0;
+
+  constructor(home: UpstreamStreamHome, user: UpstreamUser | null, isReused: boolean) {
+    this.#home = home;
+    this.#user = user;
+    this.isReused = isReused;
+  }
+
+  get user(): UpstreamUser | null {
+    return this.#user;
+  }
+
+  // ---- UpstreamStream
+
+  begin(
+    user: UpstreamUser,
+    text: string,
+    isHeadRequest: boolean,
+    _isChunkedRequest: boolean,
+    isComplete: boolean,
+  ): void {
+    this.#user = user;
+    this.#isHeadRequest = isHeadRequest;
+    this.#sendWindow = this.#home.sendWindowBytes;
+    this.#receiveWindow = this.#home.receiveWindowBytes;
+    this.#isLocalClosed = isComplete;
+    const { frames } = this.#home.output;
+    const before = frames.bytesOut;
+    this.#home.open(this, text, isComplete);
+    // END_STREAM belongs to the first frame of a head, which is no longer at hand when there are several.
+    this.#lastFrameEpoch = frames.bytesOut - before <= MAX_FRAME_BYTES ? frames.epoch : -1;
+    this.#lastFrameAt = frames.lastFrameAt;
+  }
+
+  writeBody(buf: Buffer, start: number, end: number): boolean {
+    if (this.#isClosed) return true;
+    const { output, buffers } = this.#home;
+    let at = start;
+    if (this.#pending.length === 0 && output.queue.isEmpty) {
+      while (at < end && this.#sendWindow > 0 && output.hasRoom) at = this.#writeFrame(buf, at, end, false);
+    }
+    if (at === end) return true;
+    this.#pending.push({ buf: Buffer.from(buf.subarray(at, end)), start: 0, end: end - at });
+    buffers.waitingBytes += end - at;
+    this.#wait();
+    return false;
+  }
+
+  endBody(): void {
+    this.#isEnding = true;
+    if (this.#pending.length === 0) this.#endOutput();
+  }
+
+  /** HTTP/2 has no tunnels of HTTP/1.1: nothing switches to one. */
+  writeTunnel(): boolean {
+    return true;
+  }
+
+  endTunnel(): void {
+    // See writeTunnel.
+  }
+
+  flush(): void {
+    // Whatever was written leaves at the end of the loop turn, together with that of all other streams.
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    // Not within this call, which comes from the midst of the client's own sending.
+    if (this.#held.length > 0 || this.#trailers !== null) this.#home.deliverSoon(this);
+  }
+
+  abandon(): void {
+    this.#user = null;
+    this.#reset(ErrorCode.cancel);
+    this.#close();
+  }
+
+  // ---- SendingStream
+
+  writeSome(): boolean {
+    const part = this.#pending[0];
+    if (part === undefined || this.#sendWindow <= 0) return false;
+    const before = part.start;
+    part.start = this.#writeFrame(part.buf, before, part.end, this.#pending.length === 1 && this.#isEnding);
+    this.#home.buffers.waitingBytes -= part.start - before;
+    if (part.start === part.end) this.#pending.shift();
+    if (this.#pending.length > 0) return this.#sendWindow > 0;
+    if (this.#isEnding) this.#endOutput();
+    else this.#user?.onUpstreamDrain();
+    return false;
+  }
+
+  // ---- from the connection
+
+  /** The connection is open: the user may begin. */
+  onConnected(): void {
+    this.#user?.onConnected();
+  }
+
+  /** The upstream's window for this stream changed, also downwards (RFC 9113 §6.9.2). False on overflow. */
+  growWindow(bytes: number): boolean {
+    this.#sendWindow += bytes;
+    if (this.#sendWindow > MAX_WINDOW_BYTES) return false;
+    if (this.#pending.length > 0) this.#wait();
+    return true;
+  }
+
+  /** A head, also a 1xx. `fault` says why it is none. */
+  onResponse(head: ResponseHead, fault: string, isLast: boolean): void {
+    if (fault !== '') return this.refuse(fault);
+    if (head.status < 200) return this.#informationalHead(head, isLast);
+    this.hasHead = true;
+    const mayHaveBody = !this.#isHeadRequest && head.status !== 204 && head.status !== 304;
+    if (!mayHaveBody) this.#declared = 0;
+    else if (head.contentLength >= 0) this.#declared = head.contentLength;
+    if (isLast && mayHaveBody && head.contentLength > 0) return this.refuse('fewer bytes than content-length');
+    // A body of undeclared length that is empty still is one: so HTTP/1.1 clients see its end.
+    this.#user?.onResponseHead(head, mayHaveBody && head.contentLength !== 0);
+    if (isLast) this.#end('');
+  }
+
+  onTrailers(lines: string | null, isLast: boolean): void {
+    if (lines === null || !isLast) return this.refuse('malformed trailers');
+    if (this.#declared > 0) return this.refuse('fewer bytes than content-length');
+    this.#end(lines);
+  }
+
+  /** Takes payload. `flowBytes` count against the window, padding included. `buf` stays as it is only when `isOwned`. */
+  onData(buf: Buffer, start: number, end: number, flowBytes: number, isOwned: boolean, isLast: boolean): void {
+    const length = end - start;
+    this.#receiveWindow -= flowBytes;
+    if (this.#receiveWindow < 0) return this.refuse('more than the window', ErrorCode.flowControlError);
+    if (!this.hasHead || this.#trailers !== null) return this.refuse('DATA out of order');
+    if (this.#declared !== -1) {
+      this.#declared -= length;
+      if (this.#declared < 0) return this.refuse('more bytes than declared');
+      if (isLast && this.#declared > 0) return this.refuse('fewer bytes than content-length');
+    }
+    if (length > 0) this.#take(buf, start, end, isOwned);
+    if (isLast) return this.#end('');
+    // Padding is used up at once, and payload that was not held.
+    this.#credit(this.#held.length > 0 ? flowBytes - length : flowBytes);
+  }
+
+  /** Hands over what was held, as far as the client takes it. */
+  deliverHeld(): void {
+    const user = this.#user;
+    if (user === null) return;
+    while (this.#held.length > 0 && !this.#isPaused && !this.#isClosed) {
+      const { buf, start, end } = this.#held.shift() as Part;
+      this.#home.buffers.waitingBytes -= end - start;
+      this.#hand(buf, start, end);
+      this.#credit(end - start);
+    }
+    if (this.#held.length === 0 && this.#trailers !== null && !this.#isPaused) this.#finish(this.#trailers);
+    else if (!this.#isClosed) user.onUpstreamReadDone();
+  }
+
+  /** RST_STREAM came, or the connection is gone. */
+  fail(code: ProxyErrorCode, detail: string): void {
+    const user = this.#user;
+    this.#user = null;
+    this.#close();
+    user?.onUpstreamFailed(code, detail);
+  }
+
+  /** The response is malformed (RFC 9113 §8.1.1). */
+  refuse(fault: string, code: ErrorCodeValue = ErrorCode.protocolError): void {
+    this.#reset(code);
+    this.fail(this.hasHead ? 'upstreamTruncated' : 'upstreamFault', fault);
+  }
+
+  // ---- response
+
+  #informationalHead(head: ResponseHead, isLast: boolean): void {
+    if (isLast) return this.refuse('END_STREAM on a 1xx');
+    if (++this.#informational > MAX_INFORMATIONAL) return this.refuse('too many 1xx responses');
+    this.#user?.onInformational(head);
+  }
+
+  #take(buf: Buffer, start: number, end: number, isOwned: boolean): void {
+    const isSmall = end - start <= SMALL_BODY_BYTES;
+    if (this.#isPaused || this.#held.length > 0) return this.#hold(buf, start, end);
+    if (isOwned || isSmall) this.#hand(buf, start, end);
+    else this.#hand(Buffer.from(buf.subarray(start, end)), 0, end - start);
+  }
+
+  #hold(buf: Buffer, start: number, end: number): void {
+    const length = end - start;
+    this.#home.buffers.waitingBytes += length;
+    const last = this.#held.at(-1);
+    if (last !== undefined && last.buf.length - last.end >= length) {
+      last.end += buf.copy(last.buf, last.end, start, end);
+      return;
+    }
+    const piece = Buffer.allocUnsafeSlow(Math.max(length, HELD_PIECE_BYTES));
+    this.#held.push({ buf: piece, start: 0, end: buf.copy(piece, 0, start, end) });
+  }
+
+  #hand(buf: Buffer, start: number, end: number): void {
+    if (this.#user?.onResponseBody(buf, start, end) === false) this.#isPaused = true;
+  }
+
+  #end(trailers: string): void {
+    if (this.#isClosed) return;
+    if (this.#held.length > 0 || this.#isPaused) this.#trailers = trailers;
+    else this.#finish(trailers);
+  }
+
+  #finish(trailers: string): void {
+    const user = this.#user;
+    this.#user = null;
+    // RFC 9113 §8.1: the response is complete, so the rest of the request is not wanted.
+    if (!this.#isLocalClosed) this.#reset(ErrorCode.cancel);
+    this.#close();
+    user?.onResponseEnd(trailers);
+  }
+
+  /** Lets the upstream send as much as was used up: not byte by byte, but half a window at a time. */
+  #credit(bytes: number): void {
+    if (this.#isClosed) return;
+    this.#uncredited += bytes;
+    const { output, receiveWindowBytes } = this.#home;
+    if (this.#uncredited * 2 < receiveWindowBytes) return;
+    output.frames.windowUpdate(this.id, this.#uncredited);
+    output.schedule();
+    this.#receiveWindow += this.#uncredited;
+    this.#uncredited = 0;
+  }
+
+  // ---- request
+
+  #wait(): void {
+    if (this.#sendWindow <= 0) return;
+    this.#home.output.queue.add(this);
+    this.#home.output.schedule();
+  }
+
+  /** Writes one frame of `buf[start..end)`; gives the position behind it. */
+  #writeFrame(buf: Buffer, start: number, end: number, mayEnd: boolean): number {
+    const { output } = this.#home;
+    const size = Math.min(end - start, MAX_FRAME_BYTES, this.#sendWindow, output.window);
+    const isLast = mayEnd && start + size === end;
+    output.frames.data(this.id, buf, start, start + size, isLast);
+    this.#lastFrameEpoch = output.frames.epoch;
+    this.#lastFrameAt = output.frames.lastFrameAt;
+    this.#sendWindow -= size;
+    output.window -= size;
+    if (isLast) this.#isLocalClosed = true;
+    output.schedule();
+    return start + size;
+  }
+
+  /** Sends END_STREAM: on the frame written last where it can still be changed, or on a frame of its own. */
+  #endOutput(): void {
+    if (this.#isLocalClosed || this.#isClosed) return;
+    this.#isLocalClosed = true;
+    const { output } = this.#home;
+    if (output.frames.endStreamAt(this.#lastFrameEpoch, this.#lastFrameAt)) return;
+    output.frames.data(this.id, EMPTY, 0, 0, true);
+    output.schedule();
+  }
+
+  // ---- ends
+
+  #reset(code: ErrorCodeValue): void {
+    const isOver = this.#isLocalClosed && this.#trailers !== null;
+    if (this.#isClosed || isOver || this.id === 0) return;
+    this.#home.output.frames.rstStream(this.id, code);
+    this.#home.output.schedule();
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { output, buffers } = this.#home;
+    output.queue.remove(this);
+    for (const { start, end } of this.#held) buffers.waitingBytes -= end - start;
+    for (const { start, end } of this.#pending) buffers.waitingBytes -= end - start;
+    this.#held.length = 0;
+    this.#pending.length = 0;
+    this.#home.closed(this);
+  }
+}

@@ -1,0 +1,477 @@
+// One HTTP/2 connection to an endpoint, shared by the requests of all clients of a worker.
+//
+//   connecting -> open -> draining -> closed
+// `draining`: GOAWAY came or the connection is worn out; it takes no new streams and closes with the last one. Every state
+// can go to `closed`. A connection error (RFC 9113 §5.4.1) fails all streams. The connection window is credited as soon as
+// bytes come: only the windows of streams hold anything back, so no client can hold up another.
+
+import type { Socket } from 'node:net';
+import type { ResponseHead } from '../http/response-head.ts';
+import { FloodGuard, type FloodKind } from '../http2/flood-guard.ts';
+import { FrameWriter } from '../http2/frame-writer.ts';
+import type { RequestPseudo } from '../http2/hpack-encoder.ts';
+import { PeerSettings } from '../http2/peer-settings.ts';
+import {
+  CLIENT_PREFACE,
+  ErrorCode,
+  type ErrorCodeValue,
+  INITIAL_WINDOW_BYTES,
+  MAX_STREAM_ID,
+  MAX_WINDOW_BYTES,
+  Setting,
+} from '../http2/protocol.ts';
+import { Http2Output, type OutputOwner } from '../listen/http2-output.ts';
+import type { Flushable, Http2Parts } from '../listen/http2-parts.ts';
+import type { ReadBuffers } from '../listen/read-buffers.ts';
+import type { SocketOwner } from '../listen/sockets.ts';
+import type { EndpointAddress, GlobalSettings } from '../table/types.ts';
+import type { ProxyErrorCode } from './errors.ts';
+import { Deadline, type Timed, type TimerWheel } from './timer-wheel.ts';
+import {
+  type BlockUse,
+  MAX_RESPONSE_LIST_BYTES,
+  type ResponseOwner,
+  UpstreamHttp2Receiver,
+} from './upstream-http2-receiver.ts';
+import { UpstreamHttp2Stream, type UpstreamStreamHome } from './upstream-http2-stream.ts';
+import type { UpstreamUser } from './upstream-stream.ts';
+import { openSocket, type Transport } from './upstream-transport.ts';
+
+/** What the connection shares with the others of its worker. */
+export interface UpstreamHttp2Home {
+  readonly wheel: TimerWheel;
+  readonly buffers: ReadBuffers;
+  readonly global: GlobalSettings;
+  readonly parts: Http2Parts<never>;
+  forgetHttp2(connection: UpstreamHttp2): void;
+}
+
+type State = 'connecting' | 'open' | 'draining' | 'closed';
+
+/** Payload that may be on its way on a connection; credited at once, so it need only cover the distance. */
+const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
+/** A PING of ours, whose answer says that the upstream is there. */
+const PING = Buffer.from('sluice??', 'latin1');
+
+export class UpstreamHttp2 implements SocketOwner, OutputOwner, ResponseOwner, UpstreamStreamHome, Flushable, Timed {
+  readonly transport: Transport;
+  readonly output: Http2Output;
+  readonly receiveWindowBytes: number;
+  sendWindowBytes = INITIAL_WINDOW_BYTES;
+  readonly #home: UpstreamHttp2Home;
+  readonly #socket: Socket;
+  readonly #receiver: UpstreamHttp2Receiver;
+  readonly #peer = new PeerSettings();
+  readonly #guard: FloodGuard;
+  readonly #deadline = new Deadline(this);
+  readonly #openedAtMs: number;
+  readonly #maxStreams: number;
+  /** Streams with an id, by it. */
+  readonly #streams = new Map<number, UpstreamHttp2Stream>();
+  /** Streams that wait for the connection to open. */
+  readonly #reserved = new Set<UpstreamHttp2Stream>();
+  #touched: UpstreamHttp2Stream[] = [];
+  readonly #resumed: UpstreamHttp2Stream[] = [];
+  readonly #pseudo: RequestPseudo = { method: '', isHttps: false, authority: '', path: '', isGrpc: false };
+  #state: State = 'connecting';
+  #nextId = 1;
+  #uncredited = 0;
+  #isPaused = false;
+  #isReadOwned = false;
+  #hasRead = false;
+  #isPinging = false;
+  #lastError = '';
+
+  constructor(home: UpstreamHttp2Home, endpoint: EndpointAddress, transport: Transport) {
+    const { wheel, global, parts } = home;
+    const { maxConcurrentStreams, streamWindowBytes } = global.upstreamHttp2;
+    this.#home = home;
+    this.transport = transport;
+    this.#openedAtMs = wheel.nowMs;
+    this.#maxStreams = maxConcurrentStreams;
+    this.receiveWindowBytes = streamWindowBytes;
+    this.#guard = new FloodGuard(global.http2, wheel.nowMs);
+    this.#receiver = new UpstreamHttp2Receiver(this, parts.scratch);
+    this.#socket = openSocket(endpoint, transport, this);
+    this.#socket.once(transport.isTls ? 'secureConnect' : 'connect', () => this.#onConnect());
+    this.output = new Http2Output(
+      this.#socket,
+      new FrameWriter(parts.buffers),
+      this,
+      wheel,
+      global.http2.stallTimeoutMs,
+    );
+  }
+
+  get buffers(): ReadBuffers {
+    return this.#home.buffers;
+  }
+
+  /** Requests may begin on it at once. */
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** It may take another stream, now or once it is open. */
+  get hasRoom(): boolean {
+    const limit = Math.min(this.#maxStreams, this.#peer.maxConcurrentStreams);
+    return (this.#state === 'open' || this.#state === 'connecting') && this.activeStreams < limit;
+  }
+
+  get activeStreams(): number {
+    return this.#streams.size + this.#reserved.size;
+  }
+
+  /**
+   * Takes a place for one request; only when `hasRoom`. While it connects, `user.onConnected` follows; otherwise
+   * `begin` tells the user.
+   */
+  reserve(user: UpstreamUser | null): UpstreamHttp2Stream {
+    const stream = new UpstreamHttp2Stream(this, user, this.#state === 'open');
+    this.#reserved.add(stream);
+    return stream;
+  }
+
+  /** No new streams: the endpoint is gone, or the worker ends. Running ones finish. */
+  retire(): void {
+    if (this.#state === 'connecting' || this.#state === 'open') this.#state = 'draining';
+    this.#closeIfDone();
+  }
+
+  // ---- UpstreamStreamHome
+
+  open(stream: UpstreamHttp2Stream, text: string, isLast: boolean): void {
+    this.#reserved.delete(stream);
+    stream.id = this.#nextId;
+    this.#nextId += 2;
+    this.#streams.set(stream.id, stream);
+    this.#guard.credit(8);
+    if (this.#streams.size === 1) this.#watch();
+    const from = this.#readHead(text);
+    this.output.request(stream.id, this.#pseudo, text, from, isLast);
+    if (this.#isWornOut) this.retire();
+  }
+
+  /** Reads the request line and the Host that RequestRenderer has written; gives where the other lines begin. */
+  #readHead(text: string): number {
+    const pseudo = this.#pseudo;
+    const methodEnd = text.indexOf(' ');
+    const lineEnd = text.indexOf('\r\n', methodEnd);
+    const hostStart = lineEnd + '\r\nHost: '.length;
+    const hostEnd = text.indexOf('\r\n', hostStart);
+    pseudo.method = text.slice(0, methodEnd);
+    pseudo.path = text.slice(methodEnd + 1, lineEnd - ' HTTP/1.1'.length);
+    pseudo.authority = text.slice(hostStart, hostEnd);
+    pseudo.isHttps = this.transport.isTls;
+    pseudo.isGrpc = this.transport.isGrpc;
+    return hostEnd + 2;
+  }
+
+  /** ConfigMap `upstream-keepalive-requests` and `-time`. */
+  get #isWornOut(): boolean {
+    const { upstreamKeepAliveRequests, upstreamKeepAliveTimeMs } = this.#home.global;
+    if (this.#nextId > 2 * upstreamKeepAliveRequests || this.#nextId >= MAX_STREAM_ID - 1) return true;
+    return this.#home.wheel.nowMs - this.#openedAtMs >= upstreamKeepAliveTimeMs;
+  }
+
+  deliverSoon(stream: UpstreamHttp2Stream): void {
+    this.#resumed.push(stream);
+    if (this.#resumed.length === 1) this.#home.parts.flushSoon(this);
+  }
+
+  flush(): void {
+    for (const stream of this.#resumed.splice(0)) stream.deliverHeld();
+  }
+
+  closed(stream: UpstreamHttp2Stream): void {
+    this.#reserved.delete(stream);
+    this.#streams.delete(stream.id);
+    this.#closeIfDone();
+  }
+
+  #closeIfDone(): void {
+    if (this.activeStreams > 0 || this.#state === 'closed') return;
+    // Nobody waits for it any more: whoever comes next tries anew.
+    if (this.#state === 'connecting') return this.#close();
+    if (this.#state === 'draining') return this.#end(ErrorCode.noError, '');
+    this.#isPinging = false;
+    const { upstreamKeepAliveTimeoutMs, upstreamKeepAliveConnections } = this.#home.global;
+    if (upstreamKeepAliveConnections === 0) return this.#end(ErrorCode.noError, '');
+    this.#home.wheel.set(this.#deadline, upstreamKeepAliveTimeoutMs);
+  }
+
+  // ---- SocketOwner
+
+  #onConnect(): void {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'connecting') this.#state = 'open';
+    this.#greet();
+    for (const stream of [...this.#reserved]) stream.onConnected();
+  }
+
+  #greet(): void {
+    const { frames } = this.output;
+    const out = frames.reserve(CLIENT_PREFACE.length);
+    frames.advance(out.latin1Write(CLIENT_PREFACE, frames.cursor));
+    frames.settings([
+      [Setting.enablePush, 0],
+      [Setting.initialWindowSize, this.receiveWindowBytes],
+      [Setting.maxHeaderListSize, MAX_RESPONSE_LIST_BYTES],
+    ]);
+    frames.windowUpdate(0, CONNECTION_WINDOW_BYTES - INITIAL_WINDOW_BYTES);
+    this.output.schedule();
+  }
+
+  nextBuffer(): Buffer {
+    return this.#home.buffers.shared;
+  }
+
+  onRead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
+    if (!this.isReading) return true;
+    this.#hasRead = true;
+    this.#isReadOwned = isOwned;
+    this.#receiver.read(buf, start, end);
+    this.#readDone();
+    if (!this.output.isBlocked || !this.isReading) return true;
+    // Answers to what it asks for would only pile up.
+    this.#isPaused = true;
+    return false;
+  }
+
+  /** All that one read brought has been handed on: the clients that got some of it may send. */
+  #readDone(): void {
+    const touched = this.#touched;
+    for (const stream of touched) {
+      stream.isTouched = false;
+      stream.user?.onUpstreamReadDone();
+    }
+    touched.length = 0;
+  }
+
+  onEnd(): void {
+    this.#fail('upstream closed the connection');
+  }
+
+  onDrain(): void {
+    // The output hears of each finished write by itself.
+  }
+
+  onError(error: NodeJS.ErrnoException): void {
+    this.#lastError = error.code ?? error.message;
+  }
+
+  onClose(): void {
+    this.#fail(this.#lastError === '' ? 'connection closed' : this.#lastError);
+  }
+
+  // ---- OutputOwner
+
+  flushSoon(output: Flushable): void {
+    this.#home.parts.flushSoon(output);
+  }
+
+  onSent(): void {
+    if (!this.#isPaused || this.output.isBlocked) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  onWriteStalled(): void {
+    this.#failAll('sendTimeout', 'upstream takes nothing');
+  }
+
+  // ---- time
+
+  /** Streams run: silence is looked into. */
+  #watch(): void {
+    this.#hasRead = true;
+    this.#isPinging = false;
+    this.#home.wheel.set(this.#deadline, this.#home.global.upstreamHttp2.pingIntervalMs);
+  }
+
+  onDeadline(): void {
+    if (this.#state === 'connecting' || this.#state === 'closed') return;
+    if (this.activeStreams === 0) return this.#end(ErrorCode.noError, '');
+    const { wheel, global } = this.#home;
+    const { pingIntervalMs, pingTimeoutMs } = global.upstreamHttp2;
+    if (this.#hasRead) {
+      this.#hasRead = false;
+      this.#isPinging = false;
+      return wheel.set(this.#deadline, pingIntervalMs);
+    }
+    if (this.#isPinging) return this.#failAll('upstreamTimeout', 'no answer to a PING');
+    this.#isPinging = true;
+    this.output.frames.ping(false, PING, 0);
+    this.output.schedule();
+    wheel.set(this.#deadline, pingTimeoutMs);
+  }
+
+  // ---- ResponseOwner
+
+  get isReading(): boolean {
+    return this.#state === 'open' || this.#state === 'draining';
+  }
+
+  mayCount(kind: FloodKind): boolean {
+    if (this.#guard.spend(kind, this.#home.wheel.nowMs)) return true;
+    this.connectionError(ErrorCode.enhanceYourCalm, `flood: ${kind}`);
+    return false;
+  }
+
+  useOfBlock(streamId: number): BlockUse {
+    const stream = this.#streams.get(streamId);
+    if (stream !== undefined) {
+      this.#touch(stream);
+      return stream.hasHead ? 'trailers' : 'response';
+    }
+    if (!this.#isIdleStream(streamId)) return 'ignored';
+    this.connectionError(ErrorCode.protocolError, 'HEADERS on an idle stream');
+    return 'error';
+  }
+
+  onResponse(streamId: number, head: ResponseHead, fault: string, isLast: boolean): void {
+    this.#guard.credit(4);
+    this.#streams.get(streamId)?.onResponse(head, fault, isLast);
+  }
+
+  onTrailers(streamId: number, lines: string | null, isLast: boolean): void {
+    this.#streams.get(streamId)?.onTrailers(lines, isLast);
+  }
+
+  onData(streamId: number, buf: Buffer, start: number, end: number, flowBytes: number, isLast: boolean): void {
+    this.#creditConnection(flowBytes);
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) {
+      if (this.#isIdleStream(streamId)) this.connectionError(ErrorCode.protocolError, 'DATA on an idle stream');
+      return;
+    }
+    if (end > start) this.#guard.credit(1);
+    this.#touch(stream);
+    stream.onData(buf, start, end, flowBytes, this.#isReadOwned, isLast);
+  }
+
+  #creditConnection(bytes: number): void {
+    this.#uncredited += bytes;
+    if (this.#uncredited > CONNECTION_WINDOW_BYTES) {
+      return this.connectionError(ErrorCode.flowControlError, 'more than the connection window');
+    }
+    if (this.#uncredited * 2 < CONNECTION_WINDOW_BYTES) return;
+    this.output.frames.windowUpdate(0, this.#uncredited);
+    this.output.schedule();
+    this.#uncredited = 0;
+  }
+
+  #touch(stream: UpstreamHttp2Stream): void {
+    if (stream.isTouched) return;
+    stream.isTouched = true;
+    this.#touched.push(stream);
+  }
+
+  onReset(streamId: number, code: number): void {
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) {
+      if (this.#isIdleStream(streamId)) this.connectionError(ErrorCode.protocolError, 'RST_STREAM on an idle stream');
+      return;
+    }
+    // RFC 9113 §8.7: it was not processed.
+    if (code === ErrorCode.refusedStream && !stream.hasHead)
+      stream.fail('streamRefused', 'upstream refused the stream');
+    else stream.fail(stream.hasHead ? 'upstreamTruncated' : 'upstreamClosed', `upstream reset the stream: ${code}`);
+  }
+
+  onSettings(payload: Buffer, start: number, end: number): void {
+    const before = this.#peer.initialWindowBytes;
+    const code = this.#peer.apply(payload, start, end);
+    if (code !== ErrorCode.noError) return this.connectionError(code, 'bad SETTINGS');
+    this.sendWindowBytes = this.#peer.initialWindowBytes;
+    this.output.encoder.setPeerLimit(this.#peer.headerTableSize);
+    this.output.frames.settingsAck();
+    this.output.schedule();
+    const grown = this.sendWindowBytes - before;
+    if (grown === 0) return;
+    for (const stream of this.#streams.values()) {
+      if (!stream.growWindow(grown)) return this.connectionError(ErrorCode.flowControlError, 'window overflow');
+    }
+  }
+
+  onPing(isAck: boolean, payload: Buffer, start: number): void {
+    if (isAck) return;
+    this.output.frames.ping(true, payload, start);
+    this.output.schedule();
+  }
+
+  /** RFC 9113 §6.8: streams above `lastStreamId` were not processed and may go elsewhere; the others finish. */
+  onGoAway(lastStreamId: number, code: number): void {
+    this.#state = 'draining';
+    for (const stream of [...this.#streams.values()]) {
+      if (stream.id <= lastStreamId) continue;
+      const detail = `upstream is going away: ${code}`;
+      // A connection that had served so far merely ends; a new one that turns requests away is a failing endpoint.
+      stream.fail(stream.isReused ? 'staleStream' : 'streamRefused', detail);
+    }
+    this.#closeIfDone();
+  }
+
+  onWindowUpdate(streamId: number, increment: number): void {
+    if (streamId !== 0) {
+      const stream = this.#streams.get(streamId);
+      if (stream === undefined) return;
+      if (increment === 0) stream.refuse('window update of 0');
+      else if (!stream.growWindow(increment)) stream.refuse('window overflow', ErrorCode.flowControlError);
+      return;
+    }
+    if (increment === 0) return this.connectionError(ErrorCode.protocolError, 'window update of 0');
+    const { output } = this;
+    output.window += increment;
+    if (output.window > MAX_WINDOW_BYTES) return this.connectionError(ErrorCode.flowControlError, 'window overflow');
+    if (!output.queue.isEmpty) output.schedule();
+  }
+
+  /** RFC 9113 §5.1: never used so far. Streams with even ids never are: nobody may push. */
+  #isIdleStream(streamId: number): boolean {
+    return streamId >= this.#nextId || streamId % 2 === 0;
+  }
+
+  // ---- ends
+
+  connectionError(code: ErrorCodeValue, detail: string): void {
+    if (!this.isReading) return;
+    this.output.frames.goAway(0, code);
+    this.output.flush();
+    this.#failAll('upstreamFault', detail);
+  }
+
+  #end(code: ErrorCodeValue, text: string): void {
+    this.output.frames.goAway(0, code, text);
+    this.output.flush();
+    this.#socket.end();
+    this.#close();
+  }
+
+  /** The connection is gone. */
+  #fail(detail: string): void {
+    if (this.#state === 'closed') return;
+    this.#failAll(this.#state === 'connecting' ? 'connectFailed' : 'upstreamClosed', detail);
+  }
+
+  #failAll(code: ProxyErrorCode, detail: string): void {
+    const streams = [...this.#streams.values(), ...this.#reserved];
+    this.#close();
+    for (const stream of streams) {
+      const isStale = code === 'upstreamClosed' && stream.isReused;
+      stream.fail(stream.hasHead ? 'upstreamTruncated' : isStale ? 'staleConnection' : code, detail);
+    }
+  }
+
+  #close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#streams.clear();
+    this.#reserved.clear();
+    this.#home.wheel.remove(this.#deadline);
+    this.output.close();
+    this.#home.forgetHttp2(this);
+    if (this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.destroySoon();
+  }
+}
