@@ -38,6 +38,8 @@ export const PROXY_ERRORS = {
   upstreamTimeout: { status: 504, side: 'upstream', retry: 'ifIdempotent', condition: 'timeout' },
   /** No response head within `per-try-timeout`. */
   perTryTimeout: { status: 504, side: 'upstream', retry: 'ifIdempotent', condition: 'timeout' },
+  /** A gRPC call has taken longer than its client allows (`grpc-timeout`). */
+  callTimeout: { status: 504, side: 'client', retry: 'never', condition: 'timeout' },
   sendTimeout: { status: 504, side: 'upstream', retry: 'ifIdempotent', condition: 'timeout' },
   /** The response head is none; never forwarded, so another endpoint may answer. */
   upstreamFault: { status: 502, side: 'upstream', retry: 'ifIdempotent', condition: 'invalidHeader' },

@@ -9,6 +9,7 @@
 
 import type { Waiter } from '../endpoints/pending-queue.ts';
 import { type Answer, answerOf } from '../http/answer.ts';
+import { DEADLINE_TRAILERS, grpcAnswerOf, isGrpcRequest } from '../http/grpc.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
@@ -20,6 +21,7 @@ import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import { forwardingParts, upgradeToken } from './forwarding.ts';
+import { type CallOwner, GrpcCall } from './grpc-call.ts';
 import { KeptBody } from './kept-body.ts';
 import type { MirrorCopy } from './mirror.ts';
 import { PacedResponse, type PacedUser } from './paced-response.ts';
@@ -37,7 +39,7 @@ export type ClientFailure = 'clientGone' | 'clientStalled' | 'badBody' | 'bodyTi
 
 export type Phase = 'idle' | 'queued' | 'connecting' | 'sending' | 'responding' | 'tunnel';
 
-export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter {
+export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter, CallOwner {
   readonly record = new RequestRecord();
   readonly #context: ProxyContext;
   readonly #client: ClientStream;
@@ -46,6 +48,8 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter {
   readonly #facts: RequestFacts;
   readonly #filters: RouteFilters;
   readonly #deadline = new Deadline(this);
+  /** Made by the first call on a gRPC route. */
+  #call: GrpcCall | null = null;
   /** Made by the first response with a `limit-rate`. */
   #pace: PacedResponse | null = null;
   #isPaced = false;
@@ -110,6 +114,7 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter {
     this.#requestText = this.#renderRequest(head, current);
     if (route.route.mirror !== null) this.#mirror(route.route.mirror);
     if (head.hasBody) this.#keptBody.begin(mayRepeat(head.method, route.policy) ? route.policy.bufferRequestBytes : 0);
+    if (route.policy.protocol === 'grpc' || route.policy.protocol === 'grpcs') this.#beginCall(head);
     if (this.#attempts.choose(route, target)) return this.#enter();
     this.#firstAttempt();
   }
@@ -481,7 +486,7 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter {
     const { status } = PROXY_ERRORS[code];
     this.#status = status;
     if (status === 499) this.#client.abortResponse();
-    else this.#client.sendAnswer(this.#answerTo(code, status));
+    else this.#sendAnswer(this.#answerTo(code, status));
     this.#finish();
   }
 
@@ -501,7 +506,27 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter {
   #answer(answer: Answer): void {
     this.#status = answer.status;
     this.#reason = answer.reason;
-    this.#client.sendAnswer(answer);
+    this.#sendAnswer(answer);
+    this.#finish();
+  }
+
+  /** A gRPC client gets a failure in its own terms; logs and metrics keep the HTTP status that it stands for. */
+  #sendAnswer(answer: Answer): void {
+    const isCall = answer.status >= 400 && isGrpcRequest(this.#client.head);
+    this.#client.sendAnswer(isCall ? grpcAnswerOf(answer) : answer);
+  }
+
+  #beginCall(head: RequestHead): void {
+    this.#call ??= new GrpcCall(this, this.#context.wheel);
+    this.#call.begin(head);
+  }
+
+  onCallTimeout(): void {
+    if (this.#phase !== 'responding') return this.#failRequest('callTimeout');
+    this.#reason = 'callTimeout';
+    this.#dropConnection();
+    this.#client.sendEnd(DEADLINE_TRAILERS);
+    this.#client.flush();
     this.#finish();
   }
 
@@ -514,12 +539,14 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter {
   /** For a client stream that goes away: nothing of this exchange stays linked anywhere. Call it when nothing runs. */
   close(): void {
     this.#context.wheel.remove(this.#deadline);
+    this.#call?.close();
   }
 
   #finish(): void {
     this.#context.wheel.clear(this.#deadline);
     this.#phase = 'idle';
     this.#filters.end();
+    this.#call?.end();
     if (this.#copy !== null || this.#isPaced) this.#endExtras();
     const { record } = this;
     record.route = this.#route;

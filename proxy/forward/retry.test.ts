@@ -82,6 +82,7 @@ test('statuses: refused and broken 502, timeouts 504, nobody there 503, the clie
     ['streamRefused', 502, 'upstream'],
     ['upstreamTimeout', 504, 'upstream'],
     ['perTryTimeout', 504, 'upstream'],
+    ['callTimeout', 504, 'client'],
     ['sendTimeout', 504, 'upstream'],
     ['upstreamFault', 502, 'upstream'],
     ['upstreamTruncated', 502, 'upstream'],

@@ -27,7 +27,7 @@ async function startOrigin(
   });
   server.on('stream', (stream, headers) => {
     stream.on('error', () => {});
-    onStream(stream, headers);
+    onStream(stream as ServerHttp2Stream, headers);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

@@ -8,6 +8,8 @@ export interface Answer {
   readonly reason: string;
   /** More header lines, each with CRLF; '' for none. Values come from us, never raw from a client. */
   readonly headerLines: string;
+  /** No body and no type of one: `headerLines` say everything. */
+  readonly isBare?: true;
 }
 
 /** A 405 must say what is allowed (RFC 9110 §15.5.6): everything but CONNECT and TRACE, of which these are the usual ones. */
@@ -24,6 +26,9 @@ export function answerOf(status: number, reason: string): Answer {
  */
 export function renderAnswer(answer: Answer, commonLines: string, isHead: boolean): string {
   const reason = reasonPhrase(answer.status);
+  if (answer.isBare === true) {
+    return `HTTP/1.1 ${answer.status} ${reason}\r\n${commonLines}Content-Length: 0\r\n${answer.headerLines}\r\n`;
+  }
   // A success needs no explanation: /healthz answers 200 with nothing in it, as ingress-nginx does.
   const body = answer.status < 300 ? '' : `${answer.status} ${reason}\n`;
   const hasBody = answer.status !== 204 && answer.status !== 304;
