@@ -4,20 +4,21 @@ import net from 'node:net';
 
 /**
  * Gives the test for these networks (`10.0.0.0/8`, `fd00::/8`, single addresses). The compiler has checked the texts: what
- * cannot be read is skipped.
+ * cannot be read is skipped. IPv6 networks hold no IPv4 address, although one BlockList would let `::/0` hold them all.
  */
 export function addressList(cidrs: readonly string[]): (address: string) => boolean {
-  const list = new net.BlockList();
-  for (const cidr of cidrs) addCidr(list, cidr);
+  const lists = { ipv4: new net.BlockList(), ipv6: new net.BlockList() };
+  for (const cidr of cidrs) addCidr(lists, cidr);
   return (address) => {
     // A link-local peer carries its interface: `fe80::1%eth0`.
     const zone = address.indexOf('%');
     const plain = zone === -1 ? address : address.slice(0, zone);
-    return list.check(plain, net.isIPv6(plain) ? 'ipv6' : 'ipv4');
+    const family = net.isIPv6(plain) ? 'ipv6' : 'ipv4';
+    return lists[family].check(plain, family);
   };
 }
 
-function addCidr(list: net.BlockList, cidr: string): void {
+function addCidr(lists: { ipv4: net.BlockList; ipv6: net.BlockList }, cidr: string): void {
   const slash = cidr.indexOf('/');
   const address = slash === -1 ? cidr : cidr.slice(0, slash);
   const version = net.isIP(address);
@@ -25,5 +26,5 @@ function addCidr(list: net.BlockList, cidr: string): void {
   const family = version === 6 ? 'ipv6' : 'ipv4';
   const widest = version === 6 ? 128 : 32;
   const prefix = slash === -1 ? widest : Number(cidr.slice(slash + 1));
-  if (Number.isInteger(prefix) && prefix >= 0 && prefix <= widest) list.addSubnet(address, prefix, family);
+  if (Number.isInteger(prefix) && prefix >= 0 && prefix <= widest) lists[family].addSubnet(address, prefix, family);
 }

@@ -104,7 +104,7 @@ export class Mirrors {
       const answer = await this.#dispatcher().request({ ...options, body, signal });
       await answer.body.dump({ limit: MAX_ANSWER_BYTES, signal });
     } catch (error) {
-      outcome = error instanceof Error && error.name === 'TimeoutError' ? 'timedOut' : 'failed';
+      outcome = (error as { readonly name?: unknown }).name === 'TimeoutError' ? 'timedOut' : 'failed';
     }
     this.end(outcome, body?.length ?? 0);
   }
@@ -184,7 +184,7 @@ export class MirrorCopy {
 
 /** Splits a URL where it must be split and leaves its path as it is; null when it is none, or has a user in it. */
 function readTarget(url: string): CopyTarget | null {
-  const match = /^(https?:\/\/[^/?#@]+)(\/?[^#]*)$/i.exec(url);
+  const match = /^(https?:\/\/[^/?#@]+)((?:[/?][^#]*)?)$/i.exec(url);
   const [, origin = '', path = ''] = match ?? [];
   if (!URL.canParse(origin) || /[^!-\u00ff]/.test(path)) return null;
   return { origin, path: path.startsWith('/') ? path : `/${path}` };

@@ -1,0 +1,164 @@
+// `mirror-target`, `mirror-host` and `mirror-request-body` on the wire: what a copy says, and that nothing a copy meets
+// delays or fails its request.
+
+import { describe, expect, test } from '@jest/globals';
+import { defaultMirrorLimits, type MirrorLimits } from '../table/mirror-limits.ts';
+import type { MirrorSettings } from '../table/route-settings.ts';
+import type { TemplatePart } from '../table/template.ts';
+import type { MirrorOutcome } from './mirror.ts';
+import { type DataPath, eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
+import { type RawOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
+import { connectRaw } from './testing/raw-client.ts';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const GET = 'GET /a?b=1 HTTP/1.1\r\nHost: a.test\r\nX-Own: 1\r\n\r\n';
+const POST = 'POST /a HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello';
+const requestUri: TemplatePart = { kind: 'variable', name: 'requestUri' };
+
+function to(port: number, more: Partial<MirrorSettings> = {}): MirrorSettings {
+  const target = [{ kind: 'text', text: `http://127.0.0.1:${port}` } as const, requestUri];
+  return { target, host: 'copy.test', sendBody: true, ...more };
+}
+
+async function serve(origin: RawOrigin, mirror: MirrorSettings, limits: Partial<MirrorLimits> = {}): Promise<DataPath> {
+  return startDataPath([{ endpoints: [origin.port], mirror }], {
+    mirrorLimits: { ...defaultMirrorLimits, ...limits },
+  });
+}
+
+async function send(proxy: DataPath, text: string): Promise<number> {
+  using client = await connectRaw(proxy.port);
+  client.send(text);
+  const [response] = await client.responses(1);
+  return response?.status ?? 0;
+}
+
+function outcome(proxy: DataPath, name: MirrorOutcome): number {
+  return proxy.context.mirrors.outcomes.get(name) ?? 0;
+}
+
+/** No copy is under way, no memory is held. */
+async function settled(proxy: DataPath): Promise<void> {
+  const { mirrors } = proxy.context;
+  await eventually(() => mirrors.underWay === 0);
+  expect(mirrors.memoryBytes).toBe(0);
+  await mirrors.close();
+}
+
+describe('a copy', () => {
+  test('has the fields that the upstream gets, the host of the mirror, and exactly the target', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startReplyingOrigin(OK);
+    await using proxy = await serve(origin, to(mirror.port));
+    expect(await send(proxy, GET)).toBe(200);
+    await eventually(() => outcome(proxy, 'sent') === 1);
+    const [head = ''] = mirror.received;
+    expect(head).toMatch(/^GET \/a\?b=1 HTTP\/1\.1\r\n/);
+    expect(head).toMatch(/\r\nhost: copy\.test\r\n/i);
+    expect(head).toContain('\r\nX-Own: 1\r\n');
+    expect(head).toMatch(/\r\nX-Forwarded-For: 127\.0\.0\.1\r\n/);
+    const id = /\r\nX-Request-ID: (\w+)/.exec(origin.received[0] ?? '')?.[1];
+    expect(head).toContain(`\r\nX-Request-ID: ${id}\r\n`);
+    await settled(proxy);
+  });
+
+  test('has the body', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startReplyingOrigin(OK);
+    await using proxy = await serve(origin, to(mirror.port));
+    expect(await send(proxy, POST)).toBe(200);
+    await eventually(() => outcome(proxy, 'sent') === 1);
+    expect(mirror.received[0]).toMatch(/^POST \/a HTTP.*\r\ncontent-length: 5\r\n\r\nhello$/is);
+    await settled(proxy);
+  });
+
+  test('has the body of a chunked request, without its framing', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startReplyingOrigin(OK);
+    await using proxy = await serve(origin, to(mirror.port));
+    const chunked = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n';
+    expect(await send(proxy, chunked)).toBe(200);
+    await eventually(() => outcome(proxy, 'sent') === 1);
+    expect(mirror.received[0]).toMatch(/\r\ncontent-length: 5\r\n\r\nhello$/i);
+    expect(mirror.received[0]).not.toMatch(/transfer-encoding/i);
+    await settled(proxy);
+  });
+
+  test('has none with mirror-request-body off', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startReplyingOrigin(OK);
+    await using proxy = await serve(origin, to(mirror.port, { sendBody: false }));
+    expect(await send(proxy, POST)).toBe(200);
+    await eventually(() => outcome(proxy, 'sent') === 1);
+    expect(mirror.received[0]).toMatch(/^POST \/a HTTP.*\r\n\r\n$/s);
+    await settled(proxy);
+  });
+
+  test('goes to the fixed URL when the target has no variables', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startReplyingOrigin(OK);
+    const target = [{ kind: 'text', text: `http://127.0.0.1:${mirror.port}` }] as const;
+    await using proxy = await serve(origin, to(mirror.port, { target }));
+    expect(await send(proxy, GET)).toBe(200);
+    await eventually(() => outcome(proxy, 'sent') === 1);
+    expect(mirror.received[0]).toMatch(/^GET \/ HTTP/);
+    await settled(proxy);
+  });
+});
+
+describe('its request is served', () => {
+  test.each<[string, Partial<MirrorSettings>, Partial<MirrorLimits>, MirrorOutcome]>([
+    ['nobody listens at the target', { target: [{ kind: 'text', text: 'http://127.0.0.1:1/' }] }, {}, 'failed'],
+    ['the target is no URL', { target: [requestUri] }, {}, 'badTarget'],
+    ['a user is named in it', { target: [{ kind: 'text', text: 'http://u@127.0.0.1:1/' }] }, {}, 'badTarget'],
+    ['copies are switched off', {}, { maxRequests: 0 }, 'tooMany'],
+    ['the body is over the limit', {}, { maxBodyBytes: 4 }, 'bodyTooLarge'],
+    ['the memory for copies is used up', {}, { maxMemoryBytes: 4 }, 'memoryFull'],
+  ])('when %s', async (_name, more, limits, expected) => {
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startReplyingOrigin(OK);
+    await using proxy = await serve(origin, to(mirror.port, more), limits);
+    expect(await send(proxy, POST)).toBe(200);
+    await eventually(
+      () => outcome(proxy, expected) === 1,
+      () => [...proxy.context.mirrors.outcomes],
+    );
+    expect(mirror.connections).toBe(0);
+    await settled(proxy);
+  });
+
+  test('when the target never answers: the copy is cut at its time limit', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startRawOrigin(() => {});
+    await using proxy = await serve(origin, to(mirror.port), { timeoutMs: 50 });
+    expect(await send(proxy, GET)).toBe(200);
+    await eventually(() => outcome(proxy, 'timedOut') === 1);
+    await settled(proxy);
+  });
+
+  test('when copies pile up at a slow target: no more than the limit are under way', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startRawOrigin(() => {});
+    await using proxy = await serve(origin, to(mirror.port), { maxRequests: 2 });
+    for (let i = 0; i < 5; i++) expect(await send(proxy, GET)).toBe(200);
+    expect(proxy.context.mirrors.underWay).toBe(2);
+    expect(outcome(proxy, 'tooMany')).toBe(3);
+    await proxy.context.mirrors.close();
+    await settled(proxy);
+  });
+});
+
+test('a request that is given up before its body is complete is not copied', async () => {
+  await using origin = await startRawOrigin(() => {});
+  await using mirror = await startReplyingOrigin(OK);
+  await using proxy = await serve(origin, to(mirror.port));
+  using client = await connectRaw(proxy.port);
+  client.send(POST.slice(0, -2));
+  await eventually(() => proxy.context.mirrors.memoryBytes === 3);
+  client.socket.destroy();
+  await eventually(() => outcome(proxy, 'requestFailed') === 1);
+  await settled(proxy);
+  expect(mirror.connections).toBe(0);
+  await proxy.cutAll();
+  expect(proxy.leftovers()).toEqual(NOTHING_LEFT);
+});
