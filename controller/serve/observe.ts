@@ -5,6 +5,7 @@ import type { WorkerPool } from '#proxy/workers/pool.ts';
 import { HealthServer } from '../admin/health-server.ts';
 import { VERSION } from '../cli/version.ts';
 import { ControllerMetrics } from '../metrics/controller-metrics.ts';
+import { isServed } from '../metrics/route-series.ts';
 import type { Options } from '../options.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { ClusterLink } from './cluster.ts';
@@ -28,7 +29,11 @@ export function createMetrics(
       controller_pod: options.pod.name,
     },
     build: { release: VERSION, build: 'source', repository: '' },
-    sampleWorkers: () => pool.sample(SAMPLE_TIMEOUT_MS),
+    sampleWorkers: () => {
+      const published = publisher.published;
+      if (published !== null) pool.retain((labels) => isServed(published.version, labels));
+      return pool.sample(SAMPLE_TIMEOUT_MS);
+    },
     workers: () => pool.workers,
     acknowledgedRevision: () => publisher.acknowledgedRevision,
     cluster: cluster === null ? null : () => cluster.sample(),

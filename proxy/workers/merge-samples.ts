@@ -21,6 +21,18 @@ export function withoutGauges(sample: WorkerSample): WorkerSample {
   return { ...sample, gauges: [] };
 }
 
+/** What is left of a sample without the series that `isKept` refuses by their labels. The same sample when all are kept. */
+export function keepSeries(sample: WorkerSample, isKept: (labels: SampleValue['labels']) => boolean): WorkerSample {
+  const ofKept = ({ labels }: Pick<SampleValue, 'labels'>) => isKept(labels);
+  const { counters, gauges, histograms } = sample;
+  if (counters.every(ofKept) && gauges.every(ofKept) && histograms.every(ofKept)) return sample;
+  return {
+    counters: counters.filter(ofKept),
+    gauges: gauges.filter(ofKept),
+    histograms: histograms.filter(ofKept),
+  };
+}
+
 function addValues(values: readonly SampleValue[]): readonly SampleValue[] {
   const sums = new Map<string, SampleValue>();
   for (const value of values) {

@@ -364,6 +364,23 @@ describe('sample', () => {
     expect(after.histograms[0]?.counts[2]).toBe(2);
   });
 
+  test('forgets what dead workers had counted in series that are gone, and only that', async () => {
+    const { pool, nextCrash } = createPool({}, 1);
+    await using _ = pool;
+    await pool.start();
+    await pool.publish(full(1));
+    await pool.ready;
+    for (let i = 0; i < 3; i++) await ask(pool);
+    await pool.sample(1000);
+    await crashOne(pool, nextCrash);
+    pool.retain(() => true);
+    expect((await pool.sample(1000)).histograms[0]?.sum).toBeGreaterThanOrEqual(3);
+    pool.retain(({ a }) => a !== 'b');
+    const after = await pool.sample(1000);
+    expect(after.counters[0]?.value).toBeGreaterThanOrEqual(3);
+    expect(after.histograms.map(({ sum }) => sum).filter((sum) => sum > 0)).toEqual([]);
+  });
+
   test('does not wait longer than told for a worker that does not answer', async () => {
     const { pool, timers } = createPool({ slowSample: [1] }, 2);
     await using _ = pool;

@@ -7,7 +7,7 @@
 // It routes nothing and reads no table: updates are bytes in shared memory, the same for every worker.
 
 import { LimitTable } from '../filters/limit-table.ts';
-import { addSamples, emptySample, withoutGauges } from './merge-samples.ts';
+import { addSamples, emptySample, keepSeries, withoutGauges } from './merge-samples.ts';
 import type {
   FromWorker,
   ListenerSettings,
@@ -159,6 +159,14 @@ export class WorkerPool {
   /** Sends a message to all workers that run, or to one of them. */
   tell(message: ToWorker, workerId: number | null): void {
     for (const member of this.#members) if (workerId === null || member.id === workerId) member.send(message);
+  }
+
+  /**
+   * Forgets what dead workers had counted in series that are gone, as live ones do by themselves: without it, memory
+   * would grow with every Ingress that ever was. Ask before `sample`. Linear in series; nothing while no worker has died.
+   */
+  retain(isKept: (labels: Readonly<Record<string, string>>) => boolean): void {
+    this.#retired = keepSeries(this.#retired, isKept);
   }
 
   /**
