@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { ask } from '../harness/ask.ts';
+import { backendKind } from '../harness/backends/choose.ts';
 import { type Pod, startPod } from '../harness/pods.ts';
 import { publishedAddress, type Replica, Scene } from '../harness/scene.ts';
 import { SteadyLoad } from '../harness/steady-load.ts';
@@ -90,6 +91,42 @@ test('a leader that is killed: the other takes over within the Lease, and writes
   ]);
   expect((await load.stop()).failures).toEqual([]);
 }, 90_000);
+
+/** Pods that run, without a kubelet: a cluster that is lent would remove them. */
+const canFakePods = backendKind(process.env) !== 'cluster';
+if (!canFakePods) console.warn('e2e/cases/faults-leader.test.ts: no eviction in a cluster that is lent');
+
+(canFakePods ? test : test.skip)(
+  'a leader that is evicted: no wait, no address lost, nothing written twice',
+  async () => {
+    await scene[Symbol.asyncDispose]();
+    scene = await Scene.open({ flags: [`--election-ttl=${ttlSeconds}s`], node: 'evicted-node' });
+    await scene.apply(serviceYaml() + sliceYaml(pod) + ingressYaml('one'));
+    const first = await scene.startSluice();
+    await leads(first);
+    await settle(first, 'before');
+    const second = await scene.startSluice();
+    await using load = new SteadyLoad(await portOf(second), 'one.test');
+    const mark = scene.gate.log.mark;
+
+    expect(await first.process.stop()).toBe(0);
+    // Released, or taken already: nobody has to wait until the Lease has run out.
+    expect(['', second.name]).toContain(await scene.leader());
+    // Another replica serves, so the address is as true as before.
+    expect(await scene.addressesOf('before')).toEqual([publishedAddress]);
+    await leads(second);
+    await settle(second, 'after');
+
+    expect(await scene.addressesOf('before')).toEqual([publishedAddress]);
+    expect(scene.gate.log.writesSince(mark)).toEqual(['create events', 'patch ingresses/status after']);
+    // Its successor comes while another leads, and follows.
+    const third = await scene.startSluice();
+    expect(await third.process.isLeader()).toBe(false);
+    expect(await scene.leader()).toBe(second.name);
+    expect((await load.stop()).failures).toEqual([]);
+  },
+  90_000,
+);
 
 test.each([
   ['a day ahead', 86_400_000],
