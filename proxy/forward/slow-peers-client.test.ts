@@ -1,6 +1,7 @@
 // Slow and greedy clients, on the wire: each limit by its setting, changed while connections are open, counted by reason.
 
 import { describe, expect, test } from '@jest/globals';
+import { READ_BUFFER_BYTES } from '../listen/read-buffers.ts';
 import { defaultPeerLimits, type PeerLimits } from '../table/peer-limits.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
@@ -238,10 +239,15 @@ describe('sluice-client-send-timeout: a client that does not read', () => {
       await new Promise(setImmediate);
     }
     expect(sent).toBeLessThan(size / 2);
+    // In our own memory no more than the read that the system did not take.
+    const { buffers } = path.context;
+    expect(buffers.waitingBytes).toBeGreaterThan(0);
+    expect(buffers.waitingBytes).toBeLessThanOrEqual(READ_BUFFER_BYTES);
     expect(path.requests).toEqual([]);
     path.pass(5_200);
     await eventually(() => path.leftovers().openConnections === 0);
     expect(path.requests).toEqual([{ status: 200, reason: 'clientStalled', attempts: [200] }]);
+    await eventually(() => buffers.waitingBytes === 0);
   });
 });
 

@@ -1,0 +1,157 @@
+import { describe, expect, test } from '@jest/globals';
+import { ReadBuffers, SMALL_BODY_BYTES } from './read-buffers.ts';
+import { SocketWriter } from './socket-writer.ts';
+
+/** Takes writes and reports them finished when it is told. */
+class SlowSocket {
+  readonly writes: string[] = [];
+  writable = true;
+  writableLength = 0;
+  writableNeedDrain = false;
+  /** Takes everything at once when false. */
+  isSlow = false;
+  corked = 0;
+  readonly #unfinished: Array<() => void> = [];
+
+  write(data: string | Buffer, second?: unknown): boolean {
+    this.writes.push(typeof data === 'string' ? data : data.toString('latin1'));
+    if (this.isSlow) this.writableLength += data.length;
+    if (typeof second === 'function') this.#unfinished.push(second as () => void);
+    return !this.isSlow;
+  }
+
+  cork(): void {
+    this.corked++;
+  }
+
+  uncork(): void {
+    this.corked--;
+  }
+
+  /** The system has taken all that was written. */
+  finish(): void {
+    this.writableLength = 0;
+    for (const done of this.#unfinished.splice(0)) done();
+  }
+}
+
+const BIG = Buffer.alloc(SMALL_BODY_BYTES + 1, 'x');
+
+function scene() {
+  const socket = new SlowSocket();
+  const buffers = new ReadBuffers();
+  const writer = new SocketWriter(buffers);
+  let drains = 0;
+  writer.open(socket as unknown as Parameters<SocketWriter['open']>[0], { onDrain: () => drains++ });
+  return { socket, buffers, writer, drains: () => drains };
+}
+
+describe('writes are as few as possible', () => {
+  test('text and small bodies leave together, at the flush', () => {
+    const { socket, writer } = scene();
+    writer.addText('head ');
+    writer.addBytes(Buffer.from('__body__'), 2, 6);
+    expect(socket.writes).toEqual([]);
+    writer.flush();
+    writer.flush();
+    expect(socket.writes).toEqual(['head body']);
+  });
+
+  test('a body of the limit is copied, a larger one is written as it is, behind the text before it', () => {
+    const { socket, writer } = scene();
+    const small = Buffer.alloc(SMALL_BODY_BYTES, 'a');
+    writer.addText('1');
+    writer.addBytes(small, 0, small.length);
+    small.fill('b');
+    writer.flush();
+    expect(socket.writes).toEqual([`1${'a'.repeat(small.length)}`]);
+    writer.addText('2');
+    writer.addBytes(BIG, 0, BIG.length);
+    expect(socket.writes.slice(1)).toEqual(['2', BIG.toString()]);
+    expect(socket.corked).toBe(0);
+  });
+
+  test('much text does not wait for the flush', () => {
+    const { socket, writer } = scene();
+    const part = Buffer.alloc(4_000, 'x');
+    for (let i = 0; i < 20; i++) writer.addBytes(part, 0, part.length);
+    expect(socket.writes).toHaveLength(1);
+    writer.flush();
+    expect(socket.writes.join('')).toBe('x'.repeat(80_000));
+  });
+
+  test.each([
+    ['small', 3],
+    ['large', BIG.length],
+  ])('a %s chunk is framed (RFC 9112 §7.1)', (_name, size) => {
+    const { socket, writer } = scene();
+    writer.addChunk(BIG, 0, size);
+    writer.flush();
+    expect(socket.writes.join('')).toBe(`${size.toString(16)}\r\n${'x'.repeat(size)}\r\n`);
+    expect(socket.corked).toBe(0);
+  });
+});
+
+describe('what blocks', () => {
+  test('a large write until it is finished; it is told once, and counted as waiting meanwhile', () => {
+    const { socket, buffers, writer, drains } = scene();
+    socket.isSlow = true;
+    writer.addBytes(BIG, 0, BIG.length);
+    writer.addBytes(BIG, 0, 0);
+    writer.addBytes(BIG, 0, BIG.length);
+    expect([writer.isBlocked, buffers.waitingBytes, drains()]).toEqual([true, 2 * BIG.length, 0]);
+    socket.finish();
+    expect([writer.isBlocked, buffers.waitingBytes, drains()]).toEqual([false, 0, 1]);
+  });
+
+  test('a large write that the system took at once does not', () => {
+    const { socket, buffers, writer } = scene();
+    writer.addBytes(BIG, 0, BIG.length);
+    expect([writer.isBlocked, buffers.waitingBytes]).toEqual([false, 0]);
+    socket.finish();
+    expect(buffers.waitingBytes).toBe(0);
+  });
+
+  test('text only beyond the high-water mark', () => {
+    const { socket, writer } = scene();
+    socket.isSlow = true;
+    writer.addText('x');
+    writer.flush();
+    expect(writer.isBlocked).toBe(false);
+    socket.writableNeedDrain = true;
+    expect(writer.isBlocked).toBe(true);
+  });
+
+  test('nothing before it is opened', () => {
+    expect(new SocketWriter(new ReadBuffers()).isBlocked).toBe(false);
+  });
+});
+
+test('bytes of a tunnel stay as they were, unless they are the writer’s to keep', () => {
+  for (const isOwned of [false, true]) {
+    const { socket, writer } = scene();
+    const bytes = Buffer.alloc(BIG.length, 'a');
+    const taken: Buffer[] = [];
+    socket.write = (data) => taken.push(data as Buffer) > 0;
+    writer.addCopiedBytes(bytes, 0, bytes.length, isOwned);
+    bytes.fill('b');
+    expect(taken[0]?.[0]).toBe(isOwned ? 98 : 97);
+  }
+});
+
+test('a socket that is closed for writing takes nothing, and nothing is kept for it', () => {
+  const { socket, buffers, writer } = scene();
+  socket.writable = false;
+  writer.addText('x');
+  writer.addBytes(BIG, 0, BIG.length);
+  writer.flush();
+  expect([socket.writes, buffers.waitingBytes, writer.isBlocked]).toEqual([[], 0, false]);
+});
+
+test('bytesOut counts all that was added', () => {
+  const { writer } = scene();
+  writer.addText('abc');
+  writer.addBytes(BIG, 0, 10);
+  writer.addBytes(BIG, 0, BIG.length);
+  expect(writer.bytesOut).toBe(13 + BIG.length);
+});
