@@ -1,0 +1,244 @@
+// Further attempts on the wire: by status, by broken heads, with a body that was already sent, in time and in budget;
+// and endpoints that are left out because of their answers.
+
+import { describe, expect, test } from '@jest/globals';
+import { defaultHealth, defaultOutliers } from '../table/defaults.ts';
+import type { RetryCondition, RoutePolicy } from '../table/types.ts';
+import type { UpstreamHealth } from '../table/upstream-settings.ts';
+import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
+import { type RawOrigin, startHttpOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
+import { connectRaw, type RawResponse } from './testing/raw-client.ts';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const replyOf = (status: number) => `HTTP/1.1 ${status} Some\r\nContent-Length: 4\r\nX-From: origin\r\n\r\nsome`;
+
+/** A proxy with two endpoints of which `bad` is asked first, since round robin starts at the lower port. */
+async function startPair(bad: string, policy: Partial<RoutePolicy>, health: UpstreamHealth = defaultHealth) {
+  const origins = await Promise.all([startSwitching(), startSwitching()]);
+  const [first, second] = origins.toSorted((a, b) => a.origin.port - b.origin.port) as [Switching, Switching];
+  first.reply = bad;
+  const endpoints = [first.origin.port, second.origin.port];
+  const proxy = await startDataPath([{ endpoints, policy, upstream: { health } }]);
+  return {
+    proxy,
+    first,
+    second,
+    async [Symbol.asyncDispose]() {
+      await proxy[Symbol.asyncDispose]();
+      for (const { origin } of origins) await origin[Symbol.asyncDispose]();
+    },
+  };
+}
+
+interface Switching {
+  origin: RawOrigin;
+  reply: string;
+  /** It answers when it has seen this much of a request. */
+  answersAt: string;
+}
+
+async function startSwitching(): Promise<Switching> {
+  const self = { reply: OK, answersAt: '\r\n\r\n' } as Switching;
+  self.origin = await startRawOrigin((socket, soFar) => {
+    if (soFar.includes(self.answersAt)) socket.write(self.reply, 'latin1');
+  });
+  return self;
+}
+
+async function ask(proxy: DataPath, method = 'GET', body = ''): Promise<RawResponse> {
+  using client = await connectRaw(proxy.port);
+  const length = body === '' ? '' : `Content-Length: ${body.length}\r\n`;
+  client.send(`${method} / HTTP/1.1\r\nHost: a\r\n${length}\r\n${body}`);
+  return (await client.responses(1))[0] as RawResponse;
+}
+
+describe('by status', () => {
+  test.each<[number, RetryCondition]>([
+    [500, 'http500'],
+    [502, 'http502'],
+    [503, 'http503'],
+    [504, 'http504'],
+    [403, 'http403'],
+    [404, 'http404'],
+    [429, 'http429'],
+  ])('%i goes elsewhere with its word, and stands without it', async (status, word) => {
+    await using pair = await startPair(replyOf(status), { retryOn: [word] });
+    expect(await ask(pair.proxy)).toMatchObject({ status: 200, body: 'ok' });
+    expect(pair.proxy.requests.at(-1)?.attempts).toEqual([status, 200]);
+    await using plain = await startPair(replyOf(status), {});
+    expect(await ask(plain.proxy)).toMatchObject({ status, body: 'some', headers: { 'x-from': 'origin' } });
+  });
+
+  test('a POST stands unless the operator allows it to be sent again', async () => {
+    await using pair = await startPair(replyOf(503), { retryOn: ['http503'] });
+    expect((await ask(pair.proxy, 'POST', 'x')).status).toBe(503);
+    await using allowed = await startPair(replyOf(503), { retryOn: ['http503', 'nonIdempotent'] });
+    expect((await ask(allowed.proxy, 'POST', 'body!')).status).toBe(200);
+    expect(allowed.second.origin.received[0]).toMatch(/\r\n\r\nbody!$/);
+  });
+
+  test('the answer of the last endpoint stands as it is', async () => {
+    await using pair = await startPair(replyOf(503), { retryOn: ['http503'] });
+    pair.second.reply = replyOf(503);
+    expect(await ask(pair.proxy)).toMatchObject({ status: 503, body: 'some', headers: { 'x-from': 'origin' } });
+    expect(pair.proxy.requests.at(-1)?.attempts).toEqual([503, 503]);
+  });
+
+  test('tries are counted', async () => {
+    await using pair = await startPair(replyOf(503), { retryOn: ['http503'], maxAttempts: 1 });
+    expect((await ask(pair.proxy)).status).toBe(503);
+  });
+});
+
+test('a head that is none goes elsewhere with `invalid_header` only', async () => {
+  const bad = 'HTTP/1.1 200 OK\r\nBad Header: x\r\n\r\n';
+  await using pair = await startPair(bad, { retryOn: ['invalidHeader'] });
+  expect((await ask(pair.proxy)).status).toBe(200);
+  await using plain = await startPair(bad, {});
+  expect((await ask(plain.proxy)).status).toBe(502);
+});
+
+/** An origin that answers the first request of a connection and closes at the second, as at the end of a keep-alive time. */
+function startForgetful(): Promise<RawOrigin> {
+  return startRawOrigin((socket, soFar) => {
+    if (soFar.split(' HTTP/1.1\r\n').length > 2) socket.destroy();
+    else if (soFar.includes('\r\n\r\n')) socket.write(OK);
+  });
+}
+
+describe('a body that was sent already', () => {
+  const limit = { bufferRequestBytes: 8192 };
+  test.each<[string, string, number, Partial<RoutePolicy>, number]>([
+    ['PUT of a few bytes', 'PUT', 5, limit, 200],
+    ['DELETE up to the limit', 'DELETE', 8192, limit, 200],
+    ['PUT of one byte more', 'PUT', 8193, limit, 502],
+    ['PUT with buffering off', 'PUT', 5, { bufferRequestBytes: 0 }, 502],
+    ['POST: it may have been processed', 'POST', 5, limit, 502],
+    ['POST that may be sent again', 'POST', 5, { ...limit, retryOn: ['error', 'nonIdempotent'] }, 200],
+  ])('a pooled connection turns out closed: %s', async (_name, method, bytes, policy, expected) => {
+    await using origin = await startForgetful();
+    await using proxy = await startDataPath([{ endpoints: [origin.port], policy }]);
+    await ask(proxy);
+    const body = 'b'.repeat(bytes);
+    expect((await ask(proxy, method, body)).status).toBe(expected);
+    expect(origin.connections).toBe(expected === 200 ? 2 : 1);
+    if (expected === 200) expect(origin.received[1]?.endsWith(`\r\n\r\n${body}`)).toBe(true);
+  });
+
+  test('a chunked body is framed anew', async () => {
+    await using origin = await startForgetful();
+    await using proxy = await startDataPath([{ endpoints: [origin.port] }]);
+    await ask(proxy);
+    using client = await connectRaw(proxy.port);
+    client.send('PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n');
+    expect((await client.responses(1))[0]?.status).toBe(200);
+    await eventually(() => origin.received[1]?.endsWith('0\r\n\r\n') === true);
+    expect(origin.received[1]).toMatch(/\r\n\r\n5\r\nabcde\r\n0\r\n\r\n$/);
+  });
+
+  test('the rest of it follows when the client sends it later', async () => {
+    await using pair = await startPair(replyOf(503), { retryOn: ['http503'] });
+    pair.second.answersAt = '_last';
+    using client = await connectRaw(pair.proxy.port);
+    client.send('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst');
+    await eventually(() => pair.second.origin.received[0]?.endsWith('first') === true);
+    client.send('_last');
+    await eventually(() => pair.second.origin.received[0]?.endsWith('first_last') === true);
+    expect((await client.responses(1))[0]?.status).toBe(200);
+  });
+});
+
+test('per-try timeout: an endpoint that does not answer is left for another, long before proxy-read-timeout', async () => {
+  await using pair = await startPair('', { perTryTimeoutMs: 500 });
+  const response = ask(pair.proxy);
+  await eventually(() => pair.first.origin.connections === 1);
+  pair.proxy.pass(400);
+  expect(pair.second.origin.connections).toBe(0);
+  pair.proxy.pass(200);
+  expect((await response).status).toBe(200);
+  expect(pair.proxy.requests.at(-1)?.attempts).toEqual([504, 200]);
+});
+
+test('a slow body is not cut by the per-try timeout', async () => {
+  await using pair = await startPair('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab', { perTryTimeoutMs: 500 });
+  using client = await connectRaw(pair.proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.until((text) => text.endsWith('ab'));
+  pair.proxy.pass(5_000);
+  pair.first.origin.sockets[0]?.write('cd');
+  expect((await client.responses(1))[0]?.body).toBe('abcd');
+});
+
+test('the retry budget bounds attempts, not requests', async () => {
+  const retryBudget = { percent: 20, minPerSecond: 0 };
+  const health = { ...defaultHealth, passive: 'off' } as const;
+  await using pair = await startPair(replyOf(503), { retryOn: ['http503'], retryBudget }, health);
+  pair.second.reply = replyOf(503);
+  for (let i = 0; i < 20; i++) await ask(pair.proxy);
+  const attempts = pair.proxy.requests.reduce((sum, request) => sum + request.attempts.length, 0);
+  expect(attempts).toBe(24);
+});
+
+describe('passive health', () => {
+  const outliers = { ...defaultOutliers, ejectionMs: 5000 };
+  const start = async (reply: string) => {
+    const bad = await startReplyingOrigin(reply);
+    const good = await startHttpOrigin((_request, response) => response.end('ok'));
+    const endpoints = [bad.port, good.port].toSorted((a, b) => a - b);
+    const upstream = { health: { ...defaultHealth, passive: outliers } };
+    const proxy = await startDataPath([{ endpoints, upstream, policy: { retryOn: ['error', 'http503'] } }]);
+    return { bad, good, proxy };
+  };
+
+  test('an endpoint with five errors in a row gets nothing for its time, one request then, and all when that is good', async () => {
+    const switching = await startSwitching();
+    switching.reply = replyOf(503);
+    await using bad = switching.origin;
+    await using good = await startHttpOrigin((_request, response) => response.end('ok'));
+    const endpoints = [bad.port, good.port].toSorted((a, b) => a - b);
+    const upstream = { health: { ...defaultHealth, passive: outliers } };
+    await using proxy = await startDataPath([{ endpoints, upstream, policy: { retryOn: ['error', 'http503'] } }]);
+    const state = () =>
+      proxy.context.endpoints.get('u0')?.endpoints.find(({ port }) => port === bad.port)?.outlier.phase;
+    for (let i = 0; i < 10; i++) expect((await ask(proxy)).status).toBe(200);
+    expect(state()).toBe('open');
+    const before = bad.received.join('');
+    for (let i = 0; i < 10; i++) await ask(proxy);
+    expect(bad.received.join('')).toBe(before);
+    proxy.pass(5_000);
+    expect(state()).toBe('halfOpen');
+    expect((await ask(proxy)).status).toBe(200);
+    // The probe failed: twice as long now, and the client saw nothing of it.
+    expect(state()).toBe('open');
+    switching.reply = OK;
+    proxy.pass(10_000);
+    await ask(proxy);
+    expect(state()).toBe('closed');
+  });
+
+  test('all endpoints fail: all are used, and their own answers reach the client', async () => {
+    const { bad, good, proxy } = await start(replyOf(503));
+    await good[Symbol.asyncDispose]();
+    for (let i = 0; i < 20; i++) expect([502, 503]).toContain((await ask(proxy)).status);
+    await proxy[Symbol.asyncDispose]();
+    await bad[Symbol.asyncDispose]();
+  });
+
+  test('requests that may not be sent twice find out as well, some of them', async () => {
+    const switching = await startSwitching();
+    switching.reply = replyOf(503);
+    await using bad = switching.origin;
+    await using good = await startHttpOrigin((_request, response) => response.end('ok'));
+    const endpoints = [bad.port, good.port].toSorted((a, b) => a - b);
+    await using proxy = await startDataPath([
+      { endpoints, upstream: { health: { ...defaultHealth, passive: outliers } } },
+    ]);
+    for (let i = 0; i < 10; i++) await ask(proxy, 'POST', 'x');
+    switching.reply = OK;
+    proxy.pass(5_000);
+    const before = bad.received.join('').length;
+    for (let i = 0; i < 16; i++) await ask(proxy, 'POST', 'x');
+    expect(bad.received.join('').length).toBeGreaterThan(before);
+    expect(proxy.context.endpoints.get('u0')?.endpoints.every(({ isOut }) => !isOut)).toBe(true);
+  });
+});

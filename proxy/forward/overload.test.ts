@@ -1,0 +1,135 @@
+// Circuit breaking on the wire: places, the queue for them, and what is answered when there is none.
+
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { expect, test } from '@jest/globals';
+import type { UpstreamLimits } from '../table/upstream-settings.ts';
+import { eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
+import { startHttpOrigin } from './testing/origin.ts';
+import { connectRaw, type RawClient } from './testing/raw-client.ts';
+
+const noLimits: UpstreamLimits = {
+  maxConnections: null,
+  maxRequests: null,
+  maxConnectionsPerEndpoint: null,
+  maxRequestsPerEndpoint: null,
+  maxPending: 0,
+  pendingTimeoutMs: 1000,
+  retryAfterSeconds: 7,
+};
+
+/** An origin that answers when it is told to. */
+async function startHolding() {
+  const held: ServerResponse[] = [];
+  const origin = await startHttpOrigin((_request, response) => held.push(response));
+  return { origin, held, port: origin.port, [Symbol.asyncDispose]: () => origin[Symbol.asyncDispose]() };
+}
+
+async function send(port: number): Promise<RawClient> {
+  const client = await connectRaw(port);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  return client;
+}
+
+const statusOf = async (client: RawClient) => (await client.responses(1))[0]?.status;
+
+test.each(['maxRequests', 'maxConnections'] as const)(
+  '%s: one is served, one waits, the third is refused',
+  async (limit) => {
+    await using holding = await startHolding();
+    const limits = { ...noLimits, [limit]: 1, maxPending: 1 };
+    await using proxy = await startDataPath([{ endpoints: [holding.port], upstream: { limits } }]);
+    using first = await send(proxy.port);
+    await eventually(() => holding.held.length === 1);
+    using second = await send(proxy.port);
+    await eventually(() => proxy.context.endpoints.get('u0')?.gate?.pending === 1);
+    using third = await send(proxy.port);
+    const refused = (await third.responses(1))[0];
+    expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '7' } });
+    expect(proxy.requests.at(-1)).toMatchObject({ reason: 'overloaded', attempts: [] });
+    holding.held[0]?.end('one');
+    expect(await statusOf(first)).toBe(200);
+    await eventually(() => holding.held.length === 2);
+    holding.held[1]?.end('two');
+    expect(await statusOf(second)).toBe(200);
+  },
+);
+
+test('who waits too long is answered 503, and its place in the queue is free again', async () => {
+  await using holding = await startHolding();
+  const limits = { ...noLimits, maxRequests: 1, maxPending: 1, pendingTimeoutMs: 500 };
+  await using proxy = await startDataPath([{ endpoints: [holding.port], upstream: { limits } }]);
+  using first = await send(proxy.port);
+  await eventually(() => holding.held.length === 1);
+  const gate = proxy.context.endpoints.get('u0')?.gate;
+  using second = await send(proxy.port);
+  await eventually(() => gate?.pending === 1);
+  proxy.pass(400);
+  expect(gate?.pending).toBe(1);
+  proxy.pass(200);
+  expect((await second.responses(1))[0]).toMatchObject({ status: 503, headers: { 'retry-after': '7' } });
+  expect(proxy.requests.at(-1)?.reason).toBe('pendingTimeout');
+  expect(gate?.pending).toBe(0);
+  holding.held[0]?.end();
+  expect(await statusOf(first)).toBe(200);
+  expect(gate?.requests).toBe(0);
+});
+
+test('a client that goes away while it waits leaves the queue; one that goes while it is served frees its place', async () => {
+  await using holding = await startHolding();
+  const limits = { ...noLimits, maxRequests: 1, maxPending: 5 };
+  await using proxy = await startDataPath([{ endpoints: [holding.port], upstream: { limits } }]);
+  const gate = () => proxy.context.endpoints.get('u0')?.gate;
+  using first = await send(proxy.port);
+  await eventually(() => holding.held.length === 1);
+  const waiting = await send(proxy.port);
+  await eventually(() => gate()?.pending === 1);
+  waiting.socket.resetAndDestroy();
+  await eventually(() => gate()?.pending === 0);
+  first.socket.resetAndDestroy();
+  await eventually(() => gate()?.requests === 0);
+  await proxy.cutAll();
+  await eventually(() => proxy.leftovers().openConnections === 0);
+  expect(proxy.leftovers()).toEqual(NOTHING_LEFT);
+});
+
+test('a waiting POST keeps its body until there is a place', async () => {
+  let body = '';
+  await using holding = await startHolding();
+  holding.origin.server.on('request', (request) => request.on('data', (chunk: Buffer) => (body += chunk.toString())));
+  const limits = { ...noLimits, maxRequests: 1, maxPending: 5 };
+  await using proxy = await startDataPath([{ endpoints: [holding.port], upstream: { limits } }]);
+  using first = await send(proxy.port);
+  await eventually(() => holding.held.length === 1);
+  using second = await connectRaw(proxy.port);
+  second.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello');
+  await eventually(() => proxy.context.endpoints.get('u0')?.gate?.pending === 1);
+  holding.held[0]?.end();
+  await first.responses(1);
+  await eventually(() => holding.held.length === 2 && body.length === 5);
+  expect(body).toBe('hello');
+  holding.held[1]?.end();
+  expect(await statusOf(second)).toBe(200);
+});
+
+test.each(['maxRequestsPerEndpoint', 'maxConnectionsPerEndpoint'] as const)(
+  '%s: the other endpoint is used, then 503',
+  async (limit) => {
+    await using a = await startHolding();
+    await using b = await startHolding();
+    const limits = { ...noLimits, [limit]: 1 };
+    const endpoints = [a.port, b.port].toSorted((x, y) => x - y);
+    await using proxy = await startDataPath([{ endpoints, upstream: { limits } }]);
+    const clients = [await send(proxy.port), await send(proxy.port)];
+    await eventually(() => a.held.length === 1 && b.held.length === 1);
+    using third = await send(proxy.port);
+    expect((await third.responses(1))[0]).toMatchObject({ status: 503, headers: { 'retry-after': '7' } });
+    expect(proxy.requests.at(-1)?.reason).toBe('endpointsFull');
+    for (const { held } of [a, b]) held[0]?.end();
+    for (const client of clients) {
+      expect(await statusOf(client)).toBe(200);
+      client.socket.destroy();
+      await once(client.socket, 'close');
+    }
+  },
+);
