@@ -32,8 +32,8 @@ export class Attempts {
   #refusals = 0;
   #startedAtMs = 0;
   #attemptStartedAtMs = 0;
-  /** Somebody reads how long attempts take: the access log or the balancer. */
-  #isTimed = false;
+  /** The first attempt began later than the request, which had to wait for its turn. */
+  #isLate = false;
   #gate: UpstreamGate | null = null;
   #waiter: Waiter | null = null;
 
@@ -49,6 +49,7 @@ export class Attempts {
     this.count = 0;
     this.#refusals = 0;
     this.#isReleased = true;
+    this.#isLate = false;
     this.#startedAtMs = startedAtMs;
   }
 
@@ -57,7 +58,6 @@ export class Attempts {
     this.#route = route;
     const upstream = this.#choice.choose(target);
     this.#upstream = upstream;
-    this.#isTimed = this.#context.current.global.accessLog || upstream?.needsLatency === true;
     const { retryBudget } = route.policy;
     if (retryBudget !== null) {
       const { balancing } = this.#context;
@@ -80,6 +80,7 @@ export class Attempts {
   /** The wait that `enter` began has ended, with a place or without one. */
   waited(isAdmitted: boolean): void {
     this.#waiter = null;
+    this.#isLate = true;
     if (!isAdmitted) this.#gate = null;
   }
 
@@ -145,9 +146,21 @@ export class Attempts {
     return this.#mayRepeatBound(route) && this.#takeAllowance(route);
   }
 
+  /** The connection for the attempt at hand had to be opened, and is. */
+  connected(): void {
+    this.#record.connectMs = this.elapsedMs(this.#context.preciseNowMs());
+  }
+
+  /** Since the attempt at hand began; -1 when there was none. */
+  elapsedMs(nowMs: number): number {
+    return this.#record.attemptCount === 0 ? -1 : nowMs - this.#attemptStartedAtMs;
+  }
+
   /** A response head has come. */
   answered(status: number): void {
     const elapsedMs = this.#note(status);
+    this.#record.headerMs = elapsedMs;
+    if (this.#record.connectMs < 0) this.#record.connectMs = 0;
     const { endpoint } = this;
     if (endpoint === null || this.#upstream === null) return;
     if (isFailureStatus(status)) this.#upstream.onFailed(endpoint, elapsedMs);
@@ -223,8 +236,8 @@ export class Attempts {
     this.#isReleased = false;
     endpoint.begin();
     this.#record.beginAttempt(endpoint);
-    if (!this.#isTimed) return;
-    this.#attemptStartedAtMs = this.#record.attemptCount === 1 ? this.#startedAtMs : this.#context.preciseNowMs();
+    const isFirst = this.#record.attemptCount === 1 && !this.#isLate;
+    this.#attemptStartedAtMs = isFirst ? this.#startedAtMs : this.#context.preciseNowMs();
   }
 
   #retryFacts(canSend: boolean): RetryFacts {
@@ -245,9 +258,9 @@ export class Attempts {
     return balancing.allowance(route, retryBudget).take(balancing.nowMs());
   }
 
-  /** Notes how the attempt at hand ended; gives the time it took, 0 when nobody reads it. */
+  /** Notes how the attempt at hand ended; gives the time it took. */
   #note(status: number): number {
-    const elapsedMs = this.#isTimed ? this.#context.preciseNowMs() - this.#attemptStartedAtMs : 0;
+    const elapsedMs = this.#context.preciseNowMs() - this.#attemptStartedAtMs;
     this.#record.endAttempt(status, elapsedMs);
     return elapsedMs;
   }

@@ -209,6 +209,7 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter, CallOwn
   // ---- UpstreamUser
 
   onConnected(): void {
+    this.#attempts.connected();
     this.#send();
     this.flushUpstream();
   }
@@ -552,7 +553,9 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter, CallOwn
     record.route = this.#route;
     record.status = this.#status;
     record.reason = this.#reason;
-    record.durationMs = this.#context.preciseNowMs() - this.#startedAtMs;
+    const nowMs = this.#context.preciseNowMs();
+    record.durationMs = nowMs - this.#startedAtMs;
+    record.upstreamMs = this.#attempts.elapsedMs(nowMs);
     // An idle client connection must not keep an old table alive.
     this.#route = null;
     this.#keptBody.clear();
