@@ -67,7 +67,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   }
 
   get remotePort(): number {
-    return this.#socket?.remotePort ?? 0;
+    return this.peer.remotePort ?? this.#socket?.remotePort ?? 0;
   }
 
   /** Takes the socket over. `socket` already delivers its events to this object. */
@@ -157,6 +157,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   }
 
   onDeadline(): void {
+    if (this.#isStalled && this.writer.hasMoved()) return this.#armSendDeadline();
     switch (this.#state) {
       case 'head':
         if (this.#isStalled) return this.#close();
@@ -374,6 +375,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   /** nginx `send_timeout`: a client that takes no byte of a waiting response for so long is cut. */
   #armSendDeadline(): void {
     const { wheel, current } = this.#home.context;
+    this.writer.hasMoved();
     wheel.set(this.#deadline, current.global.peerLimits.clientSendTimeoutMs);
   }
 

@@ -104,7 +104,7 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
   }
 
   get remotePort(): number {
-    return this.#socket.remotePort ?? 0;
+    return this.peer.remotePort ?? this.#socket.remotePort ?? 0;
   }
 
   #greet(): void {

@@ -6,20 +6,24 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { ProxyContext } from '../forward/context.ts';
 import { matchSni } from '../match/sni.ts';
+import { hostsToBind, listenOn } from '../stream/bind.ts';
+import type { StreamObserver } from '../stream/stream-record.ts';
+import type { TcpSession } from '../stream/tcp-session.ts';
 import type { ListenerSettings } from '../workers/messages.ts';
+import { Entrance, type EntranceHome, type Lobby } from './entrance.ts';
 import { Handshakes } from './handshakes.ts';
 import { type ConnectionSet, Http1Connection } from './http1-connection.ts';
 import { Http1Streams } from './http1-stream.ts';
 import { Http2Connection, type Http2ConnectionSet } from './http2-connection.ts';
 import { Http2Parts } from './http2-parts.ts';
 import type { Http2Stream } from './http2-stream.ts';
-import { Peers } from './peers.ts';
+import { AnnouncedPeers, type Peer, Peers } from './peers.ts';
+import type { Prelude } from './prelude.ts';
 import { ProtocolSniffer, type SnifferHome } from './protocol-sniffer.ts';
 import type { SecureContexts } from './secure-contexts.ts';
 import { renewTickets } from './session-tickets.ts';
-import { attachDataEvents, canAdopt, SocketAdopter, type SocketOwner } from './sockets.ts';
+import { attachDataEvents, canAdopt, changeOwner, releaseSocket, SocketAdopter, type SocketOwner } from './sockets.ts';
 
-const BACKLOG = 4096;
 /**
  * Listening sockets per listener and worker, where the system spreads connections over them (SO_REUSEPORT). libuv accepts
  * one connection per socket and turn of the event loop; under full load a turn takes milliseconds, and the last of 512
@@ -33,6 +37,8 @@ export interface ListenOptions {
   readonly staticReadBuffer: boolean;
   /** False where the platform has no SO_REUSEPORT: then there is one worker. */
   readonly reusePort: boolean;
+  /** Hears of passthrough connections. */
+  readonly streams: StreamObserver;
 }
 
 /** A client connection, whatever it speaks. */
@@ -41,13 +47,15 @@ interface ClientConnection {
   cut(): void;
 }
 
-export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome {
+export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome, EntranceHome {
   readonly context: ProxyContext;
   readonly streams: Http1Streams;
   readonly http2 = new Http2Parts<Http2Stream>();
   readonly #contexts: SecureContexts;
   readonly #options: ListenOptions;
-  readonly #adopter: SocketAdopter;
+  /** Shared with whoever else accepts sockets in this worker. */
+  readonly adopter: SocketAdopter;
+  readonly entrance: Entrance;
   readonly #servers: net.Server[] = [];
   readonly #secureServers: tls.Server[] = [];
   readonly #connections = new Set<ClientConnection>();
@@ -55,40 +63,36 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
   /** Connections refused because `maxConnections` was reached, or that the system could not accept. */
   refused = 0;
   readonly handshakes = new Handshakes();
+  readonly #announced = new AnnouncedPeers();
 
   constructor(context: ProxyContext, contexts: SecureContexts, options: ListenOptions) {
     this.context = context;
     this.streams = new Http1Streams(context);
-    this.#adopter = new SocketAdopter(context.buffers.shared);
+    this.adopter = new SocketAdopter(context.buffers.shared);
+    this.entrance = new Entrance(this, options.streams, this.adopter, options.staticReadBuffer);
     this.#contexts = contexts;
     this.#options = options;
   }
 
   /** Opens one listener; gives the port it got. Rejects with the system's error. */
   async open(settings: ListenerSettings): Promise<number> {
-    const port = await this.#openOne(settings);
-    const more = this.#options.reusePort ? ACCEPT_SOCKETS - 1 : 0;
-    for (let opened = 0; opened < more; opened++) await this.#openOne({ ...settings, port });
+    let { port } = settings;
+    const sockets = this.#options.reusePort ? ACCEPT_SOCKETS : 1;
+    for (const host of hostsToBind(settings.host, this.context.current.global.bind)) {
+      for (let opened = 0; opened < sockets; opened++) port = await this.#openOne({ ...settings, host, port });
+    }
     return port;
   }
 
   async #openOne(settings: ListenerSettings): Promise<number> {
     const server = settings.protocol === 'https' ? this.#createSecure() : this.#createPlain();
     const { reusePort } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      const host = settings.host === '' ? {} : { host: settings.host };
-      server.listen({ port: settings.port, ...host, backlog: BACKLOG, reusePort }, () => {
-        server.off('error', reject);
-        // A failed accept (no file descriptor left) concerns one connection; unheard, it would end the worker.
-        server.on('error', () => {
-          this.refused++;
-        });
-        resolve();
-      });
+    // A failed accept (no file descriptor left) concerns one connection.
+    const port = await listenOn(server, { ...settings, reusePort }, () => {
+      this.refused++;
     });
     this.#servers.push(server);
-    return portOf(server);
+    return port;
   }
 
   /** Takes over the default certificate and versions of a new table; open connections keep what they have. */
@@ -127,19 +131,26 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
   #createPlain(): net.Server {
     const { staticReadBuffer } = this.#options;
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (accepted) => {
+      const rules = this.entrance.rulesFor(false);
+      if (rules !== null) {
+        if (!this.#isFull(accepted)) this.entrance.admit(accepted, rules, this.#plainLobby(peers, securePeers));
+        return;
+      }
       const { http2 } = this.context.current.global;
       if (http2.isEnabled && http2.hasPriorKnowledge) return this.#sniff(accepted, peers);
       const connection = this.#admit(accepted, peers);
       if (connection === null) return;
-      if (staticReadBuffer && canAdopt(accepted)) connection.open(this.#adopter.adopt(accepted, connection));
+      if (staticReadBuffer && canAdopt(accepted)) connection.open(this.adopter.adopt(accepted, connection));
       else {
         attachDataEvents(accepted, connection);
         connection.open(accepted);
       }
     });
     let peers = new Peers(false, 0);
+    let securePeers = new Peers(true, 0);
     server.once('listening', () => {
       peers = new Peers(false, portOf(server));
+      securePeers = new Peers(true, portOf(server));
     });
     return server;
   }
@@ -151,14 +162,16 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
     let secure = this.#createHandshaker(timeoutMs, () => peers);
     const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (accepted) => {
       const { peerLimits } = this.context.current.global;
-      if (this.#isFull(accepted) || !this.handshakes.begin(accepted, peerLimits)) return;
+      if (this.#isFull(accepted)) return;
       if (peerLimits.handshakeTimeoutMs !== timeoutMs) {
         // A tls.Server keeps the time limit it was made with.
         timeoutMs = peerLimits.handshakeTimeoutMs;
         this.#secureServers.splice(this.#secureServers.indexOf(secure), 1);
         secure = this.#createHandshaker(timeoutMs, () => peers);
       }
-      secure.emit('connection', accepted);
+      const rules = this.entrance.rulesFor(true);
+      if (rules !== null) return this.entrance.admit(accepted, rules, this.#secureLobby(peers, secure));
+      if (this.handshakes.begin(accepted, peerLimits)) secure.emit('connection', accepted);
     });
     server.once('listening', () => {
       peers = new Peers(true, portOf(server));
@@ -177,8 +190,9 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
     renewTickets(server, this.#options.ticketKeys);
     server.on('secureConnection', (socket) => {
       this.handshakes.completed();
-      if (socket.alpnProtocol === 'h2') return this.#openHttp2(socket, peers());
-      const connection = this.#admit(socket, peers());
+      if (socket.alpnProtocol === 'h2')
+        return this.#openHttp2(socket, this.#announced.take(socket) ?? peers().of(socket.remoteAddress ?? ''));
+      const connection = this.#admit(socket, peers(), this.#announced.take(socket));
       if (connection === null) return;
       attachDataEvents(socket, connection);
       connection.open(socket);
@@ -197,13 +211,49 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
     return offered.includes('http/1.1') ? 'http/1.1' : undefined;
   }
 
-  #openHttp2(socket: tls.TLSSocket, peers: Peers): void {
+  #openHttp2(socket: tls.TLSSocket, peer: Peer): void {
     if (this.#isFull(socket)) return;
     // RFC 9113 §9.2.1: no renegotiation.
     socket.disableRenegotiation();
-    const connection = new Http2Connection(this, peers.of(socket.remoteAddress ?? ''), socket);
+    const connection = new Http2Connection(this, peer, socket);
     this.#connections.add(connection);
     attachDataEvents(socket, connection);
+  }
+
+  /** See `EntranceHome`. */
+  entered(connection: Prelude | TcpSession): void {
+    this.#connections.add(connection);
+  }
+
+  left(connection: Prelude | TcpSession): void {
+    this.closed(connection);
+  }
+
+  #plainLobby(peers: Peers, securePeers: Peers): Lobby {
+    return { isTls: false, peers, securePeers, enter: (socket, peer, rest) => this.#enterPlain(socket, peer, rest) };
+  }
+
+  #enterPlain(socket: net.Socket, peer: Peer, rest: Buffer): void {
+    const { http2 } = this.context.current.global;
+    const isSniffed = http2.isEnabled && http2.hasPriorKnowledge;
+    const connection = isSniffed ? new ProtocolSniffer(this, peer) : new Http1Connection(this, peer);
+    this.#connections.add(connection);
+    changeOwner(socket, connection);
+    connection.open(socket);
+    if (rest.length === 0 || connection.onRead(rest, 0, rest.length, true)) socket.resume();
+  }
+
+  #secureLobby(peers: Peers, secure: tls.Server): Lobby {
+    const enter = (socket: net.Socket, peer: Peer, rest: Buffer) => this.#enterSecure(socket, peer, rest, secure);
+    return { isTls: true, peers, securePeers: peers, enter };
+  }
+
+  #enterSecure(socket: net.Socket, peer: Peer, rest: Buffer, secure: tls.Server): void {
+    releaseSocket(socket);
+    if (!this.handshakes.begin(socket, this.context.current.global.peerLimits)) return;
+    if (rest.length > 0) socket.unshift(rest);
+    this.#announced.add(socket, peer);
+    secure.emit('connection', socket);
   }
 
   /** Plain connections of which only the first bytes tell what they speak. */
@@ -234,9 +284,9 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
     return true;
   }
 
-  #admit(socket: net.Socket, peers: Peers): Http1Connection | null {
+  #admit(socket: net.Socket, peers: Peers, announced: Peer | null = null): Http1Connection | null {
     if (this.#isFull(socket)) return null;
-    const connection = new Http1Connection(this, peers.of(socket.remoteAddress ?? ''));
+    const connection = new Http1Connection(this, announced ?? peers.of(socket.remoteAddress ?? ''));
     this.#connections.add(connection);
     return connection;
   }

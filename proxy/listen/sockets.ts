@@ -78,6 +78,21 @@ export function attachDataEvents(socket: net.Socket, owner: SocketOwner): void {
   socket.resume();
 }
 
+/** Lets another owner have the events of a socket from now on. Inside `onRead`, its first bytes are handed on by the caller. */
+export function changeOwner(socket: net.Socket, owner: SocketOwner): void {
+  (socket as OwnedSocket)[OWNER] = owner;
+}
+
+/** Takes the events of a socket away from its owner: for a socket that goes on to Node, as under TLS. It is paused. */
+export function releaseSocket(socket: net.Socket): void {
+  socket.pause();
+  socket.off('end', onEnd);
+  socket.off('drain', onDrain);
+  socket.off('error', onError);
+  socket.off('close', onClose);
+  socket.off('data', onData);
+}
+
 function onreadOf(owner: SocketOwner): net.OnReadOpts {
   return {
     // Node's types want a boolean-free buffer function; it is asked once at the start and after each read.

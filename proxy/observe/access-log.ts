@@ -28,6 +28,12 @@ export class AccessLog {
     if (this.#lines.length >= BATCH_CHARS) this.flush();
   }
 
+  /** Adds a line that somebody else has rendered, with its line feed. */
+  addLine(line: string): void {
+    this.#lines += line;
+    if (this.#lines.length >= BATCH_CHARS) this.flush();
+  }
+
   flush(): void {
     if (this.#lines === '') return;
     const lines = this.#lines;

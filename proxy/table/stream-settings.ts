@@ -51,3 +51,27 @@ export const defaultStreamSettings: StreamSettings = {
 export const defaultProxyProtocol: ProxyProtocolSettings = { isExpected: false, headerTimeoutMs: 5_000 };
 
 export const defaultBind: BindSettings = { addresses: [], hasIpv6: true };
+
+/** Variables of nginx's stream log that `log-format-stream` may name; any other is written as `-`. */
+export const streamLogVariables = [
+  'remote_addr',
+  'remote_port',
+  'server_addr',
+  'server_port',
+  'time_local',
+  'time_iso8601',
+  'msec',
+  'protocol',
+  'status',
+  'bytes_sent',
+  'bytes_received',
+  'session_time',
+  'upstream_addr',
+  'proxy_upstream_name',
+  'ssl_preread_server_name',
+] as const;
+
+export type StreamLogVariable = (typeof streamLogVariables)[number];
+
+/** A variable in an nginx format: `$name` or `${name}`. */
+export const logVariablePattern = /\$(?:\{(\w+)\}|(\w+))/;

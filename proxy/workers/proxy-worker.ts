@@ -10,6 +10,7 @@ import { RequestLimits } from '../filters/limits.ts';
 import { Balancing } from '../forward/balancing.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { currentTable } from '../forward/current-table.ts';
+import { Mirrors } from '../forward/mirror.ts';
 import { TimerWheel } from '../forward/timer-wheel.ts';
 import type { LiveEndpoints, UpstreamSlot } from '../forward/upstream-connection.ts';
 import { UpstreamPool } from '../forward/upstream-pool.ts';
@@ -22,6 +23,9 @@ import { AccessLog } from '../observe/access-log.ts';
 import type { Observer, RequestRecord } from '../observe/observer.ts';
 import { requestIdSource } from '../observe/request-id.ts';
 import { RequestMetrics } from '../observe/request-metrics.ts';
+import { StreamLog } from '../stream/stream-log.ts';
+import { StreamServices } from '../stream/stream-services.ts';
+import { StreamWatch } from '../stream/stream-watch.ts';
 import { emptyGlobal } from '../table/defaults.ts';
 import type { GlobalSettings, RouteId } from '../table/types.ts';
 import type { FullUpdate, PartsUpdate, TableUpdate } from '../table/update.ts';
@@ -34,6 +38,8 @@ export interface ProxyWorkerOptions {
   readonly maxConnections: number;
   readonly staticReadBuffer: boolean;
   readonly reusePort: boolean;
+  /** Address for the ports of TCP and UDP services; '' is every address, or what the ConfigMap says. */
+  readonly bindHost: string;
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void;
   readonly writeAccessLog: (lines: string) => void;
   /** This worker's view of the counters that all workers share. */
@@ -59,6 +65,8 @@ export class ProxyWorker implements Observer {
   readonly #accessLog: AccessLog;
   readonly #timer: NodeJS.Timeout;
   readonly #endpoints: LiveEndpoints;
+  readonly #streamWatch: StreamWatch;
+  readonly #streams: StreamServices;
   /** By reason. */
   readonly #ejections = new Map<EjectionReason, number>();
   #ticks = 0;
@@ -86,11 +94,25 @@ export class ProxyWorker implements Observer {
       onEndpointRemoved: (endpoint) => this.#context.pool.closeIdle(endpoint),
     });
     this.#context = this.#createContext();
+    const streamLog = new StreamLog(
+      () => this.#context.current.global.stream,
+      options.wallMs,
+      (line) => this.#accessLog.addLine(line),
+    );
+    this.#streamWatch = new StreamWatch((record) => streamLog.add(record));
     this.#listeners = new Listeners(this.#context, this.#contexts, {
       ticketKeys: Buffer.from(options.ticketKeys),
       maxConnections: options.maxConnections,
       staticReadBuffer: options.staticReadBuffer,
       reusePort: options.reusePort,
+      streams: this.#streamWatch,
+    });
+    this.#streams = new StreamServices({
+      ...options,
+      context: this.#context,
+      observer: this.#streamWatch,
+      adopter: this.#listeners.adopter,
+      believes: (address) => this.#listeners.entrance.believes(address),
     });
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
@@ -118,17 +140,23 @@ export class ProxyWorker implements Observer {
     return this.#listeners.open(settings);
   }
 
+  /** Ports of TCP and UDP services. They open and close by themselves as tables come. */
+  get streams(): Pick<StreamServices, 'portOf' | 'settled'> {
+    return this.#streams;
+  }
+
   /** Finishes what runs; gives how many connections had to be cut. */
   async drain(deadlineMs: number): Promise<number> {
     this.#context.isDraining = true;
-    const cut = await this.#listeners.drain(deadlineMs);
+    const cuts = await Promise.all([this.#listeners.drain(deadlineMs), this.#streams.drain(deadlineMs)]);
     this.#context.pool.closeAllIdle();
     this.#accessLog.flush();
-    return cut;
+    return cuts[0] + cuts[1];
   }
 
   close(): void {
     clearInterval(this.#timer);
+    void this.#context.mirrors.close();
     this.#accessLog.flush();
   }
 
@@ -143,11 +171,16 @@ export class ProxyWorker implements Observer {
         { name: 'sluice_connections_total', labels: { state: 'accepted' }, value: this.#accepted },
         { name: 'sluice_connections_total', labels: { state: 'refused' }, value: this.#listeners.refused },
         ...this.#listeners.http2.samples(),
+        ...this.#streamWatch.counters(),
+        { name: 'sluice_proxy_header_failures_total', labels: {}, value: this.#listeners.entrance.refused },
         ...handshakeFailures(this.#listeners.handshakes),
         ...ejections(this.#ejections),
         { name: 'sluice_limit_entries_given_up_total', labels: {}, value: this.#context.limits.givenUp },
+        ...mirrorOutcomes(this.#context.mirrors),
       ],
       gauges: [
+        ...this.#streamWatch.gauges(),
+        ...portStates(this.#streams),
         { name: 'sluice_open_connections', labels: { protocol: 'http' }, value: this.#openPlain },
         { name: 'sluice_open_connections', labels: { protocol: 'https' }, value: this.#openTls },
         { name: 'sluice_upstream_connections', labels: { state: 'idle' }, value: pool.idleCount },
@@ -190,6 +223,7 @@ export class ProxyWorker implements Observer {
     this.#contexts.add(material);
     this.#endpoints.replaceUpstreams(table.upstreams);
     this.#swap(currentTable(update.revision, indexRoutes(table), table.global), true);
+    this.#streams.apply(table.streams);
     this.#contexts.retain(new Set(table.certificates.map((certificate) => certificate.id)));
   }
 
@@ -203,6 +237,7 @@ export class ProxyWorker implements Observer {
         ? { ...before, revision: update.revision, index }
         : currentTable(update.revision, index, update.global);
     this.#swap(next, update.global !== null);
+    if (update.streams !== null) this.#streams.apply(update.streams);
     this.#contexts.remove(update.removedCertificates);
   }
 
@@ -216,6 +251,7 @@ export class ProxyWorker implements Observer {
   #tick(): void {
     this.#context.wheel.advance(this.#options.monotonicMs());
     this.#endpoints.tick();
+    this.#streams.tick();
     this.#ticks++;
     if (this.#ticks % 10 !== 0) return;
     this.#context.dateLine = renderDateLine(this.#options.wallMs());
@@ -253,6 +289,7 @@ export class ProxyWorker implements Observer {
       pool,
       observer: this,
       limits: new RequestLimits(this.#options.limits, this.#options.machineMs),
+      mirrors: new Mirrors(() => worker.#context.current.global.mirrorLimits),
       dateLine: renderDateLine(wallMs()),
       isDraining: false,
       nextRequestId: requestIdSource(),
@@ -269,8 +306,21 @@ function handshakeFailures({ failures }: Handshakes): SampleValue[] {
   }));
 }
 
+function mirrorOutcomes({ outcomes }: Mirrors): SampleValue[] {
+  const name = 'sluice_mirrored_requests_total';
+  return [...outcomes].map(([result, value]) => ({ name, labels: { result }, value }));
+}
+
 function ejections(counts: ReadonlyMap<EjectionReason, number>): SampleValue[] {
   return [...counts].map(([reason, value]) => ({ name: 'sluice_endpoint_ejections_total', labels: { reason }, value }));
+}
+
+function portStates({ listenerCounts: { open, failed } }: StreamServices): SampleValue[] {
+  const name = 'sluice_stream_ports';
+  return [
+    { name, labels: { state: 'open' }, value: open },
+    { name, labels: { state: 'failed' }, value: failed },
+  ];
 }
 
 function hasRoute(index: RouteIndex, virtualHost: string, id: RouteId): boolean {

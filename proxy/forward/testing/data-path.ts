@@ -9,6 +9,7 @@ import { ReadBuffers } from '../../listen/read-buffers.ts';
 import { SecureContexts } from '../../listen/secure-contexts.ts';
 import { indexRoutes } from '../../match/index.ts';
 import type { Observer, RequestRecord } from '../../observe/observer.ts';
+import { StreamWatch } from '../../stream/stream-watch.ts';
 import type { GlobalSettings, RoutingTable } from '../../table/types.ts';
 import { Balancing } from '../balancing.ts';
 import type { ProxyContext } from '../context.ts';
@@ -95,6 +96,7 @@ export class DataPath implements Observer {
       maxConnections: 1000,
       staticReadBuffer,
       reusePort: false,
+      streams: new StreamWatch(() => {}),
     });
   }
 

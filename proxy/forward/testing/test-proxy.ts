@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { createLimitMemory, LimitTable } from '../../filters/limit-table.ts';
 import { defaultPolicy, emptyGlobal, plainEndpoint, plainTarget, plainUpstream } from '../../table/defaults.ts';
+import type { MirrorSettings } from '../../table/route-settings.ts';
 import type {
   CertificateMaterial,
   Filter,
@@ -27,6 +28,7 @@ export interface TestRoute {
   readonly upstream?: Partial<Upstream>;
   readonly filters?: readonly Filter[];
   readonly target?: RouteTarget;
+  readonly mirror?: MirrorSettings;
   readonly certificate?: string;
   /** TLS connections for the host go to the endpoints of this route. */
   readonly passthrough?: boolean;
@@ -47,7 +49,7 @@ export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSett
       policy: `p${index}`,
       filters: route.filters ?? [],
       target: route.target ?? plainTarget(`u${index}`),
-      mirror: null,
+      mirror: route.mirror ?? null,
       labels: { namespace: 'test', ingress: `r${index}`, service: 's', servicePort: '80', path: route.path ?? '/' },
     } as const;
     const passthrough = route.passthrough === true ? `u${index}` : (before?.passthrough ?? null);
@@ -87,6 +89,7 @@ export class TestProxy {
       maxConnections: options.maxConnections ?? 1000,
       staticReadBuffer: options.staticReadBuffer ?? true,
       reusePort: options.reusePort ?? false,
+      bindHost: '127.0.0.1',
       log: (level, message, fields) => this.logs.push(`${level} ${message} ${JSON.stringify(fields)}`),
       writeAccessLog: (lines) => this.accessLog.push(...lines.trimEnd().split('\n')),
       limits: new LimitTable(createLimitMemory({ entries: 1024, columns: 1 }, 1), 0),
