@@ -21,13 +21,15 @@ beforeAll(async () => {
 afterAll(() => origin[Symbol.asyncDispose]());
 
 class Fixture {
-  readonly path = new DataPath(tableOf([{ path: '/up', endpoints: [origin.port] }]), true);
+  readonly path: DataPath;
   readonly socket = new FakeSocket();
   readonly connection: Http1Connection;
-  readonly streams = new Http1Streams(this.path.context);
+  readonly streams: Http1Streams;
   closed = 0;
 
-  constructor() {
+  constructor(port = origin.port) {
+    this.path = new DataPath(tableOf([{ path: '/up', endpoints: [port] }]), true);
+    this.streams = new Http1Streams(this.path.context);
     const home = { context: this.path.context, streams: this.streams, closed: () => this.closed++ };
     this.connection = new Http1Connection(home, new Peers(false, 80).of('10.0.0.1'));
     this.connection.open(this.socket.asSocket());
@@ -170,4 +172,28 @@ test('drain lets bytes out that the system has not taken', () => {
   connection.drain();
   expect([connection.state, socket.destroyed, socket.isEnded]).toEqual(['lingering', false, true]);
   connection.cut();
+});
+
+test('a client that takes its response slowly is cut only when it takes nothing', async () => {
+  const big = 'x'.repeat(60_000);
+  await using replying = await startRawOrigin((socket) =>
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${big.length}\r\n\r\n${big}`),
+  );
+  const fixture = new Fixture(replying.port);
+  const { path, socket, connection, read } = fixture;
+  // What was written stays, as the handle tells, but for what the client takes.
+  const handle = { writeQueueSize: 60_000 };
+  Object.assign(socket, { _handle: handle, writableLength: 60_000, write: () => false });
+  read('GET /up HTTP/1.1\r\nHost: a\r\n\r\n');
+  await eventually(() => path.context.buffers.waitingBytes > 0);
+  const { clientSendTimeoutMs } = path.context.current.global.peerLimits;
+  for (let i = 0; i < 5; i++) {
+    path.pass(clientSendTimeoutMs - 5_000);
+    handle.writeQueueSize -= 1_000;
+    path.pass(6_000);
+    expect(connection.state).not.toBe('closed');
+  }
+  path.pass(clientSendTimeoutMs + 1_000);
+  expect(connection.state).toBe('closed');
+  await path.cutAll();
 });

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import net from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { ReadBuffers, SMALL_BODY_BYTES } from './read-buffers.ts';
 import { SocketWriter } from './socket-writer.ts';
@@ -124,6 +126,57 @@ describe('what blocks', () => {
 
   test('nothing before it is opened', () => {
     expect(new SocketWriter(new ReadBuffers()).isBlocked).toBe(false);
+  });
+});
+
+describe('a slow receiver moves', () => {
+  test.each([
+    [
+      'by part of a write, as the handle tells',
+      [{ _handle: { writeQueueSize: 900 } }, { _handle: { writeQueueSize: 899 } }],
+      true,
+    ],
+    [
+      'not, when nothing was taken',
+      [{ _handle: { writeQueueSize: 900 } }, { _handle: { writeQueueSize: 900 } }],
+      false,
+    ],
+    ['not, when only more waits', [{ _handle: { writeQueueSize: 900 } }, { _handle: { writeQueueSize: 901 } }], false],
+    ['by whole writes, where the handle does not tell', [{ writableLength: 900 }, { writableLength: 800 }], true],
+    [
+      'not, without a handle',
+      [
+        { _handle: null, writableLength: 9 },
+        { _handle: null, writableLength: 9 },
+      ],
+      false,
+    ],
+  ])('%s', (_name, [before, after], expected) => {
+    const { socket, writer } = scene();
+    Object.assign(socket, before);
+    writer.hasMoved();
+    Object.assign(socket, after);
+    expect(writer.hasMoved()).toBe(expected);
+    expect(writer.hasMoved()).toBe(false);
+  });
+
+  test('a real handle tells', async () => {
+    const accepted: net.Socket[] = [];
+    await using server = net.createServer((each) => accepted.push(each.pause())).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+    await once(socket, 'connect');
+    const writer = new SocketWriter(new ReadBuffers());
+    writer.open(socket, { onDrain: () => {} });
+    // More than any socket buffer takes.
+    const much = Buffer.alloc(64 * 1024 * 1024);
+    writer.addBytes(much, 0, much.length);
+    writer.hasMoved();
+    const { writeQueueSize } = (socket as unknown as { _handle: { writeQueueSize: number } })._handle;
+    expect(writeQueueSize).toBeGreaterThan(0);
+    expect(writeQueueSize).toBeLessThan(much.length);
+    socket.destroy();
+    for (const each of accepted) each.destroy();
   });
 });
 

@@ -25,6 +25,8 @@ export class SocketWriter {
   #unfinished = 0;
   /** Bytes of them that the system did not take at once. */
   #waitingBytes = 0;
+  /** Bytes that the system had not taken when `hasMoved` was asked last. */
+  #unsentBefore = 0;
   /** Bytes handed to the socket or gathered, since it was opened. */
   bytesOut = 0;
 
@@ -103,6 +105,16 @@ export class SocketWriter {
     return this.#unfinished > 0 || socket.writableNeedDrain;
   }
 
+  /**
+   * Whether the receiver has taken anything of what waits since this was asked last; asked once, it sets the mark. A slow
+   * client may need long for one write, of which Node tells only the end.
+   */
+  hasMoved(): boolean {
+    const before = this.#unsentBefore;
+    this.#unsentBefore = unsentBytes(this.#socket);
+    return this.#unsentBefore < before;
+  }
+
   /** Made with the first large write: most connections never have one. */
   #writtenCallback(): () => void {
     this.#onWritten ??= () => {
@@ -138,4 +150,12 @@ export class SocketWriter {
     this.#waitingBytes += bytes.length;
     this.#buffers.waitingBytes += bytes.length;
   }
+}
+
+/** A private touch, as in Node's own `socket.setTimeout`: without it a write has either not been taken or all of it. */
+function unsentBytes(socket: Socket | null): number {
+  if (socket === null) return 0;
+  const handle = (socket as unknown as { readonly _handle?: { readonly writeQueueSize?: unknown } | null })._handle;
+  const size = handle?.writeQueueSize;
+  return typeof size === 'number' ? size : socket.writableLength;
 }
