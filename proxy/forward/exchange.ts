@@ -113,7 +113,7 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter, CallOwn
     this.#isBodyDone = !head.hasBody;
     this.#requestText = this.#renderRequest(head, current);
     if (route.route.mirror !== null) this.#mirror(route.route.mirror);
-    if (head.hasBody) this.#keptBody.begin(mayRepeat(head.method, route.policy) ? route.policy.bufferRequestBytes : 0);
+    if (head.hasBody) this.#keepBody(head, route);
     if (route.policy.protocol === 'grpc' || route.policy.protocol === 'grpcs') this.#beginCall(head);
     if (this.#attempts.choose(route, target)) return this.#enter();
     this.#firstAttempt();
@@ -515,6 +515,12 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter, CallOwn
   #sendAnswer(answer: Answer): void {
     const isCall = answer.status >= 400 && isGrpcRequest(this.#client.head);
     this.#client.sendAnswer(isCall ? grpcAnswerOf(answer) : answer);
+  }
+
+  /** An HTTP/2 upstream can say that it has not processed a request, which may then be sent again whatever it is. */
+  #keepBody(head: RequestHead, { policy }: IndexedRoute): void {
+    const isWorthIt = mayRepeat(head.method, policy) || this.#transport().isHttp2;
+    this.#keptBody.begin(isWorthIt ? policy.bufferRequestBytes : 0);
   }
 
   #beginCall(head: RequestHead): void {
