@@ -403,6 +403,13 @@ export const workerMetrics: readonly MetricRecord[] = [
     labels: ['state'],
     help: 'Open connections to endpoints, idle in the pool or busy.',
   },
+  {
+    name: 'sluice_endpoint_ejections_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: ['reason'],
+    help: 'Endpoints that were left out for a while because of how they answered; each worker counts its own decisions.',
+  },
 ];
 
 /** All metrics, in the order of the documentation. */

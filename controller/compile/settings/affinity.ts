@@ -8,9 +8,8 @@ import { basicChars, urlChars } from './validators.ts';
 const affinities = annotationFamily({
   group: 'Session affinity',
   scope: 'service',
-  support: 'notYet',
+  support: 'full',
   dependsOn: ['affinity'],
-  note: 'no affinity cookie is set',
 });
 
 /** Turns affinity on. */
@@ -20,7 +19,6 @@ export const affinity: AnnotationRecord<'cookie'> = affinities({
   risk: 'Low',
   dependsOn: [],
   doc: 'Keeps a client at one endpoint by a cookie. Wins over `upstream-hash-by` and `load-balance`.',
-  note: 'requests of one client go to all endpoints in turn, so sessions held in one pod are lost',
 });
 
 /** What happens when endpoints change. */
@@ -40,7 +38,6 @@ export const affinityCanaryBehavior: AnnotationRecord<'sticky' | 'legacy'> = aff
   risk: 'Low',
   dependsOn: ['canary'],
   doc: 'On a canary Ingress: whether clients stay at the side that took them first.',
-  note: 'canary Ingresses take no requests',
 });
 
 /** Name of the cookie. */

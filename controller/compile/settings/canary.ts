@@ -1,5 +1,5 @@
 // Annotations of canary Ingresses: a second set of endpoints for part of the requests of another Ingress. Annotation
-// reference section 5. Canaries are compiled into the routes that they join; the data path does not ask them yet.
+// reference section 5. Canaries are compiled into the routes that they join.
 
 import { parsePattern } from '#proxy/table/pattern.ts';
 import { annotationFamily } from './define.ts';
@@ -7,14 +7,11 @@ import type { AnnotationRecord } from './record.ts';
 import { bool, integer, textNamed } from './types.ts';
 import { basicChars, regexChars } from './validators.ts';
 
-const PRIMARY_ONLY = 'the primary Ingress gets all requests';
-
 const canaries = annotationFamily({
   group: 'Canary',
   scope: 'path',
-  support: 'notYet',
+  support: 'full',
   dependsOn: ['canary'],
-  note: PRIMARY_ONLY,
 });
 
 /** True: the Ingress makes no host and no route of its own. compile() asks for this value. */
@@ -25,7 +22,6 @@ export const canary: AnnotationRecord<boolean> = canaries({
   risk: 'Low',
   dependsOn: [],
   doc: 'Merges this Ingress into the one with the same host and path; part of its requests go to the Service of this one.',
-  note: 'this Ingress makes no routes, and the primary Ingress gets all requests',
 });
 
 /** Header that decides. */
@@ -52,14 +48,16 @@ export const canaryByHeaderPattern: AnnotationRecord<string> = canaries({
   type: textNamed('regular expression'),
   validate: regexChars,
   risk: 'Medium',
+  support: 'partial',
   shortfall: patternShortfall,
   doc: 'Regular expression over the header of `canary-by-header`; unused when a value is given.',
+  note: 'look-around and back-references are refused: requests with the header go to the primary Ingress',
 });
 
 /** An expression that needs back-tracking is never run: see proxy/table/pattern.ts. */
-function patternShortfall(pattern: string): string {
+function patternShortfall(pattern: string): string | null {
   const parsed = parsePattern(pattern);
-  return parsed.ok ? PRIMARY_ONLY : `it ${parsed.why}; requests with the header go to the primary Ingress`;
+  return parsed.ok ? null : `it ${parsed.why}; requests with the header go to the primary Ingress`;
 }
 
 /** Cookie that decides. */

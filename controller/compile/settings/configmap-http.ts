@@ -119,9 +119,10 @@ export const httpKeys: readonly ConfigMapRecord<unknown>[] = [
     key: 'client-body-buffer-size',
     type: size,
     default: 8 * 1024,
-    support: 'noEffect',
-    doc: 'Part of a request body kept in memory; the rest goes to a file.',
-    note: 'bodies are sent on as they arrive and never written to a file',
+    support: 'partial',
+    doc: 'Part of a request body that is kept, so that another attempt can send it again.',
+    shortfall: () => null,
+    note: 'larger bodies are sent on as well, but once only; nothing is written to a file',
   }),
   enableUnderscoresInHeaders,
   http({

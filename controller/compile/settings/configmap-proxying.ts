@@ -4,7 +4,7 @@
 import { configMapFamily } from './define.ts';
 import { balancerName } from './load-balancing.ts';
 import type { ConfigMapRecord } from './record.ts';
-import { type NextUpstreamWord, nextUpstreamWords, retryShortfall } from './retry-words.ts';
+import { type NextUpstreamWord, nextUpstreamWords } from './retry-words.ts';
 import {
   bool,
   integer,
@@ -73,10 +73,8 @@ export const globalProxyNextUpstream: ConfigMapRecord<readonly NextUpstreamWord[
   key: 'proxy-next-upstream',
   type: nextUpstreamWords,
   default: ['error', 'timeout'],
-  support: 'partial',
-  shortfall: retryShortfall,
+  support: 'full',
   doc: 'When another endpoint is tried.',
-  note: 'carried out: error, timeout, non_idempotent, off; not yet: invalid_header and the status codes',
 });
 
 /** Default of the annotation, seconds; 0 is no limit. */
@@ -190,8 +188,10 @@ export const proxyingKeys: readonly ConfigMapRecord<unknown>[] = [
     key: 'proxy-request-buffering',
     type: onOff,
     default: 'on',
-    inert: ['off'],
-    doc: 'Whether a request body is read completely before it is sent on.',
+    support: 'partial',
+    shortfall: () => null,
+    doc: 'Whether the start of a request body is kept for another attempt, up to `client-body-buffer-size`.',
+    note: 'bodies are sent on as they arrive; ingress-nginx reads them completely first',
   }),
   proxying({
     key: 'proxy-http-version',
@@ -233,8 +233,8 @@ export const proxyingKeys: readonly ConfigMapRecord<unknown>[] = [
     type: optional(balancerName),
     default: null,
     inert: ['round_robin'],
+    support: 'full',
     doc: 'How an endpoint is picked; empty is `round_robin`.',
-    note: 'endpoints are picked in turn (round_robin)',
   }),
   globalServiceUpstream,
   unread({ key: 'upstream-hash-by', type: textNamed('variables and text'), default: '', doc: 'Key of the hash.' }),

@@ -10,8 +10,7 @@ import { variableChars } from './validators.ts';
 const balancing = annotationFamily({
   group: 'Load balancing',
   scope: 'service',
-  support: 'notYet',
-  note: 'endpoints are picked in turn (round_robin)',
+  support: 'full',
 });
 
 /** Names of ingress-nginx's balancers. */

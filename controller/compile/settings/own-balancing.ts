@@ -7,8 +7,7 @@ import { bool, decimalFrom, integerFrom, oneOf } from './types.ts';
 const balancing = annotationFamily({
   group: 'Load balancing (Sluice)',
   scope: 'service',
-  support: 'notYet',
-  note: 'endpoints are picked in turn (round_robin)',
+  support: 'full',
 });
 
 /** Names of the balancers, by what they do. */
@@ -55,7 +54,6 @@ export const zonePreference: AnnotationRecord<boolean> = balancing({
   default: false,
   risk: 'Low',
   doc: 'Prefers endpoints whose EndpointSlice hints name the zone of the node that Sluice runs on.',
-  note: 'endpoints of all zones are used alike',
 });
 
 /** When the preference gives way, percent. */
@@ -66,7 +64,6 @@ export const zoneSpillOver: AnnotationRecord<number> = balancing({
   risk: 'Low',
   dependsOn: ['zone-preference'],
   doc: 'Endpoints of other zones are used as well while fewer than this percent of the near ones can be picked.',
-  note: 'endpoints of all zones are used alike',
 });
 
 /** All of this family. */

@@ -21,8 +21,7 @@ import { basicChars, hostName, probePath } from './validators.ts';
 const passive = annotationFamily({
   group: 'Passive health (Sluice)',
   scope: 'service',
-  support: 'notYet',
-  note: 'no endpoint is left out because of how it answers',
+  support: 'full',
 });
 const percent = integerFrom(0, 100, 'percent, 0 to 100');
 
@@ -102,9 +101,8 @@ export const passiveMaxEjected: AnnotationRecord<number> = passive({
 const active = annotationFamily({
   group: 'Active checks (Sluice)',
   scope: 'service',
-  support: 'notYet',
+  support: 'full',
   dependsOn: ['active-check'],
-  note: 'no probes are sent',
 });
 
 /** The switch of all active checks. */
@@ -193,8 +191,7 @@ export const activeUnhealthy: AnnotationRecord<number> = active({
 export const slowStart: AnnotationRecord<number> = annotationFamily({
   group: 'Slow start (Sluice)',
   scope: 'service',
-  support: 'notYet',
-  note: 'new endpoints get their full share at once',
+  support: 'full',
 })({
   name: 'slow-start',
   type: nginxTime,

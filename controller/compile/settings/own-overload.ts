@@ -7,8 +7,7 @@ import { integerFrom, timeFromOne } from './types.ts';
 const breaking = annotationFamily({
   group: 'Circuit breaking (Sluice)',
   scope: 'service',
-  support: 'notYet',
-  note: 'requests and connections are not limited',
+  support: 'full',
 });
 const BREAKERS = ['max-connections', 'max-requests', 'max-connections-per-endpoint', 'max-requests-per-endpoint'];
 
@@ -48,7 +47,7 @@ export const retryAfter: AnnotationRecord<number> = breaking({
   doc: 'Retry-After of those answers.',
 });
 
-const attempts = annotationFamily({ group: 'Further attempts (Sluice)', scope: 'path', support: 'notYet' });
+const attempts = annotationFamily({ group: 'Further attempts (Sluice)', scope: 'path', support: 'full' });
 
 /** Milliseconds. */
 export const perTryTimeout: AnnotationRecord<number> = attempts({
@@ -56,7 +55,6 @@ export const perTryTimeout: AnnotationRecord<number> = attempts({
   type: timeFromOne,
   risk: 'Low',
   doc: 'Time from the start of an attempt to the head of its response; beyond it the next endpoint is tried.',
-  note: 'only proxy-connect-timeout and proxy-read-timeout end an attempt',
 });
 
 /** Percent. */
@@ -65,7 +63,6 @@ export const retryBudget: AnnotationRecord<number> = attempts({
   type: integerFrom(0, 100, 'percent, 0 to 100'),
   risk: 'Low',
   doc: 'Percent of the recent requests of a path that may be further attempts, so that retries do not become a storm.',
-  note: 'only proxy-next-upstream-tries limits further attempts',
 });
 
 export const retryBudgetMin: AnnotationRecord<number> = attempts({
@@ -75,7 +72,6 @@ export const retryBudgetMin: AnnotationRecord<number> = attempts({
   risk: 'Low',
   dependsOn: ['retry-budget'],
   doc: 'Further attempts per second that `retry-budget` always allows.',
-  note: 'only proxy-next-upstream-tries limits further attempts',
 });
 
 /** Milliseconds. */
@@ -83,6 +79,7 @@ export const hedgeAfter: AnnotationRecord<number> = attempts({
   name: 'hedge-after',
   type: timeFromOne,
   risk: 'Medium',
+  support: 'notYet',
   doc: 'Sends an idempotent request to a second endpoint as well when the first has not answered within this time.',
   note: 'each request is at one endpoint at a time',
 });

@@ -313,13 +313,7 @@ describe('prefixes', () => {
       (prefix) => {
         const { values, diagnostics } = parseOwn({ 'slow-start': '30s' }, prefix);
         expect(values.get(slowStart)).toBe(30_000);
-        expect(diagnostics).toMatchObject([
-          {
-            reason: 'AnnotationNotSupported',
-            field: 'metadata.annotations[sluice.ingress.kubernetes.io/slow-start]',
-            message: expect.stringContaining('new endpoints get their full share at once'),
-          },
-        ]);
+        expect(diagnostics).toEqual([]);
       },
     );
 
@@ -433,16 +427,24 @@ describe('settings that are not carried out', () => {
     ],
     ['known retry words', { 'proxy-next-upstream': 'error non_idempotent' }, {}, 'accept', []],
     [
-      'unknown retry words',
-      { 'proxy-next-upstream': 'error http_503' },
+      'a retry word that nobody knows',
+      { 'proxy-next-upstream': 'error http_501' },
       {},
       'accept',
-      ['warning AnnotationNotSupported proxy-next-upstream'],
+      ['warning AnnotationParsingFailed proxy-next-upstream'],
     ],
+    ['status words', { 'proxy-next-upstream': 'error http_503 invalid_header' }, {}, 'accept', []],
     ['retries off', { 'proxy-next-upstream': 'off http_503' }, {}, 'accept', []],
     ['no effect', { 'http2-push-preload': 'true' }, {}, 'accept', ['info AnnotationNoEffect http2-push-preload']],
     ['refused', { 'enable-modsecurity': 'true' }, {}, 'accept', ['warning AnnotationRefused enable-modsecurity']],
-    ['a canary is told', { canary: 'true' }, {}, 'accept', ['warning AnnotationNotSupported canary']],
+    ['a canary', { canary: 'true', 'canary-by-header': 'x', 'canary-by-header-pattern': '^a+$' }, {}, 'accept', []],
+    [
+      'a canary whose pattern is not run',
+      { canary: 'true', 'canary-by-header': 'x', 'canary-by-header-pattern': '(?=a)' },
+      {},
+      'accept',
+      ['warning AnnotationNotSupported canary-by-header-pattern'],
+    ],
   ];
 
   test.each(cases)('%s', (_, given, options, kind, found) => {

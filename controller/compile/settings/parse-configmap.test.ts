@@ -84,12 +84,6 @@ describe('keys that do not do what they say', () => {
       /only in part: clients that speak only TLSv1 are turned/,
     ],
     [
-      'proxy-next-upstream',
-      'http_502',
-      'warning SettingNotSupported',
-      /only in part: responses of http_502 go to the client/,
-    ],
-    [
       'server-snippet',
       'deny all;',
       'warning SettingRefused',

@@ -3,7 +3,7 @@
 
 import { annotationFamily } from './define.ts';
 import type { AnnotationRecord } from './record.ts';
-import { type NextUpstreamWord, nextUpstreamWords, retryShortfall } from './retry-words.ts';
+import { type NextUpstreamWord, nextUpstreamWords } from './retry-words.ts';
 import {
   integer,
   integerFrom,
@@ -69,11 +69,12 @@ export const proxyRequestBuffering: AnnotationRecord<OnOff> = proxying({
   name: 'proxy-request-buffering',
   type: onOff,
   default: 'on',
-  inert: ['off'],
   globalKey: 'proxy-request-buffering',
   risk: 'Low',
-  doc: 'Whether a request body is read completely before it is sent on.',
-  note: 'bodies are always sent on as they arrive, whatever is set here',
+  support: 'partial',
+  doc: 'Whether the start of a request body is kept for another attempt, up to `client-body-buffer-size`.',
+  shortfall: () => null,
+  note: 'bodies are sent on as they arrive; ingress-nginx reads them completely first',
 });
 
 /** Whether a response is read ahead of the client. */
@@ -143,9 +144,10 @@ export const clientBodyBufferSize: AnnotationRecord<number> = proxying({
   risk: 'Low',
   onInvalid: 'rejectIngress',
   onUnparsable: 'useDefault',
-  support: 'noEffect',
-  doc: 'Part of a request body kept in memory; the rest goes to a file.',
-  note: 'bodies are sent on as they arrive and never written to a file',
+  support: 'partial',
+  doc: 'Part of a request body that is kept, so that another attempt can send it again.',
+  shortfall: () => null,
+  note: 'larger bodies are sent on as well, but once only; nothing is written to a file',
 });
 
 /** HTTP version towards the upstream. */
@@ -166,10 +168,8 @@ export const proxyNextUpstream: AnnotationRecord<readonly NextUpstreamWord[]> = 
   default: ['error', 'timeout'],
   globalKey: 'proxy-next-upstream',
   risk: 'Medium',
-  support: 'partial',
-  shortfall: retryShortfall,
+  support: 'full',
   doc: 'When another endpoint is tried. POST, LOCK and PATCH only with `non_idempotent`.',
-  note: 'carried out: error, timeout, non_idempotent, off; not yet: invalid_header and the status codes',
 });
 
 /** Attempts in total; 0 is no limit. */

@@ -1,5 +1,5 @@
 // The words of `proxy-next-upstream`, shared by the annotation and the ConfigMap key: which failures let an attempt be
-// repeated at another endpoint, and which of them Sluice knows so far.
+// repeated at another endpoint.
 
 import type { RetryCondition } from '#proxy/table/types.ts';
 import { wordList } from './types.ts';
@@ -39,18 +39,8 @@ const CONDITIONS: Readonly<Record<Exclude<NextUpstreamWord, 'off'>, RetryConditi
   non_idempotent: 'nonIdempotent',
 };
 
-/** What the data path does today. A word leaves the diagnostics when it is added here. */
-const CARRIED_OUT: ReadonlySet<NextUpstreamWord> = new Set(['error', 'timeout', 'non_idempotent', 'off']);
-
 /** Conditions of the routing table for these words, in the table's order. `off` anywhere means none, as in nginx. */
 export function retryConditions(words: readonly NextUpstreamWord[]): readonly RetryCondition[] {
   if (words.includes('off')) return [];
   return words.flatMap((word) => (word === 'off' ? [] : CONDITIONS[word]));
-}
-
-/** What of these words is not carried out; null when nothing is missing. */
-export function retryShortfall(words: readonly NextUpstreamWord[]): string | null {
-  if (words.includes('off')) return null;
-  const missing = words.filter((word) => !CARRIED_OUT.has(word));
-  return missing.length === 0 ? null : `responses of ${missing.join(', ')} go to the client without another attempt`;
 }
