@@ -34,11 +34,12 @@ export class RequestRecord {
   responseBytes = 0;
   responseBodyBytes = 0;
   durationMs = 0;
-  /** Until the upstream connection was open: 0 for one that was open before, -1 when there was none. Of the last attempt. */
+  // The three times of the upstream say something only when there was exactly one attempt.
+  /** Until the connection was open: 0 for one that was open before, -1 when none was. */
   connectMs = -1;
-  /** From picking the endpoint to its response head; -1 when none came. Of the last attempt. */
+  /** From picking the endpoint to its response head; -1 when none came. */
   headerMs = -1;
-  /** From picking the endpoint to the end of its response or its failure; -1 without an endpoint. Of the last attempt. */
+  /** From picking the endpoint to the end of the request; -1 without an endpoint. */
   upstreamMs = -1;
   /** Of the attempts only the first `attemptCount` count; the objects are reused. */
   readonly attempts: UpstreamAttempt[] = [];
