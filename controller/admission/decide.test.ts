@@ -411,14 +411,18 @@ describe('warnings', () => {
       { annotations: { 'proxy-busy-buffers-size': '8k' } },
       /^proxy-busy-buffers-size "8k" has no effect here/,
     ],
-    ['not yet', { annotations: { 'limit-rps': '5' } }, /^limit-rps "5" is not carried out yet/],
+    ['not yet', { annotations: { 'x-forwarded-prefix': '/a' } }, /^x-forwarded-prefix "\/a" is not carried out yet/],
     ['closes the paths', { annotations: { 'auth-type': 'basic' } }, /every path of this Ingress answers 503$/],
     [
       'ignored value',
       { annotations: { 'proxy-read-timeout': 'soon' } },
       /^proxy-read-timeout "soon" .*; the value for its paths is/,
     ],
-    ['canary', { annotations: { canary: 'true' } }, /this Ingress makes no routes/],
+    [
+      'a canary that never takes part',
+      { annotations: { canary: 'true', 'canary-by-header': 'x', 'canary-by-header-pattern': '(?=a)' } },
+      /requests with the header go to the primary Ingress$/,
+    ],
     [
       'a rule that cannot be decoded',
       { spec: { ingressClassName: 'nginx', rules: [{ host: 'a b' }, { host: 'a.test' }] } },
