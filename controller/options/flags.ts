@@ -82,6 +82,19 @@ const listeners = {
     16_384,
     'Upstreams and endpoints whose requests are counted over all workers, where balancer or limits ask for it; others are counted per worker.',
   ),
+  'limit-store-url': full(
+    text,
+    '',
+    'redis:// or rediss:// URL of a store in which replicas count limit-rps and limit-rpm together. Default: each counts alone.',
+    ['serve'],
+  ),
+  'limit-store-timeout': full(durationMs, 25, 'Longest time that a request waits for the limit store.', ['serve']),
+  'limit-store-failure': full(
+    oneOf('local', 'open', 'closed'),
+    'local',
+    'Without an answer of the limit store: local counts in this process, open serves, closed answers 503.',
+    ['serve'],
+  ),
   'static-read-buffer': full(bool, true, 'Read sockets into one shared buffer; false is slower and more conservative.'),
   'enable-ssl-passthrough': notYet(
     bool,

@@ -12,6 +12,15 @@ interface Rule {
 
 const RULES: readonly Rule[] = [
   {
+    // The URL is not shown: it may hold a password.
+    isBroken: ({ limitStoreUrl: url }) => url !== '' && !(/^rediss?:\/\//.test(url) && URL.canParse(url)),
+    message: '--limit-store-url is not a URL that begins with redis:// or rediss://',
+  },
+  {
+    isBroken: ({ limitStoreTimeout }) => limitStoreTimeout < 1 || limitStoreTimeout > 10_000,
+    message: '--limit-store-timeout must be from 1ms to 10s',
+  },
+  {
     isBroken: (values) => values.watchNamespace !== '' && values.watchNamespaceSelector !== '',
     message: '--watch-namespace and --watch-namespace-selector exclude each other',
   },

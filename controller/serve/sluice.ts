@@ -229,6 +229,14 @@ function workerStart(options: Options, workers: number, loads: SharedLoadsMemory
     maxConnections: options.maxConnections,
     staticReadBuffer: options.staticReadBuffer,
     limitMemory: createLimitMemory({ entries: options.limitEntries, columns: workers }, randomInt(2 ** 32)),
+    limitStore:
+      options.limitStoreUrl === ''
+        ? null
+        : {
+            url: options.limitStoreUrl,
+            timeoutMs: options.limitStoreTimeout,
+            onFailure: options.limitStoreFailure,
+          },
     loads,
   };
 }

@@ -8,6 +8,7 @@ import type { ConnectionLimitFilter, RateLimitFilter } from '../table/route-sett
 import type { Filter } from '../table/types.ts';
 import { addressList } from './address-list.ts';
 import type { LimitTable } from './limit-table.ts';
+import type { RateQuestion, RateStore, RateVerdict, StoreFailure } from './rate-store.ts';
 import { renderTemplate, type TemplateSource } from './template.ts';
 
 export type LimitFilter = RateLimitFilter | ConnectionLimitFilter;
@@ -29,17 +30,26 @@ interface PreparedLimit {
   readonly answer: Answer;
 }
 
+const STORE_DOWN: Answer = { status: 503, reason: 'limitStoreFailed', headerLines: '' };
 const INTERVAL_MS = { second: 1000, minute: 60_000 };
 
 export class RequestLimits {
   readonly #table: LimitTable;
   readonly #nowMs: () => number;
   readonly #prepared = new WeakMap<LimitFilter, PreparedLimit>();
+  /** What the store said, by outcome. */
+  readonly storeOutcomes = { passed: 0, refused: 0, failed: 0 };
+  #store: { readonly store: RateStore; readonly onFailure: StoreFailure } | null = null;
 
   /** `nowMs` is a monotonic clock that all workers of the process share. */
   constructor(table: LimitTable, nowMs: () => number) {
     this.#table = table;
     this.#nowMs = nowMs;
+  }
+
+  /** Lets replicas count rates together; connections are counted by each process. */
+  useStore(store: RateStore, onFailure: StoreFailure): void {
+    this.#store = { store, onFailure };
   }
 
   /** Entries in use that this worker gave up for others: the table is too small. */
@@ -69,11 +79,47 @@ export class RequestLimits {
     return prepared.answer;
   }
 
+  /**
+   * Asks the store for all rates of `filters`. False: there is no store, or nothing to ask; else `decided` is called
+   * later, with the answer of a rate that refuses, null when all pass, or `local`: ask `take` for each of them.
+   */
+  askStore(
+    filters: readonly Filter[],
+    source: TemplateSource,
+    decided: (answer: Answer | null | 'local') => void,
+  ): boolean {
+    if (this.#store === null) return false;
+    const asked: RateLimitFilter[] = [];
+    const questions: RateQuestion[] = [];
+    for (const filter of filters) {
+      if (filter.kind !== 'rateLimit') continue;
+      const { zone, isExempt, intervalMs } = this.#prepare(filter);
+      const client = isExempt?.(source.remoteAddr) ? '' : renderTemplate(filter.key, source);
+      if (client === '') continue;
+      asked.push(filter);
+      questions.push({ zone, client, intervalMs, burst: filter.burst });
+    }
+    if (questions.length === 0) return false;
+    this.#store.store.ask(questions, (verdict) => decided(this.#afterVerdict(verdict, asked)));
+    return true;
+  }
+
   /** Gives back what the request held. To be called once it has ended, however it did; again does nothing. */
   release(hold: ConnectionHold): void {
     if (hold.zone === '') return;
     this.#table.closeConnection(hold.zone, hold.client);
     hold.zone = '';
+  }
+
+  #afterVerdict(verdict: RateVerdict, asked: readonly RateLimitFilter[]): Answer | null | 'local' {
+    if (verdict === 'failed') {
+      this.storeOutcomes.failed++;
+      if (this.#store?.onFailure === 'open') return null;
+      if (this.#store?.onFailure === 'closed') return STORE_DOWN;
+      return 'local';
+    }
+    this.storeOutcomes[verdict === 'passed' ? 'passed' : 'refused']++;
+    return verdict === 'passed' ? null : this.#prepare(asked[verdict] as RateLimitFilter).answer;
   }
 
   #returnRates(filters: readonly Filter[], end: number, source: TemplateSource): void {

@@ -28,7 +28,7 @@ import { PacedResponse, type PacedUser } from './paced-response.ts';
 import { RequestFacts } from './request-facts.ts';
 import { RequestRenderer } from './request-text.ts';
 import { mayRepeat } from './retry.ts';
-import { RouteFilters } from './route-filters.ts';
+import { type FilterUser, RouteFilters } from './route-filters.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
 import type { LiveEndpoint } from './upstream-connection.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
@@ -39,7 +39,7 @@ export type ClientFailure = 'clientGone' | 'clientStalled' | 'badBody' | 'bodyTi
 
 export type Phase = 'idle' | 'queued' | 'connecting' | 'sending' | 'responding' | 'tunnel';
 
-export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter, CallOwner {
+export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Waiter, CallOwner {
   readonly record = new RequestRecord();
   readonly #context: ProxyContext;
   readonly #client: ClientStream;
@@ -78,7 +78,7 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter, CallOwn
     this.#client = client;
     this.#facts = new RequestFacts(client);
     this.#attempts = new Attempts(context, this.record, this.#facts);
-    this.#filters = new RouteFilters(context, client, this.#facts);
+    this.#filters = new RouteFilters(context, client, this.#facts, this);
   }
 
   get phase(): Phase {
@@ -105,7 +105,19 @@ export class Exchange implements UpstreamUser, PacedUser, Timed, Waiter, CallOwn
     const { filters } = route.route;
     this.#facts.bind(current);
     const filtered = filters.length === 0 ? null : this.#filters.begin(filters, current);
+    if (filtered === 'waiting') return;
     if (filtered !== null) return this.#answer(filtered);
+    this.#afterFilters(route, current);
+  }
+
+  onFiltered(answer: Answer | null, current: CurrentTable): void {
+    if (answer !== null || this.#route === null) return this.#answer(answer ?? answerOf(404, 'noRoute'));
+    this.#afterFilters(this.#route, current);
+    this.flushUpstream();
+  }
+
+  #afterFilters(route: IndexedRoute, current: CurrentTable): void {
+    const { head } = this.#client;
     const { target } = route.route;
     if (target.kind === 'answer') return this.#answer(answerOf(target.status, target.reason));
     const { maxBodyBytes } = route.policy;

@@ -3,6 +3,7 @@
 
 import type { EjectionReason } from '../endpoints/outlier-detector.ts';
 import type { SharedLoadsMemory } from '../endpoints/shared-loads.ts';
+import type { RateStoreSettings } from '../filters/rate-store.ts';
 import type { CertificateId } from '../table/types.ts';
 
 export interface ListenerSettings {
@@ -29,6 +30,8 @@ export interface WorkerStart {
   readonly staticReadBuffer: boolean;
   /** Counters of rate and connection limits, one column per worker: see createLimitMemory. */
   readonly limitMemory: SharedArrayBuffer;
+  /** Where replicas count rates together; null: each process counts alone. */
+  readonly limitStore: RateStoreSettings | null;
   /** Requests under way to endpoints over all workers; null: each worker counts alone. */
   readonly loads: SharedLoadsMemory | null;
 }

@@ -42,6 +42,7 @@ function startWith(listener: ListenerSettings, misbehaviour: Misbehaviour): Omit
     maxConnections: 100,
     staticReadBuffer: false,
     limitMemory,
+    limitStore: null,
     loads: null,
   };
   return { ...rest, listeners: [listener], misbehaviour };

@@ -7,6 +7,7 @@ import type { EjectionReason } from '../endpoints/outlier-detector.ts';
 import { EndpointRegistry } from '../endpoints/registry.ts';
 import type { LimitTable } from '../filters/limit-table.ts';
 import { RequestLimits } from '../filters/limits.ts';
+import type { RateStore, StoreFailure } from '../filters/rate-store.ts';
 import { Balancing } from '../forward/balancing.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { currentTable } from '../forward/current-table.ts';
@@ -136,6 +137,11 @@ export class ProxyWorker implements Observer {
     else upstream?.probed(news.endpoint, news.isFailing);
   }
 
+  /** Lets replicas count rates together. */
+  useRateStore(store: RateStore, onFailure: StoreFailure): void {
+    this.#context.limits.useStore(store, onFailure);
+  }
+
   listen(settings: ListenerSettings): Promise<number> {
     return this.#listeners.open(settings);
   }
@@ -177,6 +183,7 @@ export class ProxyWorker implements Observer {
         ...ejections(this.#ejections),
         { name: 'sluice_limit_entries_given_up_total', labels: {}, value: this.#context.limits.givenUp },
         ...mirrorOutcomes(this.#context.mirrors),
+        ...storeOutcomes(this.#context.limits),
       ],
       gauges: [
         ...this.#streamWatch.gauges(),
@@ -321,6 +328,11 @@ function portStates({ listenerCounts: { open, failed } }: StreamServices): Sampl
     { name, labels: { state: 'open' }, value: open },
     { name, labels: { state: 'failed' }, value: failed },
   ];
+}
+
+function storeOutcomes({ storeOutcomes }: RequestLimits): SampleValue[] {
+  const name = 'sluice_limit_store_requests_total';
+  return Object.entries(storeOutcomes).map(([result, value]) => ({ name, labels: { result }, value }));
 }
 
 function hasRoute(index: RouteIndex, virtualHost: string, id: RouteId): boolean {

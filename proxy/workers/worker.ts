@@ -3,6 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SharedLoads } from '../endpoints/shared-loads.ts';
 import { LimitTable } from '../filters/limit-table.ts';
+import type { RateStoreSettings } from '../filters/rate-store.ts';
 import { decodeUpdate } from '../table/codec.ts';
 import type { FromWorker, ListenerSettings, ToWorker, WorkerStart } from './messages.ts';
 import { ProxyWorker } from './proxy-worker.ts';
@@ -50,7 +51,21 @@ port.on('message', (message: ToWorker) => {
   }
 });
 
-send({ type: 'started' });
+if (start.limitStore === null) send({ type: 'started' });
+else void connectStore(start.limitStore).then(() => send({ type: 'started' }));
+
+/** The client library is loaded by those who use it only. The store need not answer for the worker to serve. */
+async function connectStore({ url, timeoutMs, onFailure }: RateStoreSettings): Promise<void> {
+  const { RedisRateStore } = await import('./redis-rate-store.ts');
+  const onChange = (isConnected: boolean, code: string): void => {
+    if (isConnected) return send({ type: 'log', level: 'info', message: 'limit store connected', fields: {} });
+    const message = `limit store cannot be reached: --limit-store-failure=${onFailure} decides about requests`;
+    send({ type: 'log', level: 'warn', message, fields: { code } });
+  };
+  const store = new RedisRateStore({ url, timeoutMs, nowMs: () => performance.now(), onChange });
+  store.start();
+  worker.useRateStore(store, onFailure);
+}
 
 /** performance.now() begins at another moment in each thread. */
 function machineMs(): number {
