@@ -3,9 +3,10 @@
 import { expect, test } from '@jest/globals';
 import type { RequestRecord } from '../observe/observer.ts';
 import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
-import { startRawOrigin } from './testing/origin.ts';
+import { startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw } from './testing/raw-client.ts';
 import { SilentListener } from './testing/silent-listener.ts';
+import { startProxy } from './testing/test-proxy.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
@@ -67,4 +68,27 @@ test('an answer of our own has none', async () => {
   client.send(GET);
   await client.responses(1);
   expect(noted).toEqual([{ connectMs: -1, headerMs: -1, upstreamMs: -1, durationMs: 0 }]);
+});
+
+test('a worker samples all histograms of ingress-nginx, with the bytes of the wire', async () => {
+  await using origin = await startReplyingOrigin('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  await using proxy = await startProxy([{ endpoints: [origin.port] }]);
+  using client = await connectRaw(proxy.port);
+  const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc';
+  client.send(post);
+  await client.responses(1);
+  const { histograms } = proxy.worker.sample();
+  const sums = Object.fromEntries(
+    histograms.map(({ name, sum }) => [name.replace('nginx_ingress_controller_', ''), sum]),
+  );
+  expect(sums).toEqual({
+    request_duration_seconds: expect.any(Number),
+    connect_duration_seconds: expect.any(Number),
+    header_duration_seconds: expect.any(Number),
+    response_duration_seconds: expect.any(Number),
+    request_size: post.length,
+    response_size: client.received.length,
+    bytes_sent: client.received.length,
+  });
+  for (const { counts } of histograms) expect(counts.reduce((total, count) => total + count)).toBe(1);
 });
