@@ -26,7 +26,7 @@ import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { SocketOwner } from '../listen/sockets.ts';
 import type { EndpointAddress, GlobalSettings } from '../table/types.ts';
 import type { ProxyErrorCode } from './errors.ts';
-import { Deadline, type Timed, type TimerWheel } from './timer-wheel.ts';
+import type { TimerWheel } from './timer-wheel.ts';
 import {
   type BlockUse,
   MAX_RESPONSE_LIST_BYTES,
@@ -34,6 +34,7 @@ import {
   UpstreamHttp2Receiver,
 } from './upstream-http2-receiver.ts';
 import { UpstreamHttp2Stream, type UpstreamStreamHome } from './upstream-http2-stream.ts';
+import { type PulseOwner, UpstreamPulse } from './upstream-pulse.ts';
 import type { UpstreamUser } from './upstream-stream.ts';
 import { openSocket, type Transport } from './upstream-transport.ts';
 
@@ -53,7 +54,9 @@ const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
 /** A PING of ours, whose answer says that the upstream is there. */
 const PING = Buffer.from('sluice??', 'latin1');
 
-export class UpstreamHttp2 implements SocketOwner, OutputOwner, ResponseOwner, UpstreamStreamHome, Flushable, Timed {
+export class UpstreamHttp2
+  implements SocketOwner, OutputOwner, ResponseOwner, UpstreamStreamHome, Flushable, PulseOwner
+{
   readonly transport: Transport;
   readonly output: Http2Output;
   readonly receiveWindowBytes: number;
@@ -63,7 +66,7 @@ export class UpstreamHttp2 implements SocketOwner, OutputOwner, ResponseOwner, U
   readonly #receiver: UpstreamHttp2Receiver;
   readonly #peer = new PeerSettings();
   readonly #guard: FloodGuard;
-  readonly #deadline = new Deadline(this);
+  readonly #pulse: UpstreamPulse;
   readonly #openedAtMs: number;
   readonly #maxStreams: number;
   /** Streams with an id, by it. */
@@ -78,8 +81,6 @@ export class UpstreamHttp2 implements SocketOwner, OutputOwner, ResponseOwner, U
   #uncredited = 0;
   #isPaused = false;
   #isReadOwned = false;
-  #hasRead = false;
-  #isPinging = false;
   #lastError = '';
 
   constructor(home: UpstreamHttp2Home, endpoint: EndpointAddress, transport: Transport) {
@@ -90,6 +91,7 @@ export class UpstreamHttp2 implements SocketOwner, OutputOwner, ResponseOwner, U
     this.#openedAtMs = wheel.nowMs;
     this.#maxStreams = maxConcurrentStreams;
     this.receiveWindowBytes = streamWindowBytes;
+    this.#pulse = new UpstreamPulse(this, wheel);
     this.#guard = new FloodGuard(global.http2, wheel.nowMs);
     this.#receiver = new UpstreamHttp2Receiver(this, parts.scratch);
     this.#socket = openSocket(endpoint, transport, this);
@@ -146,7 +148,7 @@ export class UpstreamHttp2 implements SocketOwner, OutputOwner, ResponseOwner, U
     this.#nextId += 2;
     this.#streams.set(stream.id, stream);
     this.#guard.credit(8);
-    if (this.#streams.size === 1) this.#watch();
+    if (this.#streams.size === 1) this.#pulse.watch();
     const from = this.#readHead(text);
     this.output.request(stream.id, this.#pseudo, text, from, isLast);
     if (this.#isWornOut) this.retire();
@@ -194,10 +196,9 @@ export class UpstreamHttp2 implements SocketOwner, OutputOwner, ResponseOwner, U
     // Nobody waits for it any more: whoever comes next tries anew.
     if (this.#state === 'connecting') return this.#close();
     if (this.#state === 'draining') return this.#end(ErrorCode.noError, '');
-    this.#isPinging = false;
     const { upstreamKeepAliveTimeoutMs, upstreamKeepAliveConnections } = this.#home.global;
     if (upstreamKeepAliveConnections === 0) return this.#end(ErrorCode.noError, '');
-    this.#home.wheel.set(this.#deadline, upstreamKeepAliveTimeoutMs);
+    this.#pulse.rest(upstreamKeepAliveTimeoutMs);
   }
 
   // ---- SocketOwner
@@ -228,7 +229,7 @@ export class UpstreamHttp2 implements SocketOwner, OutputOwner, ResponseOwner, U
 
   onRead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
     if (!this.isReading) return true;
-    this.#hasRead = true;
+    this.#pulse.hasRead = true;
     this.#isReadOwned = isOwned;
     this.#receiver.read(buf, start, end);
     this.#readDone();
@@ -280,30 +281,27 @@ export class UpstreamHttp2 implements SocketOwner, OutputOwner, ResponseOwner, U
     this.#failAll('sendTimeout', 'upstream takes nothing');
   }
 
-  // ---- time
+  // ---- PulseOwner
 
-  /** Streams run: silence is looked into. */
-  #watch(): void {
-    this.#hasRead = true;
-    this.#isPinging = false;
-    this.#home.wheel.set(this.#deadline, this.#home.global.upstreamHttp2.pingIntervalMs);
+  get pingIntervalMs(): number {
+    return this.#home.global.upstreamHttp2.pingIntervalMs;
   }
 
-  onDeadline(): void {
-    if (this.#state === 'connecting' || this.#state === 'closed') return;
-    if (this.activeStreams === 0) return this.#end(ErrorCode.noError, '');
-    const { wheel, global } = this.#home;
-    const { pingIntervalMs, pingTimeoutMs } = global.upstreamHttp2;
-    if (this.#hasRead) {
-      this.#hasRead = false;
-      this.#isPinging = false;
-      return wheel.set(this.#deadline, pingIntervalMs);
-    }
-    if (this.#isPinging) return this.#failAll('upstreamTimeout', 'no answer to a PING');
-    this.#isPinging = true;
+  get pingTimeoutMs(): number {
+    return this.#home.global.upstreamHttp2.pingTimeoutMs;
+  }
+
+  sendPing(): void {
     this.output.frames.ping(false, PING, 0);
     this.output.schedule();
-    wheel.set(this.#deadline, pingTimeoutMs);
+  }
+
+  onDead(): void {
+    this.#failAll('upstreamTimeout', 'no answer to a PING');
+  }
+
+  onIdleTooLong(): void {
+    this.#end(ErrorCode.noError, '');
   }
 
   // ---- ResponseOwner
@@ -468,7 +466,7 @@ export class UpstreamHttp2 implements SocketOwner, OutputOwner, ResponseOwner, U
     this.#state = 'closed';
     this.#streams.clear();
     this.#reserved.clear();
-    this.#home.wheel.remove(this.#deadline);
+    this.#pulse.close();
     this.output.close();
     this.#home.forgetHttp2(this);
     if (this.#socket.writableLength === 0) this.#socket.destroy();

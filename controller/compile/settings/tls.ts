@@ -47,7 +47,7 @@ const upstreamTls = annotationFamily({
   scope: 'path',
   support: 'notYet',
   dependsOn: ['proxy-ssl-secret'],
-  note: 'requests go to upstreams over plain HTTP only, see backend-protocol',
+  note: 'TLS to upstreams sends no name and verifies nothing, see backend-protocol',
 });
 
 /** Client certificate and CA for HTTPS upstreams. */
