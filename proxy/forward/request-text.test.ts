@@ -4,7 +4,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RequestParser } from '../http/request-parser.ts';
 import { ResponseParser } from '../http/response-parser.ts';
-import { RequestRenderer, renderRequest } from './request-text.ts';
+import { RequestRenderer, type RequestTextParts, renderRequest } from './request-text.ts';
 import { renderResponse, renderResponseAgain } from './response-text.ts';
 
 const LIMITS = {
@@ -59,6 +59,29 @@ test('a head that says nothing about repetition is rendered anew each time', () 
     parser.head.target = target;
     expect(renderer.render(parser.head, parts)).toContain(`GET ${target} HTTP/1.1`);
   }
+});
+
+/** Every part, by the type: one that is forgotten in the comparison would leak from one request into another. */
+const changes: Record<keyof RequestTextParts, Partial<RequestTextParts>> = {
+  host: { host: 'b' },
+  forwardedLines: { forwardedLines: 'X-Real-IP: 2\r\n' },
+  requestId: { requestId: '2' },
+  upgrade: { upgrade: 'test' },
+  isTrustedPeer: { isTrustedPeer: true },
+};
+
+test.each(Object.entries(changes))('the text of last time is not used with another %s', (_name, changed) => {
+  const parser = new RequestParser();
+  const bytes = Buffer.from('GET /a HTTP/1.1\r\nHost: a\r\nForwarded: for=1\r\n\r\n', 'latin1');
+  const renderer = new RequestRenderer();
+  const parts = { host: 'a', forwardedLines: 'X-Real-IP: 1\r\n', requestId: '1', upgrade: '', isTrustedPeer: false };
+  const other = { ...parts, ...changed };
+  for (const each of [parts, parts, other, other, parts, parts, other]) {
+    parser.reset();
+    parser.parse(bytes, 0, bytes.length, LIMITS);
+    expect(renderer.render(parser.head, each)).toBe(renderRequest(parser.head, each));
+  }
+  expect(renderRequest(parser.head, other)).not.toBe(renderRequest(parser.head, parts));
 });
 
 test('response heads', () => {

@@ -133,14 +133,17 @@ describe('lines of the head', () => {
 describe('the text of last time', () => {
   const LINES = '200 OK\r\nServer: own\r\nStrict-Transport-Security: max-age=1\r\nContent-Length: 0\r\n';
 
-  test.each<[string, Partial<ResponseTextParts>]>([
-    ['framing', { framing: 'chunked' }],
-    ['date', { dateLine: 'Date: later\r\n' }],
-    ['lines of every response', { commonLines: 'A: b\r\n' }],
-    ['Server', { passServer: true }],
-    ['Strict-Transport-Security', { passHsts: false }],
-    ['Connection', { connection: 'close' }],
-  ])('is not used with another %s', (_name, changed) => {
+  /** Every part, by the type: one that is forgotten in the comparison would leak from one response into another. */
+  const changes: Record<keyof ResponseTextParts, Partial<ResponseTextParts>> = {
+    framing: { framing: 'chunked' },
+    dateLine: { dateLine: 'Date: later\r\n' },
+    commonLines: { commonLines: 'A: b\r\n' },
+    passServer: { passServer: true },
+    passHsts: { passHsts: false },
+    connection: { connection: 'close' },
+  };
+
+  test.each(Object.entries(changes))('is not used with another %s', (_name, changed) => {
     const parser = new ResponseParser();
     const head = parse(LINES, parser);
     renderResponseAgain(head, PARTS);
