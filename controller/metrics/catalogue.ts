@@ -376,6 +376,27 @@ export const workerMetrics: readonly MetricRecord[] = [
     help: 'Client connections accepted, and refused over the connection limit.',
   },
   {
+    name: 'sluice_limit_entries_given_up_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: [],
+    help: 'Clients whose rate was forgotten early, since `--limit-entries` is too small for all that come.',
+  },
+  {
+    name: 'sluice_limit_store_requests_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: ['result'],
+    help: 'Requests whose rates the limit store was asked for: passed, refused, or failed (`--limit-store-failure` decided).',
+  },
+  {
+    name: 'sluice_mirrored_requests_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: ['result'],
+    help: 'Copies of requests (`mirror-target`): sent, or why not.',
+  },
+  {
     name: 'sluice_tls_handshake_failures_total',
     kind: 'counter',
     source: 'workers',

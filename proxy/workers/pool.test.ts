@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Server } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
-import { createLimitMemory } from '../filters/limit-table.ts';
+import { createLimitMemory, LimitTable } from '../filters/limit-table.ts';
 import { encodeUpdate } from '../table/codec.ts';
 import { buildTable } from '../table/testing/build.ts';
 import type { ListenerSettings } from './messages.ts';
@@ -197,6 +197,21 @@ describe('publish', () => {
     expect(await published).toMatchObject({ kind: 'acknowledged', revision: 2, workers: 1 });
     expect(recorded.logs).toContain('worker ended: did not acknowledge revision 2 within 5000 ms');
     expect(recorded.crashes).toMatchObject([{ workerId: 1, restartInMs: 100 }]);
+  });
+});
+
+describe('connection limits', () => {
+  test('what a crashed worker held is given back, what the others hold is not', async () => {
+    const limitMemory = createLimitMemory({ entries: 8, columns: 2 }, 1);
+    const held = [0, 1].map((column) => new LimitTable(limitMemory, column));
+    const { pool, nextCrash } = createPool({}, 2, { start: { ...startWith(http, {}), limitMemory } });
+    await using _ = pool;
+    await pool.start();
+    await pool.publish(full(1));
+    await pool.ready;
+    for (const table of held) expect(table.openConnection('zone', 'client', 0, 10)).toBe(true);
+    await crashOne(pool, nextCrash);
+    expect(held[0]?.connectionCount('zone', 'client')).toBe(1);
   });
 });
 
