@@ -8,7 +8,7 @@ import type { Entrance, UpstreamGate } from '../endpoints/upstream-gate.ts';
 import { isFailureStatus } from '../endpoints/upstream-state.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import type { RequestRecord } from '../observe/observer.ts';
-import type { Canary, UpstreamTarget } from '../table/types.ts';
+import type { UpstreamTarget } from '../table/types.ts';
 import type { ProxyContext } from './context.ts';
 import { EndpointChoice } from './endpoint-choice.ts';
 import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
@@ -58,6 +58,7 @@ export class Attempts {
     this.#route = route;
     const upstream = this.#choice.choose(target);
     this.#upstream = upstream;
+    if (this.#choice.canary !== null) this.#record.canary = this.#choice.canary.upstream;
     const { retryBudget } = route.policy;
     if (retryBudget !== null) {
       const { balancing } = this.#context;
@@ -183,11 +184,6 @@ export class Attempts {
   /** `Set-Cookie` line for the response, '' for none. */
   get cookieLine(): string {
     return this.#choice.cookieLine;
-  }
-
-  /** The canary that took the request; null for the primary. */
-  get canary(): Canary | null {
-    return this.#choice.canary;
   }
 
   /** Counts the endpoint in use out. */

@@ -7,7 +7,7 @@ import type { BalancerSettings } from '../table/upstream-settings.ts';
 import { type DataPath, startDataPath } from './testing/data-path.ts';
 import { type HttpOrigin, startHttpOrigin } from './testing/origin.ts';
 import { connectRaw, type RawResponse } from './testing/raw-client.ts';
-import type { TestRoute } from './testing/test-proxy.ts';
+import { startProxy, type TestRoute } from './testing/test-proxy.ts';
 
 /** Origins that answer with their own port. */
 async function startOrigins(count: number): Promise<AsyncDisposable & { readonly ports: readonly number[] }> {
@@ -207,6 +207,28 @@ describe('canaries', () => {
   ])('%s', async (_name, match, lines, expected) => {
     await using sides = await startSides(withCanary(match));
     expect((await sides.side(lines)).side).toBe(expected);
+  });
+
+  test('the access log and the metrics name the canary that took a request', async () => {
+    await using origins = await startOrigins(2);
+    const [first = 0, second = 0] = origins.ports;
+    const proxy = await startProxy([
+      { endpoints: [first], target: withCanary(byHeader) },
+      { host: 'unused.test', endpoints: [second] },
+    ]);
+    using client = await connectRaw(proxy.port);
+    client.send('GET /next HTTP/1.1\r\nHost: a\r\nX-Canary: always\r\n\r\n');
+    await client.responses(1);
+    client.send('GET /stays HTTP/1.1\r\nHost: a\r\n\r\n');
+    await client.responses(2);
+    const requests = proxy.worker.sample().counters.filter(({ name }) => name.endsWith('_controller_requests'));
+    expect(requests.map(({ labels, value }) => [labels['canary'], value])).toEqual([
+      ['u1', 1],
+      ['', 1],
+    ]);
+    const log = await proxy.stop();
+    expect(log.find((line) => line.includes('/next'))).toContain('[u0] [u1]');
+    expect(log.find((line) => line.includes('/stays'))).toContain('[u0] []');
   });
 
   test('a canary without endpoints takes nothing', async () => {

@@ -51,7 +51,7 @@ export function renderLine(record: RequestRecord, time: string): string {
   return (
     `${record.remoteAddress} - - [${time}] "${requestLine}" ${record.status} ${record.responseBodyBytes} ` +
     `"${referer}" "${userAgent}" ${record.requestBytes} ${(record.durationMs / 1000).toFixed(3)} ` +
-    `[${upstreamName(record)}] [] ${upstreamFields(record)} ${quoted(record.requestId)}\n`
+    `[${upstreamName(record)}] [${record.canary}] ${upstreamFields(record)} ${quoted(record.requestId)}\n`
   );
 }
 

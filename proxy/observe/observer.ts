@@ -24,6 +24,8 @@ export class RequestRecord {
   /** null when the head was refused. */
   head: RequestHead | null = null;
   requestId = '';
+  /** Upstream of the canary that took the request; '' when none did. */
+  canary = '';
   /** Final status; 499 when the client went away first, 101 for an upgrade. */
   status = 0;
   /** '' or the stable word of the fault or answer: `noBackend`, `upstreamTimeout`, `badHost` ... */
@@ -67,6 +69,7 @@ export class RequestRecord {
     this.route = null;
     this.virtualHost = '';
     this.requestId = '';
+    this.canary = '';
     this.status = 0;
     this.reason = '';
     this.detail = '';

@@ -55,6 +55,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIO
 interface Series {
   readonly method: string;
   readonly status: number;
+  readonly canary: string;
   readonly labels: Readonly<Record<string, string>>;
   count: number;
   /** All histograms of the series, in one piece: see Distribution. */
@@ -73,8 +74,8 @@ class RouteSeries {
 
   of(record: RequestRecord, route: Route, method: string): Series {
     const last = this.#last;
-    if (last !== null && last.status === record.status && last.method === method) return last;
-    let series = this.all.find((each) => each.status === record.status && each.method === method);
+    if (last !== null && isOf(last, record, method)) return last;
+    let series = this.all.find((each) => isOf(each, record, method));
     if (series === undefined) {
       series = newSeries(record, route, method);
       this.all.push(series);
@@ -82,6 +83,10 @@ class RouteSeries {
     this.#last = series;
     return series;
   }
+}
+
+function isOf(series: Series, { status, canary }: RequestRecord, method: string): boolean {
+  return series.status === status && series.method === method && series.canary === canary;
 }
 
 export class RequestMetrics {
@@ -141,6 +146,7 @@ function newSeries(record: RequestRecord, { labels }: Route, method: string): Se
   return {
     method,
     status: record.status,
+    canary: record.canary,
     labels: {
       host: record.virtualHost,
       status: String(record.status),
@@ -149,7 +155,7 @@ function newSeries(record: RequestRecord, { labels }: Route, method: string): Se
       namespace: labels.namespace,
       ingress: labels.ingress,
       service: labels.service,
-      canary: '',
+      canary: record.canary,
     },
     count: 0,
     numbers: new Float64Array(NUMBERS_PER_SERIES),
