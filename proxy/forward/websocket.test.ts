@@ -5,7 +5,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { WebSocket, WebSocketServer } from 'ws';
+import { ErrorCode } from '../http2/protocol.ts';
+import { connectHttp2 } from '../listen/testing/http2-client.ts';
+import { defaultHttp2 } from '../table/defaults.ts';
 import { eventually } from './testing/data-path.ts';
+import { startHttpOrigin } from './testing/origin.ts';
 import { startProxy, type TestProxy, tableOf } from './testing/test-proxy.ts';
 
 let server: WebSocketServer;
@@ -155,3 +159,25 @@ test('it lives on while the worker drains, and is cut at the limit', async () =>
   await drained;
   expect((await cut)[0]).toBe(1006);
 }, 10_000);
+
+test('an upstream that answers an extended CONNECT with 200 has not opened a tunnel: the stream is reset', async () => {
+  await using plain = await startHttpOrigin((_request, response) => response.end('a page'));
+  proxy.publish(tableOf([{ endpoints: [plain.port] }], { http2: { ...defaultHttp2, hasPriorKnowledge: true } }));
+  const client = (await connectHttp2(proxy.port)).greet();
+  client.request(
+    1,
+    [
+      [':method', 'CONNECT'],
+      [':protocol', 'websocket'],
+      [':scheme', 'http'],
+      [':authority', 'one.test'],
+      [':path', '/'],
+      ['sec-websocket-version', '13'],
+    ],
+    false,
+  );
+  await client.until(() => client.resetOf(1) !== -1);
+  expect(client.resetOf(1)).toBe(ErrorCode.internalError);
+  expect(client.heads(1)).toEqual([]);
+  client.socket.destroy();
+});

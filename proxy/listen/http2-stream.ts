@@ -348,6 +348,8 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   }
 
   sendHead(head: ResponseHead, _hasBody: boolean, addedLines: string): void {
+    // RFC 8441 §5: to the client 2xx means that there is a tunnel now, to an upstream that it ignored the Upgrade.
+    if (this.#isWebSocket && head.status < 300) return this.fail(ErrorCode.internalError, 'badWebSocketHandshake');
     const text = this.#renderHead(head, addedLines);
     this.#isHeadSent = true;
     this.#wantsContinue = false;
