@@ -2,6 +2,8 @@
 
 import net from 'node:net';
 
+const MAPPED = '::ffff:';
+
 /**
  * Gives the test for these networks (`10.0.0.0/8`, `fd00::/8`, single addresses). The compiler has checked the texts: what
  * cannot be read is skipped. IPv6 networks hold no IPv4 address, although one BlockList would let `::/0` hold them all.
@@ -12,7 +14,10 @@ export function addressList(cidrs: readonly string[]): (address: string) => bool
   return (address) => {
     // A link-local peer carries its interface: `fe80::1%eth0`.
     const zone = address.indexOf('%');
-    const plain = zone === -1 ? address : address.slice(0, zone);
+    const named = zone === -1 ? address : address.slice(0, zone);
+    // An IPv4 address in IPv6 clothes (RFC 4291 §2.5.5.2) is the IPv4 address.
+    const plain =
+      named.startsWith(MAPPED) && net.isIPv4(named.slice(MAPPED.length)) ? named.slice(MAPPED.length) : named;
     const family = net.isIPv6(plain) ? 'ipv6' : 'ipv4';
     return lists[family].check(plain, family);
   };
