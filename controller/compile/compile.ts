@@ -16,6 +16,7 @@ import { finishDiagnostics } from './report.ts';
 import { assembleVirtualHosts } from './routes.ts';
 import { selectIngresses } from './select.ts';
 import { globalSettings } from './settings/global-settings.ts';
+import { resolveStreams } from './stream-services.ts';
 import type { CompileMemory, CompileOptions, CompileResult } from './types.ts';
 import { resolveUpstreams } from './upstreams.ts';
 
@@ -40,6 +41,7 @@ export function compile(
   // Certificates before routes: whether a host has one decides its redirects.
   const certificates = chooseCertificates(hosts.plans.values(), snapshot, options, memory, nowMs);
   const upstreams = resolveUpstreams(hosts.plans.values(), ordered, snapshot, options);
+  const streams = resolveStreams(snapshot, options);
   const policies = openPolicyBook({ options, global: global.values, ids: new PolicyIds() });
   const virtualHosts = assembleVirtualHosts(hosts.plans.values(), certificates.byHost, {
     policies,
@@ -48,6 +50,7 @@ export function compile(
     defaultBackend: upstreams.defaultBackend,
     global: global.values,
     httpsPort: options.httpsPort,
+    enableSslPassthrough: options.enableSslPassthrough,
   });
   const pairs = [...certificates.pairs.values()].sort((a, b) => compareText(a.info.id, b.info.id));
   const table: RoutingTable = {
@@ -57,9 +60,9 @@ export function compile(
     virtualHosts,
     upstreams: upstreams.upstreams,
     certificates: pairs.map(({ info }) => info),
-    streams: [],
+    streams: streams.streams,
   };
-  const passes = [global, selection, hosts, certificates, upstreams];
+  const passes = [global, selection, hosts, certificates, upstreams, streams];
   return {
     table,
     material: new Map(pairs.map(({ material }) => [material.id, material])),
@@ -69,6 +72,6 @@ export function compile(
       snapshot.sources,
     ),
     memory: { acceptedIngresses: selection.acceptedIngresses, goodPairs: certificates.goodPairs },
-    wantedNames: upstreams.wantedNames,
+    wantedNames: [...new Set([...upstreams.wantedNames, ...streams.wantedNames])].sort(compareText),
   };
 }

@@ -24,12 +24,15 @@ export function sliceEndpoints(
   slices: readonly EndpointSlice[],
   port: ServicePort,
   hints: ZoneHints | null,
+  protocol: 'TCP' | 'UDP' = 'TCP',
 ): readonly Endpoint[] {
-  const usable = slices.filter(({ addressType }) => addressType !== 'FQDN');
-  const inZone = collect(usable, port, isReady, hints);
+  const usable = slices
+    .filter(({ addressType }) => addressType !== 'FQDN')
+    .map((slice) => ({ endpoints: slice.endpoints, ports: slicePorts(slice, port, protocol) }));
+  const inZone = collect(usable, isReady, hints);
   // Hints are a preference: no ready endpoint in the zone must not mean no endpoint at all.
-  const ready = hints === null || inZone.length > 0 ? inZone : collect(usable, port, isReady, null);
-  return sortEndpoints([...ready, ...collect(usable, port, isServingWhileTerminating, null)]);
+  const ready = hints === null || inZone.length > 0 ? inZone : collect(usable, isReady, null);
+  return sortEndpoints([...ready, ...collect(usable, isServingWhileTerminating, null)]);
 }
 
 /**
@@ -70,16 +73,19 @@ function isServingWhileTerminating(conditions: SliceConditions): boolean {
   return !conditions.ready && conditions.serving && conditions.terminating;
 }
 
+interface UsableSlice {
+  readonly endpoints: readonly SliceEndpoint[];
+  readonly ports: readonly number[];
+}
+
 function collect(
-  slices: readonly EndpointSlice[],
-  port: ServicePort,
+  slices: readonly UsableSlice[],
   isWanted: (conditions: SliceConditions) => boolean,
   hints: ZoneHints | null,
 ): Endpoint[] {
   const found: Endpoint[] = [];
-  for (const slice of slices) {
-    const ports = slicePorts(slice, port);
-    for (const endpoint of hinted(slice.endpoints, hints)) {
+  for (const { endpoints, ports } of slices) {
+    for (const endpoint of hinted(endpoints, hints)) {
       if (!isWanted(endpoint.conditions)) continue;
       for (const address of endpoint.addresses) {
         for (const number of ports) found.push(endpointOf(address, number, endpoint));
@@ -102,15 +108,15 @@ function hinted(endpoints: readonly SliceEndpoint[], hints: ZoneHints | null): r
 }
 
 /**
- * Port numbers of a slice for a ServicePort: TCP ports of the same name, or all TCP ports when the ServicePort has no
- * name. A slice that offers none (no ports, other names, null numbers) falls back to the ServicePort's numeric
+ * Port numbers of a slice for a ServicePort: ports of the protocol and the same name, or all of the protocol when the
+ * ServicePort has no name. A slice that offers none (no ports, other names, null numbers) falls back to the ServicePort's numeric
  * targetPort (ingress-nginx #7390).
  */
-function slicePorts(slice: EndpointSlice, port: ServicePort): number[] {
+function slicePorts(slice: EndpointSlice, port: ServicePort, wanted: 'TCP' | 'UDP'): number[] {
   const matching = slice.ports
-    .filter(({ protocol, name }) => protocol === 'TCP' && (port.name === '' || name === port.name))
+    .filter(({ protocol, name }) => protocol === wanted && (port.name === '' || name === port.name))
     .flatMap(({ port: number }) => (number === null ? [] : [number]));
   if (matching.length > 0) return matching;
-  const offersTcp = slice.ports.length === 0 || slice.ports.some(({ protocol }) => protocol === 'TCP');
-  return offersTcp && typeof port.targetPort === 'number' ? [port.targetPort] : [];
+  const offersIt = slice.ports.length === 0 || slice.ports.some(({ protocol }) => protocol === wanted);
+  return offersIt && typeof port.targetPort === 'number' ? [port.targetPort] : [];
 }

@@ -23,6 +23,7 @@ import {
   rootMatch,
   serviceBackend,
 } from './host-plan.ts';
+import { checkPassthrough } from './passthrough.ts';
 import { diagnose } from './report.ts';
 import type { AcceptedIngress } from './select.ts';
 
@@ -91,7 +92,8 @@ export function planHost(name: VirtualHostName, claims: readonly HostClaim[]): P
   // After all paths: a canary may be older than the Ingress that it joins.
   diagnostics.push(...joinCanaries(name, canaries, routes));
   const ingresses = primaries.filter(({ rules }) => rules.length > 0).map(({ accepted }) => accepted);
-  return { plan: { name, ingresses, routes: [...routes.values()] }, diagnostics };
+  const plan = { name, ingresses, routes: [...routes.values()] };
+  return { plan, diagnostics: [...diagnostics, ...checkPassthrough(plan)] };
 }
 
 function isOfCanary({ accepted }: HostClaim): boolean {

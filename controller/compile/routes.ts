@@ -19,6 +19,7 @@ import { compareText } from '../objects/diagnostic.ts';
 import { keyOf } from '../objects/types.ts';
 import { backendKey, type HostPlan, type PlannedCanary, type PlannedRoute } from './host-plan.ts';
 import { wildcardOf } from './key-pair.ts';
+import { passthroughRoute } from './passthrough.ts';
 import type { PolicyBook } from './policies.ts';
 import { compareRoutes } from './precedence.ts';
 import type { AcceptedIngress } from './select.ts';
@@ -42,6 +43,8 @@ export interface RouteParts {
   readonly global: GlobalValues;
   /** `CompileOptions.httpsPort`. */
   readonly httpsPort: number;
+  /** `CompileOptions.enableSslPassthrough`. */
+  readonly enableSslPassthrough: boolean;
 }
 
 /** By host name. */
@@ -58,13 +61,22 @@ export function assembleVirtualHosts(
 }
 
 /** Assembles one virtual host. Of the certificate, routes depend only on whether there is one. */
-export function assembleVirtualHost(
-  { name, routes }: HostPlan,
-  certificate: CertificateId | null,
-  parts: RouteParts,
-): VirtualHost {
+export function assembleVirtualHost(plan: HostPlan, certificate: CertificateId | null, parts: RouteParts): VirtualHost {
+  const { name, routes } = plan;
   const assembled = routes.map((route) => assembleRoute(name, route, certificate !== null, parts));
-  return { name, certificate, passthrough: null, mode: 'path', routes: assembled.sort(compareRoutes) };
+  return {
+    name,
+    certificate,
+    passthrough: passthroughOf(plan, parts),
+    mode: 'path',
+    routes: assembled.sort(compareRoutes),
+  };
+}
+
+function passthroughOf(plan: HostPlan, { enableSslPassthrough, idByBackend }: RouteParts): UpstreamId | null {
+  const route = enableSslPassthrough ? passthroughRoute(plan) : null;
+  if (route === null || route.owner === null || route.backend === null) return null;
+  return idByBackend.get(backendKey(route.owner.ingress.meta.namespace, route.backend)) ?? null;
 }
 
 /**

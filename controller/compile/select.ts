@@ -13,6 +13,7 @@ import { canary } from './settings/canary.ts';
 import { type ParsedAnnotations, parseAnnotations } from './settings/parse-annotations.ts';
 import type { AnnotationValues, GlobalValues } from './settings/record.ts';
 import { speaksOfServices } from './settings/service-scope.ts';
+import { sslPassthrough } from './settings/tls.ts';
 import type { CompileMemory, CompileOptions } from './types.ts';
 
 /** An Ingress whose rules become routes, or canaries of routes. */
@@ -76,7 +77,19 @@ export function selectIngress(
   const ignored = whyIgnored(ingress, context.ingressClasses, context.options);
   if (ignored !== null) return { accepted: null, remembered: null, diagnostics: ignored };
   const { accepted, diagnostics } = chooseVersion(ingress, remembered, context);
-  return { accepted, remembered: accepted?.ingress ?? null, diagnostics };
+  const disabled = accepted === null ? [] : disabledPassthrough(accepted, context.options);
+  return { accepted, remembered: accepted?.ingress ?? null, diagnostics: [...diagnostics, ...disabled] };
+}
+
+/** Without the flag nothing is passed through, as in ingress-nginx; there nobody is told. */
+function disabledPassthrough(
+  { ingress, values }: AcceptedIngress,
+  { enableSslPassthrough }: CompileOptions,
+): Diagnostic[] {
+  if (enableSslPassthrough || values.get(sslPassthrough) !== true) return [];
+  const message =
+    'ssl-passthrough needs the flag --enable-ssl-passthrough, which is off; TLS for its hosts ends at Sluice, and requests are forwarded as backend-protocol says';
+  return [diagnose('warning', 'PassthroughDisabled', ingress, 'metadata.annotations', message)];
 }
 
 /** The options that decide which Ingresses are ours. */

@@ -3,6 +3,7 @@
 import type { CertificateInfo, CertificateMaterial, RoutingTable } from '#proxy/table/types.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { Ingress, ObjectKey } from '../objects/types.ts';
+import type { ReservedPort } from './stream-entry.ts';
 
 /** The process options that compile() depends on: constant for the life of the process. Names follow the flags. */
 export interface CompileOptions {
@@ -20,6 +21,13 @@ export interface CompileOptions {
   readonly defaultSslCertificate: ObjectKey;
   /** `namespace/name` or ''. */
   readonly defaultBackendService: ObjectKey;
+  /** `namespace/name` or ''. */
+  readonly tcpServicesConfigMap: ObjectKey;
+  /** `namespace/name` or ''. */
+  readonly udpServicesConfigMap: ObjectKey;
+  /** Ports that no TCP service can have. */
+  readonly reservedPorts: readonly ReservedPort[];
+  readonly enableSslPassthrough: boolean;
   readonly annotationsPrefix: string;
   readonly enableAnnotationValidation: boolean;
   readonly deepInspect: boolean;

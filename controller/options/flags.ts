@@ -69,7 +69,11 @@ const routing = {
 const listeners = {
   'http-port': full(port, 8080, 'Port for HTTP (ingress-nginx: 80). 0 takes a free one.'),
   'https-port': full(port, 8443, 'Port for HTTPS (ingress-nginx: 443). 0 takes a free one.'),
-  'bind-address': full(text, '', 'Address of both listeners. Default: every IPv4 and IPv6 address.'),
+  'bind-address': full(
+    text,
+    '',
+    'Address of all traffic listeners. Default: bind-address of the ConfigMap, else every IPv4 and IPv6 address.',
+  ),
   workers: full(workerCount, 'auto', 'Worker threads. auto: the processor cores this container may use.'),
   'max-connections': full(count, 16_384, 'Most client connections of one worker; more are closed as they come.'),
   'limit-entries': full(
@@ -96,12 +100,7 @@ const listeners = {
     ['serve'],
   ),
   'static-read-buffer': full(bool, true, 'Read sockets into one shared buffer; false is slower and more conservative.'),
-  'enable-ssl-passthrough': notYet(
-    bool,
-    false,
-    'Pass TLS of Ingresses that ask for it through to the backend.',
-    'Ingresses that ask for passthrough answer 503.',
-  ),
+  'enable-ssl-passthrough': full(bool, false, 'Pass TLS of Ingresses that ask for it through to the backend.'),
   'ssl-passthrough-proxy-port': noEffect(port, 442, 'Internal port of ingress-nginx.'),
   'enable-ssl-chain-completion': notYet(
     bool,
@@ -109,8 +108,12 @@ const listeners = {
     'Fetch missing intermediate certificates.',
     'Certificates are served as they stand in their Secret.',
   ),
-  'tcp-services-configmap': notYet(objectKey, '', 'TCP ports to expose.', 'These TCP ports are not opened.'),
-  'udp-services-configmap': notYet(objectKey, '', 'UDP ports to expose.', 'These UDP ports are not opened.'),
+  'tcp-services-configmap': full(
+    objectKey,
+    '',
+    'ConfigMap of TCP ports: port to namespace/service:port[:PROXY][:PROXY].',
+  ),
+  'udp-services-configmap': full(objectKey, '', 'ConfigMap of UDP ports: port to namespace/service:port.'),
   'default-server-port': noEffect(port, 8181, 'Port of the built-in 404 server; workers answer by themselves.'),
   'status-port': noEffect(port, 10_246, 'Internal port of ingress-nginx.'),
   'stream-port': noEffect(port, 10_247, 'Internal port of ingress-nginx.'),

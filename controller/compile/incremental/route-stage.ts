@@ -102,6 +102,7 @@ export class RouteStage {
       defaultBackend: sources.defaultBackend,
       global,
       httpsPort: options.httpsPort,
+      enableSslPassthrough: options.enableSslPassthrough,
     });
     const virtualHost = asBefore(this.#earlier, name, made);
     const owners = new Set(plan.routes.map(({ owner }) => owner));

@@ -15,6 +15,7 @@ import { HostStage } from './host-stage.ts';
 import { IngressStage } from './ingress-stage.ts';
 import { RecordedValues } from './recorded-values.ts';
 import { RouteStage } from './route-stage.ts';
+import { StreamStage } from './stream-stage.ts';
 import { UpstreamStage } from './upstream-stage.ts';
 import { type CompilerView, viewOf } from './view.ts';
 
@@ -32,6 +33,12 @@ export interface EarlierLife {
   readonly version: TableVersion | null;
 }
 
+interface JoinedNames {
+  readonly ofUpstreams: SortedList<string>;
+  readonly ofStreams: ReadonlySet<string>;
+  readonly all: SortedList<string>;
+}
+
 export class Stages {
   readonly #book = new DiagnosticBook();
   readonly #ingresses: IngressStage;
@@ -39,12 +46,14 @@ export class Stages {
   readonly #certificates: CertificateStage;
   readonly #upstreams: UpstreamStage;
   readonly #routes: RouteStage;
+  readonly #streams: StreamStage;
   readonly #options: CompileOptions;
   readonly #values: RecordedValues;
   /** What the settings were read from. */
   #configMap: ConfigMap | null;
   #settings: Omit<GlobalSettings, 'defaultCertificate'>;
   #global: GlobalSettings | null = null;
+  #names: JoinedNames | null = null;
 
   /** Takes only the ConfigMap from the snapshot; the Ingresses come by `update`, all at once or in groups. */
   constructor(snapshot: Snapshot, options: CompileOptions, { memory, version }: EarlierLife) {
@@ -60,6 +69,7 @@ export class Stages {
     this.#hosts = new HostStage(this.#book);
     this.#certificates = new CertificateStage(options, memory.goodPairs, this.#book);
     this.#upstreams = new UpstreamStage(options, version?.upstreams ?? emptyUpstreams, this.#book);
+    this.#streams = new StreamStage(options, this.#book);
     const context = { options, global, ids: new PolicyIds() };
     this.#routes = new RouteStage(context, version?.virtualHosts ?? emptyVirtualHosts);
   }
@@ -102,10 +112,11 @@ export class Stages {
       settingsByBackend: this.#upstreams.settingsByBackend,
       defaultBackend: this.#upstreams.defaultBackend,
     });
+    this.#streams.update(snapshot, changes);
     return {
       version: this.#version(),
       diagnostics: this.#book.finish(snapshot, changes.sources),
-      wantedNames: this.#upstreams.wantedNames,
+      wantedNames: this.#wantedNames(),
     };
   }
 
@@ -133,6 +144,18 @@ export class Stages {
     };
   }
 
+  /** Those of upstreams and of stream services; the same list while they are the same. */
+  #wantedNames(): SortedList<string> {
+    const { wantedNames: ofUpstreams } = this.#upstreams;
+    const { wantedNames: ofStreams } = this.#streams;
+    if (ofStreams.size === 0) return ofUpstreams;
+    if (this.#names?.ofUpstreams !== ofUpstreams || this.#names.ofStreams !== ofStreams) {
+      const all = ofUpstreams.with(new Map([...ofStreams].map((name) => [name, name])));
+      this.#names = { ofUpstreams, ofStreams, all };
+    }
+    return this.#names.all;
+  }
+
   #version(): TableVersion {
     const { defaultCertificate } = this.#certificates;
     if (this.#global?.defaultCertificate !== defaultCertificate) {
@@ -144,7 +167,7 @@ export class Stages {
       virtualHosts: this.#routes.virtualHosts,
       upstreams: this.#upstreams.upstreams,
       certificates: this.#certificates.pairs(),
-      streams: [],
+      streams: this.#streams.streams,
     };
   }
 }

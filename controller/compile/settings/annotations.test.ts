@@ -284,7 +284,6 @@ test('what protects a path closes it while it is not carried out', () => {
     'permanent-redirect',
     'rewrite-target',
     'server-snippet',
-    'ssl-passthrough',
     'temporal-redirect',
     'upstream-vhost',
     'use-regex',
@@ -316,6 +315,7 @@ test('full and partial are what the first version builds', () => {
     'proxy-read-timeout full',
     'proxy-send-timeout full',
     'service-upstream full',
+    'ssl-passthrough full',
     'ssl-redirect full',
     'use-port-in-redirects full',
   ]);

@@ -1,5 +1,5 @@
-// ConfigMap keys about the firewall, GeoIP, TCP and UDP services, raw nginx text and the tuning of nginx itself.
-// ConfigMap reference sections I to L.
+// ConfigMap keys about the firewall, GeoIP, raw nginx text and the tuning of nginx itself. ConfigMap reference sections I,
+// K and L.
 
 import { configMapFamily } from './define.ts';
 import type { ConfigMapRecord } from './record.ts';
@@ -29,26 +29,6 @@ export const firewallKeys: readonly ConfigMapRecord<unknown>[] = [
     default: 0,
     doc: 'Minutes between two looks at the GeoIP database.',
   }),
-];
-
-const stream = configMapFamily({
-  group: 'TCP and UDP services',
-  support: 'notYet',
-  note: 'TCP and UDP services are not carried out',
-});
-
-/** Section J, in the order of the reference. */
-export const streamKeys: readonly ConfigMapRecord<unknown>[] = [
-  stream({ key: 'proxy-stream-timeout', type: nginxTime, default: 600_000, doc: 'Idle time of a connection.' }),
-  stream({ key: 'proxy-stream-next-upstream', type: bool, default: true, doc: 'Tries another endpoint.' }),
-  stream({
-    key: 'proxy-stream-next-upstream-timeout',
-    type: nginxTime,
-    default: 600_000,
-    doc: 'Time in which another attempt may start.',
-  }),
-  stream({ key: 'proxy-stream-next-upstream-tries', type: integerFrom(0), default: 3, doc: 'Attempts in total.' }),
-  stream({ key: 'proxy-stream-responses', type: integer, default: 1, doc: 'UDP datagrams expected as an answer.' }),
 ];
 
 const snippet = configMapFamily({

@@ -32,7 +32,25 @@ export const proxyRealIpCidr: ConfigMapRecord<readonly string[]> = forwarding({
   default: ['0.0.0.0/0'],
   whenInvalid: [],
   support: 'full',
-  doc: 'Networks whose forwarded headers are believed with `use-forwarded-headers`. An invalid list trusts nobody.',
+  doc: 'Networks whose forwarded headers are believed with `use-forwarded-headers`, and whose PROXY headers with `use-proxy-protocol`. An invalid list trusts nobody.',
+});
+
+/** A PROXY header before everything. */
+export const useProxyProtocol: ConfigMapRecord<boolean> = forwarding({
+  key: 'use-proxy-protocol',
+  type: bool,
+  default: false,
+  support: 'full',
+  doc: 'Expects a PROXY header, version 1 or 2, on the HTTP and HTTPS listeners; connections without one are closed. The address counts when the sender is in `proxy-real-ip-cidr`.',
+});
+
+/** Milliseconds for that header, and for the ClientHello of a listener with passthrough. */
+export const proxyProtocolHeaderTimeout: ConfigMapRecord<number> = forwarding({
+  key: 'proxy-protocol-header-timeout',
+  type: goDuration,
+  default: 5000,
+  support: 'full',
+  doc: 'Time for the PROXY header, and for the server name of a TLS connection while a host has `ssl-passthrough`.',
 });
 
 /** All of this family, in the order of the reference. */
@@ -76,20 +94,8 @@ export const forwardingKeys: readonly ConfigMapRecord<unknown>[] = [
     note: 'X-Original-URI is not sent',
   }),
   proxyRealIpCidr,
-  forwarding({
-    key: 'use-proxy-protocol',
-    type: bool,
-    default: false,
-    doc: 'Expects the PROXY protocol on both listeners.',
-    note: 'the PROXY protocol is not read, so connections that start with it are answered 400',
-  }),
-  forwarding({
-    key: 'proxy-protocol-header-timeout',
-    type: goDuration,
-    default: 5000,
-    doc: 'Time for the PROXY header on passthrough connections.',
-    note: 'there is no passthrough listener',
-  }),
+  useProxyProtocol,
+  proxyProtocolHeaderTimeout,
   forwarding({
     key: 'proxy-set-headers',
     type: textNamed('`namespace/name` of a ConfigMap'),

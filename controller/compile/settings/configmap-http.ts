@@ -1,5 +1,7 @@
 // ConfigMap keys about HTTP between client and Sluice, without compression. ConfigMap reference section B.
 
+import { quoteShort } from '../../objects/host-name.ts';
+import { parseIpAddress } from '../../objects/ip-address.ts';
 import { http2Keys } from './configmap-http2.ts';
 import { configMapFamily } from './define.ts';
 import type { ConfigMapRecord } from './record.ts';
@@ -106,6 +108,31 @@ export const generateRequestId: ConfigMapRecord<boolean> = http({
   doc: 'Makes an `X-Request-ID` where the client sent none.',
 });
 
+/** Addresses to listen on; what is no address is skipped, as in ingress-nginx. */
+export const bindAddress: ConfigMapRecord<readonly string[]> = http({
+  key: 'bind-address',
+  type: listNamed('comma list of IP addresses'),
+  default: [],
+  support: 'partial',
+  shortfall: (texts) => {
+    const wrong = texts.filter((text) => parseIpAddress(text) === null);
+    return wrong.length === 0 ? null : `${wrong.map(quoteShort).join(', ')} is no IP address and is skipped`;
+  },
+  doc: 'Addresses to listen on, unless `--bind-address` says otherwise.',
+  note: 'it counts when a listener is opened: at the start of Sluice, or when a TCP or UDP port is added',
+});
+
+/** No listeners on IPv6. */
+export const disableIpv6: ConfigMapRecord<boolean> = http({
+  key: 'disable-ipv6',
+  type: bool,
+  default: false,
+  support: 'partial',
+  shortfall: () => null,
+  doc: 'Does not listen on IPv6.',
+  note: 'it counts when a listener is opened: at the start of Sluice, or when a TCP or UDP port is added',
+});
+
 /** All of this file, in the order of the reference. */
 export const httpKeys: readonly ConfigMapRecord<unknown>[] = [
   ...http2Keys,
@@ -151,20 +178,8 @@ export const httpKeys: readonly ConfigMapRecord<unknown>[] = [
     doc: 'Workers listen with SO_REUSEPORT.',
     note: 'workers always share their ports in the best way the system has',
   }),
-  http({
-    key: 'bind-address',
-    type: listNamed('comma list of IP addresses'),
-    default: [],
-    doc: 'Addresses to listen on.',
-    note: 'listeners take every address',
-  }),
-  http({
-    key: 'disable-ipv6',
-    type: bool,
-    default: false,
-    doc: 'Does not listen on IPv6.',
-    note: 'listeners take IPv6 connections too',
-  }),
+  bindAddress,
+  disableIpv6,
   http({
     key: 'disable-ipv6-dns',
     type: bool,

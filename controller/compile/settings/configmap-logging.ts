@@ -1,5 +1,6 @@
 // ConfigMap keys about logs. ConfigMap reference section G.
 
+import { defaultStreamSettings, logVariablePattern, streamLogVariables } from '#proxy/table/stream-settings.ts';
 import { configMapFamily } from './define.ts';
 import type { ConfigMapRecord } from './record.ts';
 import { bool, integerFrom, list, oneOf, textNamed } from './types.ts';
@@ -27,6 +28,32 @@ export const disableHttpAccessLog: ConfigMapRecord<boolean> = logging({
   doc: 'Writes no access log of HTTP requests.',
 });
 
+/** Turns the log of TCP, UDP and passthrough connections off. */
+export const disableStreamAccessLog: ConfigMapRecord<boolean> = logging({
+  key: 'disable-stream-access-log',
+  type: bool,
+  default: false,
+  support: 'full',
+  doc: 'Writes no access log of TCP, UDP and passthrough connections.',
+});
+
+/** Format of that log. */
+export const logFormatStream: ConfigMapRecord<string> = logging({
+  key: 'log-format-stream',
+  type: textNamed('nginx log format'),
+  default: defaultStreamSettings.logFormat,
+  support: 'partial',
+  shortfall: (text) => unknownLogVariables(text),
+  doc: 'Format of the access log of TCP, UDP and passthrough connections.',
+  note: `known are ${streamLogVariables.map((name) => `$${name}`).join(' ')}; any other variable is written as -`,
+});
+
+function unknownLogVariables(format: string): string | null {
+  const names = format.matchAll(new RegExp(logVariablePattern, 'g')).map(([, braced, plain]) => braced ?? plain ?? '');
+  const unknown = [...names.filter((name) => !streamLogVariables.some((known) => known === name))];
+  return unknown.length === 0 ? null : `${unknown.map((name) => `$${name}`).join(', ')} is written as -`;
+}
+
 /** Requests that no Ingress takes. */
 export const enableAccessLogForDefaultBackend: ConfigMapRecord<boolean> = logging({
   key: 'enable-access-log-for-default-backend',
@@ -40,14 +67,7 @@ export const enableAccessLogForDefaultBackend: ConfigMapRecord<boolean> = loggin
 export const loggingKeys: readonly ConfigMapRecord<unknown>[] = [
   disableAccessLog,
   disableHttpAccessLog,
-  logging({
-    key: 'disable-stream-access-log',
-    type: bool,
-    default: false,
-    inert: [true],
-    doc: 'Writes no access log of TCP and UDP connections.',
-    note: 'TCP and UDP services are not carried out',
-  }),
+  disableStreamAccessLog,
   destination({
     key: 'access-log-path',
     type: filePath,
@@ -97,12 +117,7 @@ export const loggingKeys: readonly ConfigMapRecord<unknown>[] = [
       '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id',
     doc: 'Format of the HTTP access log.',
   }),
-  format({
-    key: 'log-format-stream',
-    type: textNamed('nginx log format'),
-    default: '[$remote_addr] [$time_local] $protocol $status $bytes_sent $bytes_received $session_time',
-    doc: 'Format of the TCP and UDP access log.',
-  }),
+  logFormatStream,
   format({ key: 'log-format-escape-json', type: bool, default: false, doc: 'Escapes log values for JSON.' }),
   format({ key: 'log-format-escape-none', type: bool, default: false, doc: 'Does not escape log values.' }),
   logging({

@@ -3,7 +3,7 @@
 
 import { globalAuthKeys } from './configmap-auth.ts';
 import { compressionKeys } from './configmap-compression.ts';
-import { engineKeys, firewallKeys, snippetKeys, streamKeys } from './configmap-engine.ts';
+import { engineKeys, firewallKeys, snippetKeys } from './configmap-engine.ts';
 import { forwardingKeys } from './configmap-forwarding.ts';
 import { httpKeys } from './configmap-http.ts';
 import { ownHttp2Keys } from './configmap-http2.ts';
@@ -14,6 +14,7 @@ import { ownPeerKeys } from './configmap-peers.ts';
 import { proxyingKeys } from './configmap-proxying.ts';
 import { removedKeys } from './configmap-removed.ts';
 import { securityKeys } from './configmap-security.ts';
+import { ownStreamKeys, streamKeys } from './configmap-stream.ts';
 import { tlsKeys } from './configmap-tls.ts';
 import { tracingKeys } from './configmap-tracing.ts';
 import type { ConfigMapRecord } from './record.ts';
@@ -37,7 +38,12 @@ export const readKeys: readonly ConfigMapRecord<unknown>[] = [
 ];
 
 /** Keys that ingress-nginx does not have: their names begin with `sluice-`. */
-export const ownKeys: readonly ConfigMapRecord<unknown>[] = [...ownHttp2Keys, ...ownPeerKeys, ...ownMirrorKeys];
+export const ownKeys: readonly ConfigMapRecord<unknown>[] = [
+  ...ownHttp2Keys,
+  ...ownPeerKeys,
+  ...ownMirrorKeys,
+  ...ownStreamKeys,
+];
 
 /** Every record, once. */
 export const configMapKeys: readonly ConfigMapRecord<unknown>[] = [...readKeys, ...removedKeys, ...ownKeys];

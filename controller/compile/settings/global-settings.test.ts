@@ -3,6 +3,7 @@
 import { expect, test } from '@jest/globals';
 import { defaultMirrorLimits } from '#proxy/table/mirror-limits.ts';
 import { defaultPeerLimits } from '#proxy/table/peer-limits.ts';
+import { defaultBind, defaultProxyProtocol, defaultStreamSettings } from '#proxy/table/stream-settings.ts';
 import type { GlobalSettings } from '#proxy/table/types.ts';
 import { globalSettings } from './global-settings.ts';
 import { settings } from './testing/inputs.ts';
@@ -60,6 +61,9 @@ test('the defaults of ingress-nginx', () => {
     accessLogForDefaultBackend: false,
     peerLimits: defaultPeerLimits,
     mirrorLimits: defaultMirrorLimits,
+    proxyProtocol: defaultProxyProtocol,
+    stream: defaultStreamSettings,
+    bind: defaultBind,
   });
 });
 
@@ -119,7 +123,22 @@ const cases: readonly [Record<string, string>, Partial<GlobalSettings>][] = [
   [{ 'ssl-ciphers': 'ECDHE+AESGCM' }, { tlsCiphers: 'ECDHE+AESGCM' }],
   [{ 'ssl-ciphers': '' }, { tlsCiphers: null }],
   [{ 'ssl-reject-handshake': 'true' }, { rejectUnknownSni: true }],
-  [{ 'disable-access-log': 'true' }, { accessLog: false }],
+  [{ 'disable-access-log': 'true' }, { accessLog: false, stream: { ...defaults.stream, accessLog: false } }],
+  [{ 'disable-stream-access-log': 'true' }, { stream: { ...defaults.stream, accessLog: false } }],
+  [
+    { 'use-proxy-protocol': 'true', 'proxy-protocol-header-timeout': '1s' },
+    { proxyProtocol: { isExpected: true, headerTimeoutMs: 1_000 } },
+  ],
+  [
+    { 'proxy-stream-timeout': '10s', 'proxy-stream-next-upstream-tries': '0', 'proxy-stream-responses': '2' },
+    { stream: { ...defaults.stream, idleTimeoutMs: 10_000, maxAttempts: null, udpResponses: 2 } },
+  ],
+  [{ 'proxy-stream-next-upstream': 'false' }, { stream: { ...defaults.stream, maxAttempts: 1 } }],
+  [{ 'proxy-stream-next-upstream-timeout': '0' }, { stream: { ...defaults.stream, retryTimeoutMs: null } }],
+  [
+    { 'bind-address': '10.0.0.1,nonsense,fd00::1', 'disable-ipv6': 'true' },
+    { bind: { addresses: ['10.0.0.1', 'fd00::1'], hasIpv6: false } },
+  ],
   [{ 'disable-http-access-log': 'true' }, { accessLog: false }],
   [{ 'enable-access-log-for-default-backend': 'true' }, { accessLogForDefaultBackend: true }],
 ];

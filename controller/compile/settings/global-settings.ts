@@ -1,15 +1,23 @@
 // Settings of listeners and connections for the routing table, from the ConfigMap alone.
 
 import type { PeerLimits } from '#proxy/table/peer-limits.ts';
-import { defaultBind, defaultProxyProtocol, defaultStreamSettings } from '#proxy/table/stream-settings.ts';
 import type { GlobalSettings } from '#proxy/table/types.ts';
+import { parseIpAddress } from '../../objects/ip-address.ts';
 import { maxWorkerConnections, workerShutdownTimeout } from './configmap-engine.ts';
-import { computeFullForwardedFor, proxyRealIpCidr, useForwardedHeaders } from './configmap-forwarding.ts';
+import {
+  computeFullForwardedFor,
+  proxyProtocolHeaderTimeout,
+  proxyRealIpCidr,
+  useForwardedHeaders,
+  useProxyProtocol,
+} from './configmap-forwarding.ts';
 import {
   allowBackendServerHeader,
+  bindAddress,
   clientBodyTimeout,
   clientHeaderBufferSize,
   clientHeaderTimeout,
+  disableIpv6,
   enableUnderscoresInHeaders,
   generateRequestId,
   keepAlive,
@@ -18,7 +26,6 @@ import {
   serverTokens,
 } from './configmap-http.ts';
 import { http2Settings } from './configmap-http2.ts';
-import { upstreamHttp2Settings } from './configmap-upstream-http2.ts';
 import { disableAccessLog, disableHttpAccessLog, enableAccessLogForDefaultBackend } from './configmap-logging.ts';
 import { mirrorMaxBodySize, mirrorMaxMemory, mirrorMaxRequests, mirrorTimeout } from './configmap-mirroring.ts';
 import {
@@ -36,6 +43,7 @@ import {
   upstreamKeepaliveTime,
   upstreamKeepaliveTimeout,
 } from './configmap-proxying.ts';
+import { streamSettings } from './configmap-stream.ts';
 import {
   hsts,
   hstsIncludeSubdomains,
@@ -45,6 +53,7 @@ import {
   sslProtocols,
   sslRejectHandshake,
 } from './configmap-tls.ts';
+import { upstreamHttp2Settings } from './configmap-upstream-http2.ts';
 import { MAX_TIMER_MS, timerMs } from './durations.ts';
 import type { GlobalValues } from './record.ts';
 
@@ -70,9 +79,15 @@ export function globalSettings(values: GlobalValues): Omit<GlobalSettings, 'defa
       maxMemoryBytes: values.get(mirrorMaxMemory),
       timeoutMs: timerMs(values.get(mirrorTimeout)),
     },
-    proxyProtocol: defaultProxyProtocol,
-    stream: defaultStreamSettings,
-    bind: defaultBind,
+    proxyProtocol: {
+      isExpected: values.get(useProxyProtocol),
+      headerTimeoutMs: Math.min(values.get(proxyProtocolHeaderTimeout), MAX_TIMER_MS),
+    },
+    stream: streamSettings(values),
+    bind: {
+      addresses: values.get(bindAddress).filter((text) => parseIpAddress(text) !== null),
+      hasIpv6: !values.get(disableIpv6),
+    },
   };
 }
 

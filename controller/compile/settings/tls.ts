@@ -15,9 +15,8 @@ export const sslPassthrough: AnnotationRecord<boolean> = tls({
   default: false,
   risk: 'Low',
   onInvalid: 'rejectIngress',
-  whenUnsupported: 'denyRoutes',
-  doc: 'Hands TLS connections for the host to the Service untouched.',
-  note: 'TLS would end at Sluice, and the Service, which expects TLS, would get plain HTTP',
+  support: 'full',
+  doc: 'Hands TLS connections for the host to the endpoints of its path `/` untouched; needs `--enable-ssl-passthrough`. Other paths and annotations hold for plain HTTP only.',
 });
 
 /** Ciphers of TLS 1.2 for the host. */

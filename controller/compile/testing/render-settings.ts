@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { defaultHealth } from '#proxy/table/defaults.ts';
 import type { CanaryMatch, ConnectionLimitFilter, RateLimitFilter } from '#proxy/table/route-settings.ts';
 import type { Template } from '#proxy/table/template.ts';
-import type { Canary, Endpoint, Filter, Route, Upstream } from '#proxy/table/types.ts';
+import type { Canary, Endpoint, Filter, Route, StreamService, Upstream } from '#proxy/table/types.ts';
 import type { BalancerSettings } from '#proxy/table/upstream-settings.ts';
 
 /** Endpoints as a list; with settings of its own, an upstream is a record. */
@@ -17,6 +17,16 @@ export function renderUpstream({ endpoints, balancer, health, limits, zone }: Up
   });
   const list = endpoints.map(renderEndpoint);
   return Object.keys(settings).length === 0 ? list : { ...settings, endpoints: list };
+}
+
+/** Where a port leads, and its PROXY headers. */
+export function renderStream({ upstream, labels, expectsProxyHeader, sendsProxyHeader }: StreamService): unknown {
+  const words = [expectsProxyHeader ? 'expects PROXY' : '', sendsProxyHeader ? 'sends PROXY' : ''];
+  return dropEmpty({
+    service: `${labels.namespace}/${labels.service}:${labels.servicePort}`,
+    headers: words.filter((word) => word !== ''),
+    endpoints: upstream.endpoints.map(renderEndpoint),
+  });
 }
 
 function renderEndpoint({ address, port, weight, zones, state }: Endpoint): string {

@@ -11,7 +11,7 @@ import { defaultPolicy } from '../policies.ts';
 import { globalSettings } from '../settings/global-settings.ts';
 import { parseConfigMap } from '../settings/parse-configmap.ts';
 import type { CompileOptions, CompileResult } from '../types.ts';
-import { difference, dropEmpty, renderFilter, renderTraffic, renderUpstream } from './render-settings.ts';
+import { difference, dropEmpty, renderFilter, renderStream, renderTraffic, renderUpstream } from './render-settings.ts';
 
 /** Plain values in a fixed order, ready to be printed as YAML. */
 export function renderResult(result: CompileResult, options: CompileOptions): Record<string, unknown> {
@@ -24,6 +24,7 @@ export function renderResult(result: CompileResult, options: CompileOptions): Re
       table.virtualHosts.filter(isWorthShowing).map((host) => [host.name, renderHost(host, table, options)]),
     ),
     upstreams: Object.fromEntries(table.upstreams.map((upstream) => [upstream.id, renderUpstream(upstream)])),
+    streams: Object.fromEntries(table.streams.map((stream) => [stream.id, renderStream(stream)])),
     defaultCertificate: nameOfCertificate(defaultCertificate, table),
     certificates: Object.fromEntries(
       table.certificates.map(({ id, secret, dnsNames, commonName }) => [
@@ -91,7 +92,12 @@ function isWorthShowing({ name, routes }: VirtualHost): boolean {
 
 function renderHost(host: VirtualHost, table: RoutingTable, options: CompileOptions): unknown {
   const certificate = nameOfCertificate(host.certificate, table);
-  return dropEmpty({ certificate, routes: host.routes.map((route) => renderRoute(route, table, options)) });
+  const { passthrough } = host;
+  return dropEmpty({
+    certificate,
+    passthrough,
+    routes: host.routes.map((route) => renderRoute(route, table, options)),
+  });
 }
 
 function renderRoute(route: Route, table: RoutingTable, options: CompileOptions): unknown {
