@@ -23,15 +23,15 @@ export interface Scenario {
 
 const SIZES = { '/1k': 1024, '/100k': 100 * 1024, '/1m': 1 << 20 } as const;
 
-/**
- * In the order of the report.
- * TODO(#4): one route with ten filters on, once there are more filters than the HTTPS redirect.
- */
+/** In the order of the report. */
 export const SCENARIOS: readonly Scenario[] = [
   get('get-1k-8', '1 KB GET, 8 connections', '/1k', 8),
   get('get-1k-64', '1 KB GET, 64 connections', '/1k', 64, { field: 'all', isQuick: true }),
   get('get-1k-512', '1 KB GET, 512 connections', '/1k', 512),
   get('get-1k-64-log', '1 KB GET, 64 connections, access log on', '/1k', 64, { flavour: 'accessLog' }),
+  get('get-1k-64-filters', '1 KB GET, 64 connections, a route with limits, affinity, canary and bandwidth', '/1k', 64, {
+    flavour: 'filters',
+  }),
   get('get-100k-16', '100 KB GET, 16 connections', '/100k', 16),
   get('get-1m-8', '1 MB GET, 8 connections', '/1m', 8, { field: 'all', isQuick: true }),
   post('post-1k-64', '1 KB POST, 64 connections', 1024, 64),

@@ -19,7 +19,7 @@ import {
 
 export const haproxy: Contender = {
   name: 'haproxy',
-  flavours: ['plain', 'accessLog', 'manyHosts'],
+  flavours: ['plain', 'accessLog', 'manyHosts', 'filters'],
   hasTls: true,
   version: () =>
     spawnSync('haproxy', ['-v'], { encoding: 'utf8' })
@@ -76,9 +76,28 @@ frontend http
   http-request set-header X-Forwarded-Scheme %[ssl_fc,iif(https,http)]
   http-request set-header X-Scheme %[ssl_fc,iif(https,http)]
   ${flavour === 'manyHosts' ? `use_backend %[req.hdr(host),lower,map_str(${directory}/hosts.map,origin-${ORIGIN_PORTS[0]})]` : ''}
-  default_backend origin-${ORIGIN_PORTS[0]}
-${ORIGIN_PORTS.map(renderBackend).join('')}`;
+  ${flavour === 'filters' ? FILTERS : ''}
+  default_backend ${flavour === 'filters' ? 'sticky' : `origin-${ORIGIN_PORTS[0]}`}
+${flavour === 'filters' ? FILTER_BACKENDS : ''}${ORIGIN_PORTS.map(renderBackend).join('')}`;
 }
+
+/** Without a bandwidth limit, which HAProxy has from 2.7 on. */
+const FILTERS = `acl is_allowed src 192.0.2.0/24
+  http-request track-sc0 src table rates unless is_allowed
+  http-request track-sc1 src table minutes unless is_allowed
+  http-request deny deny_status 503 if { sc_http_req_rate(0) gt 1000000 } || { sc_http_req_rate(1) gt 60000000 }
+  http-request deny deny_status 503 if { sc_conn_cur(0) gt 1000 }
+  use_backend origin-${ORIGIN_PORTS[0]} if { req.hdr(x-canary) always } || { req.cook(canary) always }`;
+
+const FILTER_BACKENDS = `backend rates
+  stick-table type ip size 64k expire 10s store http_req_rate(1s),conn_cur
+backend minutes
+  stick-table type ip size 64k expire 70s store http_req_rate(60s)
+backend sticky
+  cookie INGRESSCOOKIE insert indirect nocache httponly
+  retry-on conn-failure empty-response 503
+  server origin 127.0.0.1:${ORIGIN_PORTS[0]} cookie a pool-max-conn 1024
+`;
 
 function renderBackend(port: number): string {
   return `backend origin-${port}\n  server origin 127.0.0.1:${port} pool-max-conn 1024\n`;

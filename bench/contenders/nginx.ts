@@ -20,7 +20,7 @@ import {
 
 export const nginx: Contender = {
   name: 'nginx',
-  flavours: ['plain', 'accessLog', 'manyHosts'],
+  flavours: ['plain', 'accessLog', 'manyHosts', 'filters'],
   hasTls: true,
   version: () => spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr.trim().replace('nginx version: ', ''),
   start: (options) => {
@@ -47,6 +47,7 @@ worker_rlimit_nofile 65536;
 events { worker_connections 32768; use epoll; multi_accept on; }
 http {
   ${accessLog(directory, flavour)}
+  ${flavour === 'filters' ? FILTER_TABLES : ''}
   client_body_temp_path ${directory}/body;
   proxy_temp_path ${directory}/proxy;
   fastcgi_temp_path ${directory}/fastcgi;
@@ -84,6 +85,24 @@ http {
 `;
 }
 
+/** As ingress-nginx renders them; affinity by a cookie is a hash of it here, since this nginx has no `sticky`. */
+const FILTER_TABLES = `
+  geo $is_allowed { default 0; 192.0.2.0/24 1; }
+  map $is_allowed $limit_key { 0 $binary_remote_addr; 1 ""; }
+  limit_req_zone $limit_key zone=rps:5m rate=1000000r/s;
+  limit_req_zone $limit_key zone=rpm:5m rate=60000000r/m;
+  limit_conn_zone $limit_key zone=conn:5m;
+  map $http_x_canary $by_header { default 0; always 1; }
+  map $cookie_canary $by_cookie { default 0; always 1; }
+  map $by_header$by_cookie $chosen { default sticky; 10 origin-${ORIGIN_PORTS[0]}; 01 origin-${ORIGIN_PORTS[0]}; }
+  map $cookie_INGRESSCOOKIE $new_cookie { default ""; "" "INGRESSCOOKIE=$request_id; Path=/; HttpOnly"; }
+  upstream sticky { hash $cookie_INGRESSCOOKIE consistent; server 127.0.0.1:${ORIGIN_PORTS[0]}; keepalive 1024; keepalive_requests 100000000; }`;
+
+const FILTERS = `
+    limit_req zone=rps burst=5000000 nodelay; limit_req zone=rpm burst=300000000 nodelay; limit_conn conn 1000;
+    limit_rate 1024m; limit_rate_after 1m; add_header Set-Cookie $new_cookie;
+    proxy_next_upstream error timeout http_503; proxy_read_timeout 30s; proxy_pass http://$chosen;`;
+
 function renderUpstream(port: number): string {
   return `upstream origin-${port} { server 127.0.0.1:${port}; keepalive 1024; keepalive_requests 100000000; }`;
 }
@@ -91,6 +110,7 @@ function renderUpstream(port: number): string {
 function renderServers({ flavour, ports }: StartOptions): string {
   const listen = `listen 127.0.0.1:${ports.http} backlog=4096; listen 127.0.0.1:${ports.https} ssl http2 backlog=4096;`;
   const again = `listen 127.0.0.1:${ports.http}; listen 127.0.0.1:${ports.https} ssl http2;`;
+  if (flavour === 'filters') return `server { ${listen} server_name ${HOST}; location / { ${FILTERS} } }`;
   const servers = [renderServer(listen, HOST, ORIGIN_PORTS[0])];
   const count = flavour === 'manyHosts' ? HOST_COUNT : 0;
   for (let i = 0; i < count; i++) servers.push(renderServer(again, hostName(i), originPortOf(i)));

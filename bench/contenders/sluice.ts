@@ -19,7 +19,7 @@ const NAMESPACE = 'bench';
 
 export const sluice: Contender = {
   name: 'sluice',
-  flavours: ['plain', 'accessLog', 'manyHosts'],
+  flavours: ['plain', 'accessLog', 'manyHosts', 'filters'],
   hasTls: true,
   version: () => `sluice on Node ${process.version}`,
   start: startSluice,
@@ -64,7 +64,8 @@ function renderManifests(flavour: Flavour, tls: Readonly<Record<string, string>>
     { apiVersion: 'v1', kind: 'ConfigMap', metadata: inNamespace('settings'), data: settings(flavour) },
     { apiVersion: 'v1', kind: 'Secret', metadata: inNamespace('tls'), type: 'kubernetes.io/tls', data: tls },
     ...ORIGIN_PORTS.flatMap(renderService),
-    renderIngress('bench', HOST, ORIGIN_PORTS[0]),
+    renderIngress('bench', HOST, ORIGIN_PORTS[0], flavour === 'filters' ? FILTERS : {}),
+    ...(flavour === 'filters' ? [renderIngress('canary', HOST, ORIGIN_PORTS[0], CANARY)] : []),
     ...(flavour === 'manyHosts' ? Array.from({ length: HOST_COUNT }, (_, i) => renderHost(i)) : []),
   ];
 }
@@ -87,12 +88,36 @@ function renderHost(index: number): unknown {
   return renderIngress(`host-${index}`, hostName(index), originPortOf(index));
 }
 
-function renderIngress(name: string, host: string, originPort: number): unknown {
+/** None of them refuses or slows a request: it is their reckoning that is measured. The peers have equivalents. */
+const FILTERS = {
+  'nginx.ingress.kubernetes.io/limit-rps': '1000000',
+  'nginx.ingress.kubernetes.io/limit-rpm': '60000000',
+  'nginx.ingress.kubernetes.io/limit-connections': '1000',
+  'nginx.ingress.kubernetes.io/limit-allowlist': '192.0.2.0/24',
+  'nginx.ingress.kubernetes.io/limit-rate': '1048576',
+  'nginx.ingress.kubernetes.io/limit-rate-after': '1024',
+  'nginx.ingress.kubernetes.io/affinity': 'cookie',
+  'nginx.ingress.kubernetes.io/proxy-next-upstream': 'error timeout http_503',
+  'nginx.ingress.kubernetes.io/proxy-read-timeout': '30',
+};
+
+const CANARY = {
+  'nginx.ingress.kubernetes.io/canary': 'true',
+  'nginx.ingress.kubernetes.io/canary-by-header': 'x-canary',
+  'nginx.ingress.kubernetes.io/canary-by-cookie': 'canary',
+};
+
+function renderIngress(
+  name: string,
+  host: string,
+  originPort: number,
+  annotations: Readonly<Record<string, string>> = {},
+): unknown {
   const backend = { service: { name: `origin-${originPort}`, port: { number: 80 } } };
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'Ingress',
-    metadata: inNamespace(name),
+    metadata: { ...inNamespace(name), annotations },
     spec: {
       ingressClassName: 'nginx',
       tls: [{ hosts: [host], secretName: 'tls' }],
