@@ -36,6 +36,8 @@ export const SCENARIOS: readonly Scenario[] = [
   get('get-1m-8', '1 MB GET, 8 connections', '/1m', 8, { field: 'all', isQuick: true }),
   post('post-1k-64', '1 KB POST, 64 connections', 1024, 64),
   post('post-1m-8', '1 MB POST, 8 connections', 1 << 20, 8),
+  get('tcp-1m-8', 'TCP service, 1 MB, 8 connections', '/1m', 8, { flavour: 'tcpService' }),
+  get('tcp-1k-64', 'TCP service, 1 KB, 64 connections', '/1k', 64, { flavour: 'tcpService' }),
   get('tls-1k-64', 'TLS 1.3, 1 KB GET, 64 connections', '/1k', 64, { isTls: true }),
   get('tls-1m-8', 'TLS 1.3, 1 MB GET, 8 connections', '/1m', 8, { isTls: true }),
   http2('http2-1k-16x32', 'HTTP/2 over TLS 1.3, 1 KB GET, 16 connections of 32 streams', 16, 32),

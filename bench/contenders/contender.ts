@@ -4,9 +4,10 @@ import type { PinnedProcess } from '../pinned-process.ts';
 
 /**
  * `plain`: one host, no access log. `accessLog`: the same with an access log in ingress-nginx's format. `manyHosts`:
- * 10,000 hosts; even ones belong to the first origin, odd ones to the second.
+ * 10,000 hosts; even ones belong to the first origin, odd ones to the second. `tcpService`: the HTTP port is passed on to the
+ * first origin as TCP.
  */
-export type Flavour = 'plain' | 'accessLog' | 'manyHosts' | 'filters';
+export type Flavour = 'plain' | 'accessLog' | 'manyHosts' | 'filters' | 'tcpService';
 
 export const HOST_COUNT = 10_000;
 export const HOST = 'bench.test';

@@ -19,7 +19,7 @@ import {
 
 export const haproxy: Contender = {
   name: 'haproxy',
-  flavours: ['plain', 'accessLog', 'manyHosts', 'filters'],
+  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'tcpService'],
   hasTls: true,
   version: () =>
     spawnSync('haproxy', ['-v'], { encoding: 'utf8' })
@@ -45,7 +45,32 @@ export const haproxy: Contender = {
   },
 };
 
-function renderConfiguration({ directory, flavour, ports }: StartOptions): string {
+function renderConfiguration(options: StartOptions): string {
+  return options.flavour === 'tcpService' ? renderTcp(options) : renderHttp(options);
+}
+
+function renderTcp({ ports }: StartOptions): string {
+  return `
+global
+  nbthread 1
+  maxconn 12000
+  maxpipes 1000
+  no strict-limits
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+  option splice-auto
+frontend tcp
+  bind 127.0.0.1:${ports.http} backlog 4096
+  default_backend origin-${ORIGIN_PORTS[0]}
+backend origin-${ORIGIN_PORTS[0]}
+  server origin 127.0.0.1:${ORIGIN_PORTS[0]}
+`;
+}
+
+function renderHttp({ directory, flavour, ports }: StartOptions): string {
   return `
 global
   nbthread 1

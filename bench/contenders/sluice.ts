@@ -19,7 +19,7 @@ const NAMESPACE = 'bench';
 
 export const sluice: Contender = {
   name: 'sluice',
-  flavours: ['plain', 'accessLog', 'manyHosts', 'filters'],
+  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'tcpService'],
   hasTls: true,
   version: () => `sluice on Node ${process.version}`,
   start: startSluice,
@@ -30,7 +30,7 @@ function startSluice({ flavour, directory, ports, certFile, keyFile }: StartOpti
   mkdirSync(manifests);
   const tls = { 'tls.crt': readFileSync(certFile, 'base64'), 'tls.key': readFileSync(keyFile, 'base64') };
   // JSON is YAML, and a stream of documents needs no indentation rules.
-  const documents = renderManifests(flavour, tls).map((object) => JSON.stringify(object));
+  const documents = renderManifests(flavour, tls, ports.http).map((object) => JSON.stringify(object));
   writeFileSync(join(manifests, 'bench.yaml'), documents.join('\n---\n'));
   const profile = process.env['SLUICE_BENCH_NODE_OPTIONS']?.split(' ') ?? [];
   return new PinnedProcess({
@@ -43,7 +43,8 @@ function startSluice({ flavour, directory, ports, certFile, keyFile }: StartOpti
       '--configmap', `${NAMESPACE}/settings`,
       '--workers', '1',
       '--bind-address', '127.0.0.1',
-      '--http-port', String(ports.http),
+      '--tcp-services-configmap', `${NAMESPACE}/tcp`,
+      '--http-port', flavour === 'tcpService' ? '0' : String(ports.http),
       '--https-port', String(ports.https),
       '--healthz-port', String(ports.health),
       '--log-level', 'warn',
@@ -52,7 +53,7 @@ function startSluice({ flavour, directory, ports, certFile, keyFile }: StartOpti
   });
 }
 
-function renderManifests(flavour: Flavour, tls: Readonly<Record<string, string>>): unknown[] {
+function renderManifests(flavour: Flavour, tls: Readonly<Record<string, string>>, httpPort: number): unknown[] {
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
     {
@@ -62,6 +63,7 @@ function renderManifests(flavour: Flavour, tls: Readonly<Record<string, string>>
       spec: { controller: 'k8s.io/ingress-nginx' },
     },
     { apiVersion: 'v1', kind: 'ConfigMap', metadata: inNamespace('settings'), data: settings(flavour) },
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: inNamespace('tcp'), data: tcpServices(flavour, httpPort) },
     { apiVersion: 'v1', kind: 'Secret', metadata: inNamespace('tls'), type: 'kubernetes.io/tls', data: tls },
     ...ORIGIN_PORTS.flatMap(renderService),
     renderIngress('bench', HOST, ORIGIN_PORTS[0], flavour === 'filters' ? FILTERS : {}),
@@ -82,6 +84,10 @@ function settings(flavour: Flavour): Record<string, string> {
     'ssl-redirect': 'false',
     hsts: 'false',
   };
+}
+
+function tcpServices(flavour: Flavour, httpPort: number): Record<string, string> {
+  return flavour === 'tcpService' ? { [httpPort]: `${NAMESPACE}/origin-${ORIGIN_PORTS[0]}:80` } : {};
 }
 
 function renderHost(index: number): unknown {
