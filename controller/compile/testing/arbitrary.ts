@@ -48,6 +48,7 @@ const annotation = fc.dictionary(
     'nginx.ingress.kubernetes.io/proxy-read-timeout',
     'nginx.ingress.kubernetes.io/configuration-snippet',
     'nginx.ingress.kubernetes.io/auth-type',
+    'nginx.ingress.kubernetes.io/ssl-passthrough',
     'kubernetes.io/ingress.class',
     'service.kubernetes.io/topology-mode',
   ),
@@ -218,6 +219,15 @@ const configMap: fc.Arbitrary<ConfigMap> = fc.record({
   ),
 });
 
+const streamConfigMap: fc.Arbitrary<ConfigMap> = fc.record({
+  kind: fc.constant('ConfigMap' as const),
+  meta: fc.constantFrom('tcp', 'udp').map((name) => clusterMeta(name, 'default')),
+  data: fc.dictionary(
+    fc.constantFrom('53', '80', '9000', 'nonsense'),
+    fc.constantFrom('default/web:80', 'default/web:http:PROXY', 'a/c:80::PROXY', 'a-b/c:admin', 'a/gone:1', 'nonsense'),
+  ),
+});
+
 const ingressClass: fc.Arbitrary<IngressClass> = fc.record({
   kind: fc.constant('IngressClass' as const),
   meta: fc.constant(clusterMeta('other', '')),
@@ -237,6 +247,7 @@ export const clusterObject: fc.Arbitrary<KubernetesObject> = fc.oneof(
   { weight: 8, arbitrary: slice },
   { weight: 3, arbitrary: secret },
   { weight: 1, arbitrary: configMap },
+  { weight: 2, arbitrary: streamConfigMap },
   { weight: 1, arbitrary: ingressClass },
 );
 

@@ -13,6 +13,9 @@ export const arbitraryOptions: fc.Arbitrary<CompileOptions> = fc
     enableTopologyAwareRouting: fc.boolean(),
     nodeZone: fc.constant('zone-a'),
     configMap: fc.constantFrom('', 'default/settings'),
+    tcpServicesConfigMap: fc.constantFrom('', 'default/tcp'),
+    udpServicesConfigMap: fc.constantFrom('', 'default/udp'),
+    enableSslPassthrough: fc.boolean(),
     defaultBackendService: fc.constantFrom('', 'default/web', 'a/c'),
     defaultSslCertificate: fc.constantFrom('', 'default/one', 'nonsense'),
   })

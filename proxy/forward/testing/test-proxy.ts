@@ -83,13 +83,15 @@ export class TestProxy {
   tlsPort = 0;
   #revision = 0;
 
-  constructor(options: { staticReadBuffer?: boolean; maxConnections?: number; reusePort?: boolean } = {}) {
+  constructor(
+    options: { staticReadBuffer?: boolean; maxConnections?: number; reusePort?: boolean; bindHost?: string } = {},
+  ) {
     this.worker = new ProxyWorker({
       ticketKeys: randomBytes(48),
       maxConnections: options.maxConnections ?? 1000,
       staticReadBuffer: options.staticReadBuffer ?? true,
       reusePort: options.reusePort ?? false,
-      bindHost: '127.0.0.1',
+      bindHost: options.bindHost ?? '127.0.0.1',
       log: (level, message, fields) => this.logs.push(`${level} ${message} ${JSON.stringify(fields)}`),
       writeAccessLog: (lines) => this.accessLog.push(...lines.trimEnd().split('\n')),
       limits: new LimitTable(createLimitMemory({ entries: 1024, columns: 1 }, 1), 0),
