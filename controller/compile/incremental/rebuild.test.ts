@@ -37,7 +37,7 @@ function textOf({ table, material, diagnostics, wantedNames }: Omit<IncrementalR
 class Reference {
   readonly #options: CompileOptions;
   #memory: CompileMemory = emptyMemory;
-  #inForce: Snapshot['configMaps'] = new Map();
+  #inForce: ConfigMap | undefined;
   #next: { readonly text: string; readonly memory: CompileMemory } | null = null;
   #last: Snapshot | null = null;
 
@@ -53,9 +53,13 @@ class Reference {
       const next = compile(snapshot, this.#options, before, nowMs);
       this.#next = { text: textOf(next), memory: next.memory };
     } else {
-      this.#inForce = snapshot.configMaps;
+      this.#inForce = this.#settingsOf(snapshot);
     }
-    const result = compile({ ...snapshot, configMaps: this.#inForce }, this.#options, this.#memory, nowMs);
+    // Other ConfigMaps, of TCP and UDP services, are followed as everything else.
+    const configMaps = new Map(snapshot.configMaps);
+    if (this.#inForce === undefined) configMaps.delete(this.#options.configMap);
+    else configMaps.set(this.#options.configMap, this.#inForce);
+    const result = compile({ ...snapshot, configMaps }, this.#options, this.#memory, nowMs);
     this.#memory = result.memory;
     return textOf(result);
   }
@@ -64,8 +68,12 @@ class Reference {
   workedIn(): string {
     if (this.#next === null || this.#last === null) throw new Error('nothing was to be worked in');
     const { text, memory } = this.#next;
-    [this.#memory, this.#inForce, this.#next] = [memory, this.#last.configMaps, null];
+    [this.#memory, this.#inForce, this.#next] = [memory, this.#settingsOf(this.#last), null];
     return text;
+  }
+
+  #settingsOf(snapshot: Snapshot): ConfigMap | undefined {
+    return snapshot.configMaps.get(this.#options.configMap);
   }
 }
 
