@@ -52,6 +52,10 @@ export class RequestLimits {
     this.#store = { store, onFailure };
   }
 
+  get hasStore(): boolean {
+    return this.#store !== null;
+  }
+
   /** Entries in use that this worker gave up for others: the table is too small. */
   get givenUp(): number {
     return this.#table.ownGivenUp;

@@ -69,6 +69,8 @@ export class RouteFilters {
   }
 
   #askStore(filters: readonly Filter[], at: number, current: CurrentTable): boolean {
+    this.#rates = 'local';
+    if (!this.#context.limits.hasStore) return false;
     const request = this.#request;
     const isAsked = this.#context.limits.askStore(filters, this.#facts, (answer) => {
       if (request !== this.#request) return;
@@ -76,7 +78,6 @@ export class RouteFilters {
       const next = answer === 'local' || answer === null ? this.#run(filters, at, current) : answer;
       if (next !== 'waiting') this.#user.onFiltered(next, current);
     });
-    this.#rates = 'local';
     return isAsked;
   }
 
