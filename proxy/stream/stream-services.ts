@@ -48,6 +48,8 @@ export class StreamServices implements TcpServiceHome, UdpServiceHome {
   readonly adopter: SocketAdopter;
   readonly staticReadBuffer: boolean;
   readonly reusePort: boolean;
+  /** Connections that the system could not accept. */
+  failedAccepts = 0;
   readonly #options: StreamServicesOptions;
   readonly #endpoints: EndpointRegistry;
   readonly #entries = new Map<StreamId, Entry>();
@@ -146,7 +148,7 @@ export class StreamServices implements TcpServiceHome, UdpServiceHome {
   }
 
   onFailedAccept(): void {
-    this.#options.log('error', 'a connection to a TCP service could not be accepted', {});
+    this.failedAccepts++;
   }
 
   // ---- ports

@@ -171,11 +171,12 @@ export class ProxyWorker implements Observer {
     this.#metrics.retain((host, id) => hasRoute(index, host, id));
     const { counters, histograms } = this.#metrics.sample();
     const { pool } = this.#context;
+    const refused = this.#listeners.refused + this.#streams.failedAccepts;
     return {
       counters: [
         ...counters,
         { name: 'sluice_connections_total', labels: { state: 'accepted' }, value: this.#accepted },
-        { name: 'sluice_connections_total', labels: { state: 'refused' }, value: this.#listeners.refused },
+        { name: 'sluice_connections_total', labels: { state: 'refused' }, value: refused },
         ...this.#listeners.http2.samples(),
         ...this.#streamWatch.counters(),
         { name: 'sluice_proxy_header_failures_total', labels: {}, value: this.#listeners.entrance.refused },
