@@ -16,18 +16,7 @@ import { type Ingress, keyOf } from '../objects/types.ts';
 import { compareIngresses } from './order.ts';
 import { diagnose } from './report.ts';
 import type { AcceptedIngress } from './select.ts';
-import {
-  affinityMode,
-  sessionCookieChangeOnFailure,
-  sessionCookieConditionalSamesiteNone,
-  sessionCookieDomain,
-  sessionCookieExpires,
-  sessionCookieMaxAge,
-  sessionCookieName,
-  sessionCookiePath,
-  sessionCookieSamesite,
-  sessionCookieSecure,
-} from './settings/affinity.ts';
+import { affinityMode, sessionCookieAnnotations } from './settings/affinity.ts';
 import { affinitySettings, type UpstreamAffinity, wantsAffinity } from './settings/affinity-values.ts';
 import { fieldOf } from './settings/annotation-gates.ts';
 import { OWN_PREFIX, ownAnnotations } from './settings/annotations.ts';
@@ -55,19 +44,6 @@ export interface ServiceSettings {
   /** For routes of the Ingresses that want it; null when none does. */
   readonly affinity: UpstreamAffinity | null;
 }
-
-/** Of all Ingresses with affinity, the youngest one's values hold (ingress-nginx `getBackendServers`). */
-const COOKIE_RECORDS: readonly AnnotationRecord<unknown>[] = [
-  sessionCookieName,
-  sessionCookiePath,
-  sessionCookieDomain,
-  sessionCookieSamesite,
-  sessionCookieConditionalSamesiteNone,
-  sessionCookieSecure,
-  sessionCookieExpires,
-  sessionCookieMaxAge,
-  sessionCookieChangeOnFailure,
-];
 
 /** Settings of one upstream. */
 export function serviceSettings(voices: ServiceVoices, { nodeZone }: CompileOptions): ServiceSettings {
@@ -99,7 +75,10 @@ export function reportOverruled(voices: ServiceVoices, service: string, options:
   return [
     ...voices.speakers.flatMap((speaker) => overruledBy(voices.oldest, speaker, upstreamRecords, { service, options })),
     ...wanting.flatMap((speaker) => overruledBy(wanting[0], speaker, [affinityMode], { service, options })),
-    ...wanting.flatMap((speaker) => overruledBy(wanting.at(-1), speaker, COOKIE_RECORDS, { service, options })),
+    // Of all Ingresses with affinity, the youngest one's cookie holds (ingress-nginx `getBackendServers`).
+    ...wanting.flatMap((speaker) =>
+      overruledBy(wanting.at(-1), speaker, sessionCookieAnnotations, { service, options }),
+    ),
   ];
 }
 

@@ -118,11 +118,8 @@ export const sessionCookieChangeOnFailure: AnnotationRecord<boolean> = affinitie
   doc: 'After a failed attempt choose another endpoint and rewrite the cookie.',
 });
 
-/** All of this family, in the order of the reference. */
-export const affinityAnnotations: readonly AnnotationRecord<unknown>[] = [
-  affinity,
-  affinityMode,
-  affinityCanaryBehavior,
+/** What makes up the cookie, and when it changes. */
+export const sessionCookieAnnotations: readonly AnnotationRecord<unknown>[] = [
   sessionCookieName,
   sessionCookiePath,
   sessionCookieDomain,
@@ -132,4 +129,12 @@ export const affinityAnnotations: readonly AnnotationRecord<unknown>[] = [
   sessionCookieExpires,
   sessionCookieMaxAge,
   sessionCookieChangeOnFailure,
+];
+
+/** All of this family, in the order of the reference. */
+export const affinityAnnotations: readonly AnnotationRecord<unknown>[] = [
+  affinity,
+  affinityMode,
+  affinityCanaryBehavior,
+  ...sessionCookieAnnotations,
 ];

@@ -200,9 +200,8 @@ export const slowStart: AnnotationRecord<number> = annotationFamily({
   doc: 'Time in which a new endpoint comes to its full share of the requests; `0` is at once.',
 });
 
-/** All of this file. */
-export const ownHealthAnnotations: readonly AnnotationRecord<unknown>[] = [
-  passiveHealth,
+/** Any of them turns the passive health check from its default to these values. */
+export const passiveTuningAnnotations: readonly AnnotationRecord<unknown>[] = [
   passiveErrors,
   passiveErrorRate,
   passiveLatencyFactor,
@@ -211,6 +210,12 @@ export const ownHealthAnnotations: readonly AnnotationRecord<unknown>[] = [
   passiveEjection,
   passiveMaxEjection,
   passiveMaxEjected,
+];
+
+/** All of this file. */
+export const ownHealthAnnotations: readonly AnnotationRecord<unknown>[] = [
+  passiveHealth,
+  ...passiveTuningAnnotations,
   activeCheck,
   activePath,
   activeHost,

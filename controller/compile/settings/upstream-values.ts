@@ -31,6 +31,7 @@ import {
   passiveMaxEjected,
   passiveMaxEjection,
   passiveMinRequests,
+  passiveTuningAnnotations,
   passiveWindow,
   slowStart,
 } from './own-health.ts';
@@ -43,7 +44,7 @@ import {
   pendingTimeout,
   retryAfter,
 } from './own-overload.ts';
-import type { AnnotationRecord, AnnotationValues } from './record.ts';
+import type { AnnotationValues } from './record.ts';
 import { requiredValue } from './values.ts';
 
 const OWN_KINDS: Readonly<Record<OwnBalancer, Exclude<BalancerSettings['kind'], 'consistentHash'>>> = {
@@ -81,17 +82,6 @@ export function balancerSettings(values: AnnotationValues): BalancerSettings {
   return { kind: values.get(loadBalance) === 'ewma' ? 'ewma' : 'roundRobin' };
 }
 
-const PASSIVE: readonly AnnotationRecord<unknown>[] = [
-  passiveErrors,
-  passiveErrorRate,
-  passiveLatencyFactor,
-  passiveWindow,
-  passiveMinRequests,
-  passiveEjection,
-  passiveMaxEjection,
-  passiveMaxEjected,
-];
-
 /** Health of the endpoints. */
 export function healthSettings(values: AnnotationValues): UpstreamHealth {
   return {
@@ -103,7 +93,7 @@ export function healthSettings(values: AnnotationValues): UpstreamHealth {
 
 function passiveSettings(values: AnnotationValues): UpstreamHealth['passive'] {
   if (values.get(passiveHealth) === 'off') return 'off';
-  if (!PASSIVE.some((record) => values.isSet(record))) return 'default';
+  if (!passiveTuningAnnotations.some((record) => values.isSet(record))) return 'default';
   const ejectionMs = requiredValue(passiveEjection, values);
   return {
     consecutiveErrors: nullIfZero(requiredValue(passiveErrors, values)),
