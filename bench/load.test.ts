@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type LoadResult, runLoad } from './load.ts';
 import { bodyHash, makeBody } from './testing/body.ts';
@@ -49,6 +50,57 @@ async function load(
   });
   server.closeAllConnections();
   return result;
+}
+
+/** Loads a server that accepts WebSockets and sends `answer` of each message, which comes unmasked. */
+async function loadWebSocket(
+  answer: (message: Buffer) => Buffer,
+  size: number,
+  statusLine = 'HTTP/1.1 101 Switching Protocols',
+  accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
+): Promise<LoadResult> {
+  await using server = createServer();
+  const sockets = new Set<Duplex>();
+  server.on('upgrade', (_request, socket: Duplex) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.write(
+      `${statusLine}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
+    socket.on('data', (frame: Buffer) => socket.write(answer(unmasked(frame))));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const result = await runLoad({
+    program,
+    port,
+    isTls: false,
+    originPort: ORIGIN,
+    pids: [process.pid],
+    warmupSeconds: 0,
+    seconds: 0.15,
+    flags: ['--connections', '2', '--mode', 'websocket', '--path', '/echo', '--size', String(size)],
+  });
+  for (const socket of sockets) socket.destroy();
+  return result;
+}
+
+/** The payload of one masked frame (RFC 6455 §5.2), which is all that a read brings. */
+function unmasked(frame: Buffer): Buffer {
+  expect([frame[0], (frame[1] ?? 0) & 0x80]).toEqual([0x82, 0x80]);
+  const at = ((frame[1] ?? 0) & 0x7f) === 126 ? 4 : 2;
+  const payload = Buffer.from(frame.subarray(at + 4));
+  expect(payload).toHaveLength(at === 4 ? frame.readUInt16BE(2) : (frame[1] ?? 0) & 0x7f);
+  return payload.map((byte, i) => byte ^ (frame[at + (i & 3)] ?? 0)) as Buffer;
+}
+
+function echoOf(message: Buffer): Buffer {
+  const { length } = message;
+  return Buffer.from([0x82, ...(length < 126 ? [length] : [126, length >>> 8, length & 0xff]), ...message]);
+}
+
+function twice(message: Buffer): Buffer {
+  return Buffer.concat([echoOf(message), echoOf(message)]);
 }
 
 function send(
@@ -99,6 +151,38 @@ function send(
     };
     const result = await load(answer, '--post', '--size', String(size));
     expect(result).toMatchObject({ errors: 0, firstError: '' });
+  });
+
+  test.each([
+    { name: 'of 125 bytes', size: 125 },
+    { name: 'with a length of two bytes', size: 400 },
+  ])('sends messages $name and takes the same ones back', async ({ size }) => {
+    const result = await loadWebSocket((message) => echoOf(message), size);
+    expect(result).toMatchObject({ errors: 0, firstError: '' });
+    expect(result.requests).toBeGreaterThan(10);
+  });
+
+  test.each([
+    {
+      name: 'a flipped bit',
+      want: 'wrong content',
+      answer: (message: Buffer) => {
+        const echo = echoOf(message);
+        echo[20] = (echo[20] ?? 0) ^ 1;
+        return echo;
+      },
+    },
+    { name: 'two messages for one', want: 'after the end', answer: twice },
+  ])('counts a wrong echo: $name', async ({ want, answer }) => {
+    const result = await loadWebSocket(answer, 125);
+    expect(result.errors).toBeGreaterThan(0);
+    expect(result.firstError).toContain(want);
+  });
+
+  test('counts an upgrade that is refused, or accepted for another key', async () => {
+    expect((await loadWebSocket(echoOf, 125, 'HTTP/1.1 200 OK')).firstError).toBe('status 200');
+    const result = await loadWebSocket(echoOf, 125, 'HTTP/1.1 101 Switching Protocols', 'AAAA');
+    expect(result.firstError).toContain('Sec-WebSocket-Accept');
   });
 
   test('wants each host from its own origin', async () => {

@@ -42,6 +42,7 @@ export const SCENARIOS: readonly Scenario[] = [
   get('tls-1m-8', 'TLS 1.3, 1 MB GET, 8 connections', '/1m', 8, { isTls: true }),
   http2('http2-1k-16x32', 'HTTP/2 over TLS 1.3, 1 KB GET, 16 connections of 32 streams', 16, 32),
   http2('http2-1k-16x1', 'HTTP/2 over TLS 1.3, 1 KB GET, 16 connections of 1 stream', 16, 1),
+  webSocket('websocket-64', 'WebSocket echo, 125-byte messages, 64 connections', 125, 64),
   handshakes('handshake-full', 'full handshake (P-256) and one 1 KB GET', 'handshakes'),
   handshakes('handshake-resumed', 'resumed handshake and one 1 KB GET', 'resumed'),
   get('mixed-slow', '1 KB GET, 198 connections beside 2 slow 10 MB downloads', '/1k', 200, { extra: ['--slow', '2'] }),
@@ -82,6 +83,13 @@ function post(name: string, title: string, size: number, connections: number): S
 function http2(name: string, title: string, connections: number, streams: number): Scenario {
   const load = { connections, streams, path: '/1k' };
   return { name, title, flavour: 'plain', field: 'proxies', isTls: true, load: [], http2: load, isQuick: false };
+}
+
+/** A request is a message and the same message coming back. */
+function webSocket(name: string, title: string, size: number, connections: number): Scenario {
+  const mode = ['--mode', 'websocket', '--path', '/echo', '--size', String(size)];
+  const load = [...mode, '--connections', String(connections)];
+  return { name, title, flavour: 'webSocket', field: 'proxies', isTls: false, load, isQuick: false };
 }
 
 function handshakes(name: string, title: string, mode: 'handshakes' | 'resumed'): Scenario {

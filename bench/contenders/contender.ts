@@ -5,15 +5,19 @@ import type { PinnedProcess } from '../pinned-process.ts';
 /**
  * `plain`: one host, no access log. `accessLog`: the same with an access log in ingress-nginx's format. `manyHosts`:
  * 10,000 hosts; even ones belong to the first origin, odd ones to the second. `tcpService`: the HTTP port is passed on to the
- * first origin as TCP.
+ * first origin as TCP. `webSocket`: upgrades are let through, which nginx needs to be told. `grpc`: everything goes to the gRPC
+ * origin over HTTP/2 without TLS.
  */
-export type Flavour = 'plain' | 'accessLog' | 'manyHosts' | 'filters' | 'tcpService';
+export type Flavour = 'plain' | 'accessLog' | 'manyHosts' | 'filters' | 'tcpService' | 'webSocket' | 'grpc';
 
 export const HOST_COUNT = 10_000;
 export const HOST = 'bench.test';
 
 /** The two ports of the C origin. */
 export const ORIGIN_PORTS = [9901, 9902] as const;
+
+/** Of the gRPC origin. */
+export const GRPC_PORT = 9903;
 
 /** `h00042.bench.test`; the load generator builds the same names. */
 export function hostName(index: number): string {

@@ -10,6 +10,7 @@ import { PinnedProcess, PROXY_CORE } from '../pinned-process.ts';
 import {
   type Contender,
   type Flavour,
+  GRPC_PORT,
   HOST_COUNT,
   hostName,
   ORIGIN_PORTS,
@@ -19,7 +20,7 @@ import {
 
 export const haproxy: Contender = {
   name: 'haproxy',
-  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'tcpService'],
+  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'tcpService', 'webSocket', 'grpc'],
   hasTls: true,
   version: () =>
     spawnSync('haproxy', ['-v'], { encoding: 'utf8' })
@@ -102,8 +103,8 @@ frontend http
   http-request set-header X-Scheme %[ssl_fc,iif(https,http)]
   ${flavour === 'manyHosts' ? `use_backend %[req.hdr(host),lower,map_str(${directory}/hosts.map,origin-${ORIGIN_PORTS[0]})]` : ''}
   ${flavour === 'filters' ? FILTERS : ''}
-  default_backend ${flavour === 'filters' ? 'sticky' : `origin-${ORIGIN_PORTS[0]}`}
-${flavour === 'filters' ? FILTER_BACKENDS : ''}${ORIGIN_PORTS.map(renderBackend).join('')}`;
+  default_backend ${defaultBackend(flavour)}
+${flavour === 'filters' ? FILTER_BACKENDS : ''}${flavour === 'grpc' ? GRPC_BACKEND : ''}${ORIGIN_PORTS.map(renderBackend).join('')}`;
 }
 
 /** Without a bandwidth limit, which HAProxy has from 2.7 on. */
@@ -123,6 +124,13 @@ backend sticky
   retry-on conn-failure empty-response 503
   server origin 127.0.0.1:${ORIGIN_PORTS[0]} cookie a pool-max-conn 1024
 `;
+
+const GRPC_BACKEND = `backend grpc\n  server origin 127.0.0.1:${GRPC_PORT} proto h2 pool-max-conn 1024\n`;
+
+function defaultBackend(flavour: Flavour): string {
+  if (flavour === 'filters') return 'sticky';
+  return flavour === 'grpc' ? 'grpc' : `origin-${ORIGIN_PORTS[0]}`;
+}
 
 function renderBackend(port: number): string {
   return `backend origin-${port}\n  server origin 127.0.0.1:${port} pool-max-conn 1024\n`;

@@ -10,6 +10,7 @@ import { PinnedProcess, PROXY_CORE } from '../pinned-process.ts';
 import {
   type Contender,
   type Flavour,
+  GRPC_PORT,
   HOST,
   HOST_COUNT,
   hostName,
@@ -20,7 +21,7 @@ import {
 
 export const nginx: Contender = {
   name: 'nginx',
-  flavours: ['plain', 'accessLog', 'manyHosts', 'filters'],
+  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'webSocket', 'grpc'],
   hasTls: true,
   version: () => spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr.trim().replace('nginx version: ', ''),
   start: (options) => {
@@ -69,20 +70,29 @@ http {
   proxy_buffers 8 32k;
   proxy_busy_buffers_size 64k;
   proxy_max_temp_file_size 0;
-  proxy_set_header Connection "";
-  proxy_set_header Host $http_host;
-  proxy_set_header X-Request-ID $request_id;
-  proxy_set_header X-Real-IP $remote_addr;
-  proxy_set_header X-Forwarded-For $remote_addr;
-  proxy_set_header X-Forwarded-Host $http_host;
-  proxy_set_header X-Forwarded-Port $server_port;
-  proxy_set_header X-Forwarded-Proto $scheme;
-  proxy_set_header X-Forwarded-Scheme $scheme;
-  proxy_set_header X-Scheme $scheme;
-  ${ORIGIN_PORTS.map(renderUpstream).join('\n  ')}
+  ${requestHeaders(flavour)}
+  ${[...ORIGIN_PORTS, GRPC_PORT].map(renderUpstream).join('\n  ')}
   ${renderServers(options)}
 }
 `;
+}
+
+/** What Sluice adds, under the names of the module that passes requests on. */
+function requestHeaders(flavour: Flavour): string {
+  const headers = [
+    ['X-Request-ID', '$request_id'],
+    ['X-Real-IP', '$remote_addr'],
+    ['X-Forwarded-For', '$remote_addr'],
+    ['X-Forwarded-Host', '$http_host'],
+    ['X-Forwarded-Port', '$server_port'],
+    ['X-Forwarded-Proto', '$scheme'],
+    ['X-Forwarded-Scheme', '$scheme'],
+    ['X-Scheme', '$scheme'],
+  ];
+  if (flavour !== 'grpc') headers.unshift(['Host', '$http_host'], ['Connection', '""']);
+  if (flavour === 'webSocket') headers.splice(1, 1, ['Connection', '"upgrade"'], ['Upgrade', '$http_upgrade']);
+  const directive = flavour === 'grpc' ? 'grpc_set_header' : 'proxy_set_header';
+  return headers.map(([name, value]) => `${directive} ${name} ${value};`).join('\n  ');
 }
 
 /** As ingress-nginx renders them; affinity by a cookie is a hash of it here, since this nginx has no `sticky`. */
@@ -111,6 +121,9 @@ function renderServers({ flavour, ports }: StartOptions): string {
   const listen = `listen 127.0.0.1:${ports.http} backlog=4096; listen 127.0.0.1:${ports.https} ssl http2 backlog=4096;`;
   const again = `listen 127.0.0.1:${ports.http}; listen 127.0.0.1:${ports.https} ssl http2;`;
   if (flavour === 'filters') return `server { ${listen} server_name ${HOST}; location / { ${FILTERS} } }`;
+  if (flavour === 'grpc') {
+    return `server { ${listen} server_name ${HOST}; location / { grpc_pass grpc://origin-${GRPC_PORT}; } }`;
+  }
   const servers = [renderServer(listen, HOST, ORIGIN_PORTS[0])];
   const count = flavour === 'manyHosts' ? HOST_COUNT : 0;
   for (let i = 0; i < count; i++) servers.push(renderServer(again, hostName(i), originPortOf(i)));

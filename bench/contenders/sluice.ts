@@ -6,6 +6,7 @@ import { PinnedProcess, PROXY_CORE } from '../pinned-process.ts';
 import {
   type Contender,
   type Flavour,
+  GRPC_PORT,
   HOST,
   HOST_COUNT,
   hostName,
@@ -19,7 +20,7 @@ const NAMESPACE = 'bench';
 
 export const sluice: Contender = {
   name: 'sluice',
-  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'tcpService'],
+  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'tcpService', 'webSocket', 'grpc'],
   hasTls: true,
   version: () => `sluice on Node ${process.version}`,
   start: startSluice,
@@ -65,8 +66,8 @@ function renderManifests(flavour: Flavour, tls: Readonly<Record<string, string>>
     { apiVersion: 'v1', kind: 'ConfigMap', metadata: inNamespace('settings'), data: settings(flavour) },
     { apiVersion: 'v1', kind: 'ConfigMap', metadata: inNamespace('tcp'), data: tcpServices(flavour, httpPort) },
     { apiVersion: 'v1', kind: 'Secret', metadata: inNamespace('tls'), type: 'kubernetes.io/tls', data: tls },
-    ...ORIGIN_PORTS.flatMap(renderService),
-    renderIngress('bench', HOST, ORIGIN_PORTS[0], flavour === 'filters' ? FILTERS : {}),
+    ...[...ORIGIN_PORTS, GRPC_PORT].flatMap(renderService),
+    renderIngress('bench', HOST, flavour === 'grpc' ? GRPC_PORT : ORIGIN_PORTS[0], annotations(flavour)),
     ...(flavour === 'filters' ? [renderIngress('canary', HOST, ORIGIN_PORTS[0], CANARY)] : []),
     ...(flavour === 'manyHosts' ? Array.from({ length: HOST_COUNT }, (_, i) => renderHost(i)) : []),
   ];
@@ -106,6 +107,11 @@ const FILTERS = {
   'nginx.ingress.kubernetes.io/proxy-next-upstream': 'error timeout http_503',
   'nginx.ingress.kubernetes.io/proxy-read-timeout': '30',
 };
+
+function annotations(flavour: Flavour): Readonly<Record<string, string>> {
+  if (flavour === 'filters') return FILTERS;
+  return flavour === 'grpc' ? { 'nginx.ingress.kubernetes.io/backend-protocol': 'GRPC' } : {};
+}
 
 const CANARY = {
   'nginx.ingress.kubernetes.io/canary': 'true',

@@ -1,4 +1,4 @@
-// The load generator of the benchmark: one thread, epoll, closed loop, HTTP/1.1 with or without TLS.
+// The load generator of the benchmark: one thread, epoll, closed loop, HTTP/1.1 with or without TLS, and WebSocket.
 //
 // It exists beside wrk because it compares every byte of every response (status, length, content, origin) at memcmp
 // speed, where wrk's Lua hook would make the generator the bottleneck, and because wrk can neither measure handshakes nor
@@ -22,12 +22,15 @@
 #include <time.h>
 #include <unistd.h>
 #include "../origin/body.h"
+#include "../origin/websocket.h"
 
 enum { HEAD_MAX = 4096, READ_MAX = 262144, SLOW_READ = 65536, SLOW_TICK_MS = 10, CONNECTING_MAX = 64, PIDS_MAX = 64 };
+enum { REQUEST_MAX = 512, MESSAGE_MAX = REQUEST_MAX - WEBSOCKET_HEAD_MAX - 4 };
 // Latencies: 1 µs steps to 20 ms, then 100 µs steps to 20 s.
 enum { FINE = 20000, COARSE = 200000 };
 
-enum mode { REQUESTS, HANDSHAKES, RESUMED, IDLE };
+// `WEBSOCKET`: a request is a message, and its response the same message as the server sends it back.
+enum mode { REQUESTS, HANDSHAKES, RESUMED, IDLE, WEBSOCKET };
 static struct {
   enum mode mode;
   int port, origin_port, tls, connections, post, hosts, slow, greedy;
@@ -45,7 +48,7 @@ struct connection {
   SSL *ssl;
   enum kind kind;
   enum phase phase;
-  int handshaken;
+  int handshaken, upgraded;
   uint32_t watched;
   const char *out;
   size_t out_left;
@@ -53,7 +56,7 @@ struct connection {
   int expected_origin;
   uint64_t started_ns;
   const char *expected;
-  char request[512];
+  char request[REQUEST_MAX];
   char head[HEAD_MAX];
 };
 
@@ -160,6 +163,7 @@ static void open_connection(struct connection *c) {
   c->started_ns = now_ns();
   c->phase = CONNECTING;
   c->handshaken = !options.tls;
+  c->upgraded = 0;
   c->watched = UINT32_MAX;
   if (connect(c->fd, (struct sockaddr *)&target, sizeof target) < 0 && errno != EINPROGRESS) die("connect");
   if (options.tls) {
@@ -223,6 +227,21 @@ static uint64_t next_random(void) {
   return random_state;
 }
 
+// A message that differs from those before it, masked as clients must, and the frame that must come back.
+static void prepare_message(struct connection *c) {
+  uint64_t chance = next_random();
+  const unsigned char *key = (const unsigned char *)&chance, *payload = body + (chance >> 32) % 65536;
+  unsigned char *out = (unsigned char *)c->request, *echo = (unsigned char *)c->head;
+  size_t head = websocket_head(out, options.size, 1);
+  memcpy(out + head, key, 4);
+  websocket_mask(out + head + 4, payload, options.size, key);
+  c->out = c->request;
+  c->out_left = head + 4 + options.size;
+  memcpy(echo + websocket_head(echo, options.size, 0), payload, options.size);
+  c->expected = c->head;
+  c->body_size = head + options.size;
+}
+
 // Chooses the next request of a connection and what its answer must be.
 static void prepare(struct connection *c) {
   c->head_length = c->body_got = 0;
@@ -230,7 +249,11 @@ static void prepare(struct connection *c) {
   c->expected = (const char *)body;
   c->body_size = options.size;
   c->phase = SENDING;
-  if (options.mode == REQUESTS || c->started_ns == 0) c->started_ns = now_ns();
+  if (options.mode == REQUESTS || c->upgraded || c->started_ns == 0) c->started_ns = now_ns();
+  if (c->upgraded) {
+    prepare_message(c);
+    return;
+  }
   if (c->kind != SMALL) {
     c->body_size = 10 << 20;
     c->out_left = (size_t)snprintf(c->request, sizeof c->request, "GET /10m HTTP/1.1\r\nHost: %s\r\n\r\n", options.host);
@@ -247,6 +270,7 @@ static void prepare(struct connection *c) {
     c->out = c->request;
     return;
   }
+  if (options.mode == WEBSOCKET) c->body_size = 0;
   if (options.post) {
     c->expected = post_answer;
     c->body_size = strlen(post_answer);
@@ -267,7 +291,14 @@ static int check_head(struct connection *c, size_t length) {
   int status = memcmp(c->head, "HTTP/1.1 ", 9) == 0 ? atoi(c->head + 9) : 0;
   size_t content_length = field_number(c->head, "\r\ncontent-length:");
   size_t origin = field_number(c->head, "\r\nx-origin:");
+  int accepted = strcasestr(c->head, "\r\nsec-websocket-accept: " WEBSOCKET_ACCEPT "\r\n") != NULL;
   c->head[length - 1] = last;
+  if (options.mode == WEBSOCKET) {
+    if (status != 101) wrong("status %d", status);
+    else if (!accepted) wrong("no or another Sec-WebSocket-Accept");
+    else return 1;
+    return 0;
+  }
   if (status != 200) wrong("status %d", status);
   else if (content_length != c->body_size) wrong("Content-Length %zd, expected %zu", (ssize_t)content_length, c->body_size);
   else if (origin != (size_t)c->expected_origin) wrong("origin %zd, expected %d", (ssize_t)origin, c->expected_origin);
@@ -309,7 +340,8 @@ static void send_request(struct connection *c);
 
 static void finish(struct connection *c) {
   uint64_t now = now_ns();
-  if (c->kind == SMALL && measuring) {
+  int is_upgrade = options.mode == WEBSOCKET && !c->upgraded;
+  if (c->kind == SMALL && measuring && !is_upgrade) {
     completed++;
     record(now - c->started_ns);
   }
@@ -320,7 +352,8 @@ static void finish(struct connection *c) {
     watch(c, EPOLLIN);
     return;
   }
-  if (options.mode == REQUESTS) {
+  if (options.mode == REQUESTS || options.mode == WEBSOCKET) {
+    c->upgraded = options.mode == WEBSOCKET;
     prepare(c);
     send_request(c);
     return;
@@ -380,7 +413,7 @@ static void send_request(struct connection *c) {
     c->out += sent;
     c->out_left -= (size_t)sent;
   }
-  c->phase = HEAD;
+  c->phase = c->upgraded ? BODY : HEAD;
   watch(c, EPOLLIN);
 }
 
@@ -452,6 +485,10 @@ static void build_request(void) {
   int length = sprintf(fixed_request, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: sluice-bench/1\r\nAccept: */*\r\n",
                        options.post ? "POST" : "GET", options.path, options.host);
   if (options.post) length += sprintf(fixed_request + length, "Content-Length: %zu\r\n", options.size);
+  if (options.mode == WEBSOCKET) {
+    length += sprintf(fixed_request + length, "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " WEBSOCKET_KEY "\r\n");
+  }
   length += sprintf(fixed_request + length, "\r\n");
   if (options.post) {
     memcpy(fixed_request + length, body, options.size);
@@ -484,6 +521,7 @@ static enum mode parse_mode(const char *text) {
   if (strcmp(text, "handshakes") == 0) return HANDSHAKES;
   if (strcmp(text, "resumed") == 0) return RESUMED;
   if (strcmp(text, "idle") == 0) return IDLE;
+  if (strcmp(text, "websocket") == 0) return WEBSOCKET;
   fprintf(stderr, "unknown mode %s\n", text);
   exit(2);
 }
@@ -513,6 +551,10 @@ static void parse_options(int argc, char **argv) {
       case 'd': options.seconds = atof(optarg); break;
       default: exit(2);
     }
+  }
+  if (options.mode == WEBSOCKET && options.size > MESSAGE_MAX) {
+    fprintf(stderr, "messages have at most %d bytes\n", MESSAGE_MAX);
+    exit(2);
   }
 }
 

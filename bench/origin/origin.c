@@ -6,6 +6,7 @@
 //   GET /10m-paced            the same 10 MB, 64 KB every 10 ms
 //   GET /counts               "<gets> <posts> <bytes posted>", all ports together
 //   GET /head                 the request head as it arrived: shows what a proxy adds
+//   GET /echo                 with `Upgrade: websocket` and the key of websocket.h: sends each message back
 //   POST anything             reads the body and answers "<length> <hash>\n"
 // It trusts its peers to frame requests well: it is a measuring tool, not a server. Chunked uploads are answered 411.
 #define _GNU_SOURCE
@@ -21,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "body.h"
+#include "websocket.h"
 
 enum { HEAD_MAX = 16384, READ_MAX = 262144, PORTS_MAX = 8, PACE_BYTES = 65536, PACE_MS = 10 };
 
@@ -50,6 +52,7 @@ struct connection {
   size_t body_left;
   size_t body_length;
   int in_body;
+  int in_echo;  // upgraded: `head` holds the frame that is coming
   struct body_hash hash;
   // Response being sent.
   const char *out;
@@ -177,6 +180,18 @@ static int answer_post(struct connection *c) {
   return answer_small(c, 200, text);
 }
 
+static int answer_upgrade(struct connection *c, size_t head_length) {
+  c->head[head_length - 1] = '\0';
+  if (strcasestr(c->head, "\r\nupgrade: websocket\r\n") == NULL ||
+      strcasestr(c->head, "\r\nsec-websocket-key: " WEBSOCKET_KEY "\r\n") == NULL)
+    return answer_small(c, 400, "an upgrade to WebSocket with the key of the benchmark is needed\n");
+  c->in_echo = 1;
+  c->out = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+           "Sec-WebSocket-Accept: " WEBSOCKET_ACCEPT "\r\n\r\n";
+  c->out_left = strlen(c->out);
+  return flush(c);
+}
+
 static int answer_get(struct connection *c, size_t head_length, const char *path, size_t path_length) {
   if (path_length == 7 && memcmp(path, "/counts", 7) == 0) {
     char text[96];
@@ -187,6 +202,7 @@ static int answer_get(struct connection *c, size_t head_length, const char *path
     c->head[head_length < 3000 ? head_length : 3000] = '\0';
     return answer_small(c, 200, c->head);
   }
+  if (path_length == 5 && memcmp(path, "/echo", 5) == 0) return answer_upgrade(c, head_length);
   for (int f = 0; f < FILE_COUNT; f++) {
     if (strlen(FILES[f].path) != path_length || memcmp(FILES[f].path, path, path_length) != 0) continue;
     gets++;
@@ -227,9 +243,36 @@ static int feed_body(struct connection *c, const char *bytes, size_t length) {
   return c->body_left > 0 ? 1 : answer_post(c);
 }
 
+// Sends a complete frame of at most 125 bytes, or of 126 and more with a length of two bytes, back unmasked. Returns 0
+// when the connection is gone: also when a frame is none of these, or comes while the last one is still being sent.
+static int feed_echo(struct connection *c, const char *bytes, size_t length) {
+  unsigned char *frame = (unsigned char *)c->head, *reply = (unsigned char *)c->small;
+  if (c->out_left > 0 || length > sizeof c->small - c->head_length) {
+    close_connection(c);
+    return 0;
+  }
+  memcpy(frame + c->head_length, bytes, length);
+  c->head_length += length;
+  if (c->head_length < 4) return 1;
+  int is_long = (frame[1] & 127) == 126;
+  size_t size = is_long ? (size_t)frame[2] << 8 | frame[3] : frame[1] & 127u, key = is_long ? 4 : 2;
+  if (c->head_length < key + 4 + size) return 1;
+  if (frame[0] != WEBSOCKET_BINARY || (frame[1] & WEBSOCKET_MASKED) == 0 || c->head_length > key + 4 + size) {
+    close_connection(c);
+    return 0;
+  }
+  size_t head = websocket_head(reply, size, 0);
+  websocket_mask(reply + head, frame + key + 4, size, frame + key);
+  c->head_length = 0;
+  c->out = c->small;
+  c->out_left = head + size;
+  return flush(c);
+}
+
 // Takes bytes of one read: the rest of a body, heads, and the first part of a body, in any mix. Proxies do not pipeline,
 // so a request never arrives while a response is still being sent.
 static int feed(struct connection *c, const char *bytes, size_t length) {
+  if (c->in_echo) return feed_echo(c, bytes, length);
   while (length > 0) {
     if (c->in_body) {
       size_t taken = length < c->body_left ? length : c->body_left;
