@@ -1,14 +1,14 @@
-// The running parts of a benchmark: the origin and one instance per contender and flavour, started when first needed.
+// The running parts of a benchmark: the origins and one instance per contender and flavour, started when first needed.
 
 import { mkdirSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Built } from './build.ts';
-import { type Contender, type Flavour, HOST, ORIGIN_PORTS, type Ports } from './contenders/contender.ts';
+import { type Contender, type Flavour, GRPC_PORT, HOST, ORIGIN_PORTS, type Ports } from './contenders/contender.ts';
 import { LOAD_CORE, PinnedProcess } from './pinned-process.ts';
 
-/** Instances take three ports each, from here on; the origin has 9901 and 9902. */
+/** Instances take three ports each, from here on; the origins have 9901 to 9903. */
 const FIRST_PORT = 9910;
 const START_MS = 60_000;
 
@@ -22,7 +22,7 @@ export class Arena implements AsyncDisposable {
   readonly #directory: string;
   readonly #built: Built;
   readonly #instances = new Map<string, Instance>();
-  #origin: PinnedProcess | null = null;
+  readonly #origins: PinnedProcess[] = [];
   #nextPort = FIRST_PORT;
 
   constructor(directory: string, built: Built) {
@@ -31,13 +31,10 @@ export class Arena implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    this.#origin = new PinnedProcess({
-      core: LOAD_CORE,
-      command: this.#built.origin,
-      args: ORIGIN_PORTS.map(String),
-      logFile: join(this.#directory, 'origin.log'),
-    });
-    for (const port of ORIGIN_PORTS) await waitUntilServed(this.#origin, port);
+    const origin = this.#startOrigin(this.#built.origin, ORIGIN_PORTS, 'origin.log');
+    for (const port of ORIGIN_PORTS) await waitUntilServed(origin, port);
+    // It speaks no HTTP/1.1: that it is there shows behind the first contender.
+    this.#startOrigin(this.#built.grpcOrigin, [GRPC_PORT], 'grpc-origin.log');
   }
 
   /** The instance of a contender; started, and serving, when this resolves. */
@@ -63,7 +60,14 @@ export class Arena implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stopInstances();
-    await this.#origin?.stop();
+    await Promise.all(this.#origins.map((origin) => origin.stop()));
+  }
+
+  #startOrigin(command: string, ports: readonly number[], logName: string): PinnedProcess {
+    const logFile = join(this.#directory, logName);
+    const origin = new PinnedProcess({ core: LOAD_CORE, command, args: ports.map(String), logFile });
+    this.#origins.push(origin);
+    return origin;
   }
 
   async #startInstance(contender: Contender, flavour: Flavour, key: string): Promise<Instance> {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type LoadResult, runLoad } from './load.ts';
-import { bodyHash, makeBody } from './testing/body.ts';
+import { bodyHash, makeBody } from './origin/body.ts';
 
 const canCompile =
   spawnSync('gcc', ['--version']).status === 0 &&

@@ -3,6 +3,7 @@
 import type { Arena, Instance } from './arena.ts';
 import { type Contender, ORIGIN_PORTS } from './contenders/contender.ts';
 import { coreBusyNs } from './core-usage.ts';
+import { checkGrpc } from './grpc-check.ts';
 import { runH2load } from './h2load.ts';
 import { type LoadResult, runLoad } from './load.ts';
 import { cpuNs, PROXY_CORE } from './pinned-process.ts';
@@ -23,6 +24,9 @@ export interface MeasureOptions {
  */
 const CHECK_SECONDS = 3;
 
+/** Messages up to this size are compared byte by byte. */
+const GRPC_CHECK_BYTES = 2000;
+
 /**
  * Measures the contenders that can do the scenario. One that answers a single request wrongly before the timing is not
  * timed: its summary has `errors` and NaN figures.
@@ -40,6 +44,7 @@ export async function measureScenario(
   const timed: Contender[] = [];
   for (const contender of able) {
     const instance = await arena.instance(contender, scenario.flavour);
+    if (scenario.http2?.isGrpc === true) await checkGrpc(instance.ports.https, GRPC_CHECK_BYTES);
     const check = await runOnce(instance, scenario, { ...options, warmupSeconds: 0, seconds: CHECK_SECONDS });
     runs.set(contender, check.errors > 0 ? [check] : []);
     if (check.errors === 0) timed.push(contender);

@@ -1,6 +1,7 @@
 // What is measured, as data. The load generator's flags are the definition of a scenario.
 
 import { type Flavour, HOST_COUNT } from './contenders/contender.ts';
+import { GRPC_METHOD, grpcMessage } from './grpc-check.ts';
 import type { Http2Load } from './h2load.ts';
 
 /** Who takes part: the three proxies of the numbers table, or the Node libraries as well. */
@@ -43,6 +44,7 @@ export const SCENARIOS: readonly Scenario[] = [
   http2('http2-1k-16x32', 'HTTP/2 over TLS 1.3, 1 KB GET, 16 connections of 32 streams', 16, 32),
   http2('http2-1k-16x1', 'HTTP/2 over TLS 1.3, 1 KB GET, 16 connections of 1 stream', 16, 1),
   webSocket('websocket-64', 'WebSocket echo, 125-byte messages, 64 connections', 125, 64),
+  grpc('grpc-unary-16x16', 'gRPC unary over TLS 1.3, 100-byte messages, 16 connections of 16 streams', 100, 16, 16),
   handshakes('handshake-full', 'full handshake (P-256) and one 1 KB GET', 'handshakes'),
   handshakes('handshake-resumed', 'resumed handshake and one 1 KB GET', 'resumed'),
   get('mixed-slow', '1 KB GET, 198 connections beside 2 slow 10 MB downloads', '/1k', 200, { extra: ['--slow', '2'] }),
@@ -81,8 +83,14 @@ function post(name: string, title: string, size: number, connections: number): S
 }
 
 function http2(name: string, title: string, connections: number, streams: number): Scenario {
-  const load = { connections, streams, path: '/1k' };
+  const load = { connections, streams, path: '/1k', bodyBytes: SIZES['/1k'], isGrpc: false };
   return { name, title, flavour: 'plain', field: 'proxies', isTls: true, load: [], http2: load, isQuick: false };
+}
+
+/** A request is a call of one message, which comes back. */
+function grpc(name: string, title: string, size: number, connections: number, streams: number): Scenario {
+  const load = { connections, streams, path: GRPC_METHOD, bodyBytes: grpcMessage(size).length, isGrpc: true };
+  return { name, title, flavour: 'grpc', field: 'proxies', isTls: true, load: [], http2: load, isQuick: false };
 }
 
 /** A request is a message and the same message coming back. */
