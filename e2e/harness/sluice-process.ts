@@ -38,7 +38,7 @@ export class SluiceProcess {
   }
 
   get isServing(): boolean {
-    return this.find('serving') !== undefined;
+    return this.#servingRecord() !== undefined;
   }
 
   /** The first record whose message holds the text. */
@@ -49,7 +49,7 @@ export class SluiceProcess {
   async serving(): Promise<{ readonly httpPort: number; readonly httpsPort: number; readonly healthPort: number }> {
     const record = await until(
       'a start',
-      () => this.find('serving') ?? this.#endedRecord(),
+      () => this.#servingRecord() ?? this.#endedRecord(),
       (found) => found !== undefined,
     );
     if (record?.msg !== 'serving') throw new Error(`sluice did not start: ${JSON.stringify(this.#records.slice(-5))}`);
@@ -58,16 +58,18 @@ export class SluiceProcess {
 
   /** The value of the one series that begins with `series`, NaN when there is none. */
   async metric(series: string): Promise<number> {
-    const { healthPort } = await this.serving();
-    const { body } = await ask(healthPort, 'localhost', '/metrics');
-    const line = body.split('\n').find((text) => text.startsWith(`${series} `)) ?? '';
+    const line = (await this.metrics()).split('\n').find((text) => text.startsWith(`${series} `)) ?? '';
     return line === '' ? Number.NaN : Number(line.slice(line.lastIndexOf(' ') + 1));
   }
 
-  async isLeader(): Promise<boolean> {
+  /** The page `/metrics`. */
+  async metrics(): Promise<string> {
     const { healthPort } = await this.serving();
-    const { body } = await ask(healthPort, 'localhost', '/metrics');
-    return /^\S*leader_election_status\{[^}]*\} 1$/m.test(body);
+    return (await ask(healthPort, 'localhost', '/metrics')).body;
+  }
+
+  async isLeader(): Promise<boolean> {
+    return /^\S*leader_election_status\{[^}]*\} 1$/m.test(await this.metrics());
   }
 
   /** Ends it in order; resolves with the exit code. */
@@ -80,6 +82,10 @@ export class SluiceProcess {
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#exit;
+  }
+
+  #servingRecord(): LogRecord | undefined {
+    return this.#records.find(({ msg }) => msg === 'serving');
   }
 
   #endedRecord(): LogRecord | undefined {

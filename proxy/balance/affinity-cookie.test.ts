@@ -113,9 +113,13 @@ describe('renderAffinityCookie', () => {
     expect(renderAffinityCookie({ ...plain, ...settings }, value, { ...request, ...facts })).toBe(want);
   });
 
-  test('a time beyond all dates does not throw', () => {
-    const settings = { ...plain, expiresSeconds: Number.MAX_SAFE_INTEGER };
-    expect(renderAffinityCookie(settings, value, request)).toContain('Expires=Sat, 13-Sep-275760');
+  test.each([
+    ['after', Number.MAX_SAFE_INTEGER, 'Expires=Sat, 13-Sep-275760 00:00:00 GMT'],
+    ['before', Number.MIN_SAFE_INTEGER, 'Expires=Thu, 01-Jan-70 00:00:00 GMT'],
+    // Two digits of the year would be read as 2066.
+    ['before Unix', -60 * 365 * 86_400, 'Expires=Thu, 01-Jan-70 00:00:00 GMT'],
+  ])('a time %s all dates is the last or first of them', (_, expiresSeconds, date) => {
+    expect(renderAffinityCookie({ ...plain, expiresSeconds }, value, request)).toContain(date);
   });
 });
 

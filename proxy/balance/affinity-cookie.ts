@@ -106,9 +106,12 @@ const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 /** The largest time of a Date. */
 const lastDateMs = 8.64e15;
 
-/** `Mon, 02-Jan-06 15:04:05 GMT`; from 2038 on with four digits of the year, as nginx writes it. */
+/**
+ * `Mon, 02-Jan-06 15:04:05 GMT`; from 2038 on with four digits of the year, as nginx writes it. What is before 1970 is
+ * past all the same, and would be read as the next century with two digits.
+ */
 function cookieDate(atMs: number): string {
-  const date = new Date(Math.min(atMs, lastDateMs));
+  const date = new Date(Math.max(0, Math.min(atMs, lastDateMs)));
   const two = (value: number) => `${value}`.padStart(2, '0');
   const year = date.getUTCFullYear();
   const shown = year > 2037 ? `${year}` : two(year % 100);

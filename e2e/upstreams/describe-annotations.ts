@@ -1,0 +1,106 @@
+// Runs a table of annotation cases: every row is an Ingress of its own, and all of them are served by one Sluice process
+// with two workers. Rows run at the same time, since some wait for seconds; each test then awaits its own.
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { AnnotationCases, CaseTable, Check, Outcome } from './annotation-cases.ts';
+import { Edge, ManifestFolder } from './edge.ts';
+import { Endpoints } from './endpoints.ts';
+import { Site, type Surroundings } from './site.ts';
+
+interface Row {
+  readonly name: string;
+  /** The annotation of the case; '' leaves it out. */
+  readonly annotation: string;
+  readonly value: string;
+  readonly surroundings: Surroundings;
+  readonly check: Check;
+  /** Diagnostics of the row, in full. */
+  readonly complaints: readonly string[];
+}
+
+const startLimitMs = 30_000;
+const rowLimitMs = 60_000;
+const NOT_LOADED = 'there is no earlier version to keep, so none of its rules gets traffic';
+const REJECTED = 'the whole Ingress is not loaded (an edited one keeps serving its last accepted version)';
+
+/** Tests every annotation of a table. `flags` are those of the Sluice process. */
+export function describeAnnotations(table: CaseTable, flags: readonly string[] = []): void {
+  const rows = Object.entries(table).flatMap(([annotation, cases]) => rowsOf(annotation, cases));
+  const outcomes = new Map<Row, Promise<void>>();
+  const stack = new AsyncDisposableStack();
+
+  beforeAll(async () => {
+    const endpoints = stack.use(await Endpoints.start());
+    const sites = rows.map(({ annotation, value, surroundings }, number) => {
+      return stack.use(new Site(number, endpoints, surroundings, annotation === '' ? {} : { [annotation]: value }));
+    });
+    const files = Object.fromEntries(sites.map(({ name, yaml }) => [name, yaml]));
+    const edge = stack.use(await Edge.start(stack.use(await ManifestFolder.create(files)), flags));
+    for (const [at, row] of rows.entries()) {
+      const site = sites[at] as Site;
+      site.open(edge.ports);
+      const outcome = run(row, site, edge);
+      // Whoever awaits it sees the failure.
+      outcome.catch(() => undefined);
+      outcomes.set(row, outcome);
+    }
+  }, startLimitMs);
+
+  afterAll(async () => {
+    await Promise.allSettled(outcomes.values());
+    await stack.disposeAsync();
+  }, rowLimitMs);
+
+  for (const annotation of Object.keys(table)) {
+    describe(annotation, () => {
+      for (const row of rows.filter(({ name }) => name.startsWith(`${annotation} `))) {
+        test(row.name.slice(annotation.length + 1), () => outcomes.get(row), rowLimitMs);
+      }
+    });
+  }
+}
+
+async function run({ check, complaints }: Row, site: Site, edge: Edge): Promise<void> {
+  const expected = [...complaints, ...site.complaints];
+  expect(edge.complaints((name) => site.owns(name)).toSorted()).toEqual(expected.toSorted());
+  await check(site);
+}
+
+function rowsOf(annotation: string, cases: AnnotationCases): Row[] {
+  const { absent, values, invalid, whenInvalid, ...shared } = cases;
+  const row = (says: string, value: string, check: Check, more: Surroundings = {}, complaints: string[] = []): Row => {
+    const surroundings = { ...shared, ...more, with: { ...shared.with, ...more.with } };
+    return { name: `${annotation} ${says}`, annotation, value, surroundings, check, complaints };
+  };
+  return [
+    { ...row('is absent', '', absent), annotation: '' },
+    ...values.map(([value, check, more = {}], at) => row(`= ${value}${note(values, value, at)}`, value, check, more)),
+    ...invalid.map(([value, why, outcome = whenInvalid]) => {
+      const check = outcome === 'rejected' ? isNotLoaded : absent;
+      return row(`= ${value} is refused`, value, check, {}, complaintsOf(annotation, value, why, outcome));
+    }),
+  ];
+}
+
+/** Tells cases of one value apart. */
+function note(values: AnnotationCases['values'], value: string, at: number): string {
+  const earlier = values.slice(0, at).filter(([each]) => each === value).length;
+  return earlier === 0 ? '' : ` (${earlier + 1})`;
+}
+
+function complaintsOf(annotation: string, value: string, why: string, outcome: Outcome): string[] {
+  const isOwn = annotation.startsWith('sluice/');
+  const name = isOwn ? annotation.slice('sluice/'.length) : annotation;
+  const field = `metadata.annotations[${isOwn ? 'sluice' : 'nginx'}.ingress.kubernetes.io/${name}]`;
+  const problem = `${name} ${JSON.stringify(value)} ${why}`;
+  if (outcome !== 'rejected') return [`warning ${field}: ${problem}; the value for its paths is: ${outcome.holds}`];
+  return [
+    `error metadata.annotations: the whole Ingress is rejected (${problem}); ${NOT_LOADED}`,
+    `error ${field}: ${problem}; ${REJECTED}`,
+  ];
+}
+
+async function isNotLoaded(site: Site): Promise<void> {
+  expect((await site.ask()).status).toBe(404);
+  expect(site.calls).toEqual([]);
+}
