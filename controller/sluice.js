@@ -12,6 +12,11 @@ import { fileURLToPath } from 'node:url';
 
 const MIN_VERSION = [24, 12];
 const FORWARDED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+/**
+ * Limits what V8 sets aside for new objects in each thread, MiB for each of two halves; V8 alone goes up to 32. At 10,000
+ * Ingresses and one worker that makes 100 MB less; processor time per request is the same from 2 to 16.
+ */
+const SEMI_SPACE_FLAG = '--max-semi-space-size=8';
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 /** @param {string} version */
@@ -34,7 +39,8 @@ function bundledNode() {
 
 /** @param {string} binary */
 function runWith(binary) {
-  const child = spawn(binary, [MAIN, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const flags = isSemiSpaceChosen() ? [] : [SEMI_SPACE_FLAG];
+  const child = spawn(binary, [...flags, MAIN, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of FORWARDED_SIGNALS) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     process.stderr.write(`sluice: cannot run ${binary}: ${error.message}\n`);
@@ -56,7 +62,26 @@ function useCompileCache() {
   module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
 }
 
+/** Whoever set the limit, by NODE_OPTIONS or on the command line, shall have it. */
+function isSemiSpaceChosen() {
+  return [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((text) =>
+    /max[-_]semi[-_]space[-_]size/.test(text),
+  );
+}
+
+/** V8 reads the flag before it makes its heap, so this process starts again: same pid, same files, 30 ms. */
+function limitSemiSpace() {
+  if (isSemiSpaceChosen() || process.platform === 'win32') return;
+  process.execve?.(process.execPath, [
+    process.execPath,
+    ...process.execArgv,
+    SEMI_SPACE_FLAG,
+    ...process.argv.slice(1),
+  ]);
+}
+
 if (isNewEnough(process.versions.node)) {
+  limitSemiSpace();
   useCompileCache();
   await import('./main.ts');
 } else {

@@ -39,7 +39,7 @@ function startSluice({ flavour, directory, ports, certFile, keyFile }: StartOpti
     command: process.execPath,
     // biome-ignore format: one flag and its value per line
     args: [
-      ...profile, join(REPOSITORY, 'controller/main.ts'), 'serve',
+      ...profile, join(REPOSITORY, 'controller/sluice.js'), 'serve',
       '--manifests', manifests,
       '--configmap', `${NAMESPACE}/settings`,
       '--workers', '1',

@@ -26,10 +26,24 @@ test.each([
     'sluice: --http-port "eighty" is not a port (0 to 65535)\n',
   ],
 ])('%s: one line on stderr, exit code 2', async (_, args, line) => {
-  expect(await runSluice(args)).toEqual({ code: 2, signal: null, stdout: '', stderr: line });
+  expect(await runSluice(args)).toMatchObject({ code: 2, signal: null, stdout: '', stderr: line });
 });
 
 describe('the npm bin sluice.js', () => {
+  /** Says at the end of the process which it was, and with which flags of Node. */
+  const REPORT = 'data:text/javascript,process.on("exit",()=>console.log(process.pid,...process.execArgv.slice(2)))';
+
+  test.each([
+    ['is limited', [], {}, ' --max-semi-space-size=8'],
+    ['the limit of NODE_OPTIONS wins', [], { NODE_OPTIONS: '--max-semi-space-size=2' }, ''],
+    ["so does that of Node's command line", ['--max_semi_space_size=4'], {}, ' --max_semi_space_size=4'],
+  ])('the young generation of V8: %s', async (_, flags, env, reported) => {
+    const nodeArguments = ['--import', REPORT, ...flags];
+    const { stdout, stderr, pid } = await runSluice(['version'], { entry: 'sluice.js', nodeArguments, env });
+    const version = `sluice ${VERSION} (Node ${process.versions.node})`;
+    expect({ stdout, stderr }).toEqual({ stdout: `${version}\n${pid}${reported}\n`, stderr: '' });
+  });
+
   test('runs main.ts in the same process on a new Node', async () => {
     const { code, stdout } = await runSluice(['version'], { entry: 'sluice.js' });
     expect({ code, stdout }).toEqual({ code: 0, stdout: `sluice ${VERSION} (Node ${process.versions.node})\n` });

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 const CONTROLLER = join(import.meta.dirname, '../..');
 
 export interface Finished {
+  /** Of the process that was started. */
+  readonly pid: number | undefined;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
@@ -23,6 +25,8 @@ export interface RunOptions {
   readonly entry?: 'main.ts' | 'sluice.js';
   /** Arguments for Node itself, before the entry. */
   readonly nodeArguments?: readonly string[];
+  /** Added to a clean environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts `sluice <args>` and resolves when it has ended. */
@@ -38,12 +42,14 @@ export function runSluice(args: readonly string[], options: RunOptions = {}): Pr
   });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+    child.once('close', (code, signal) => resolve({ pid: child.pid, code, signal, stdout, stderr }));
   });
 }
 
-function start(args: readonly string[], { entry = 'main.ts', nodeArguments = [] }: RunOptions) {
-  return spawn(process.execPath, [...nodeArguments, join(CONTROLLER, entry), ...args], { env: cleanEnvironment() });
+function start(args: readonly string[], { entry = 'main.ts', nodeArguments = [], env = {} }: RunOptions) {
+  return spawn(process.execPath, [...nodeArguments, join(CONTROLLER, entry), ...args], {
+    env: { ...cleanEnvironment(), ...env },
+  });
 }
 
 /** Without what Jest and npm put there: the program must not depend on it. */
