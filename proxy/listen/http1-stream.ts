@@ -90,7 +90,7 @@ export class Http1Stream implements ClientStream {
   /** A request's first byte has come. */
   beginRequest(): void {
     this.parser.reset();
-    this.#bytesOutBefore = this.#writer.bytesOut;
+    this.#bytesOutBefore = this.#writer().bytesOut;
   }
 
   /** The head is complete. `mayKeepAlive`: the connection takes further requests. The answer may come within this call. */
@@ -151,7 +151,7 @@ export class Http1Stream implements ClientStream {
   sendBody(buf: Buffer, start: number, end: number): boolean {
     this.exchange.record.responseBodyBytes += end - start;
     this.#sender.sendBody(buf, start, end);
-    if (!this.#writer.isBlocked) return true;
+    if (!this.#writer().isBlocked) return true;
     this.#host?.responseStalled();
     return false;
   }
@@ -178,7 +178,7 @@ export class Http1Stream implements ClientStream {
   }
 
   sendTunnelBytes(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
-    const writer = this.#writer;
+    const writer = this.#writer();
     writer.addCopiedBytes(buf, start, end, isOwned);
     writer.flush();
     return !writer.isBlocked;
@@ -205,7 +205,7 @@ export class Http1Stream implements ClientStream {
     return this.head.minorVersion === 0 ? 'keep-alive' : '';
   }
 
-  get #writer(): SocketWriter {
+  #writer(): SocketWriter {
     return (this.#host as StreamHost).writer;
   }
 
@@ -215,7 +215,7 @@ export class Http1Stream implements ClientStream {
     record.isTls = this.isTls;
     record.head = isRefused ? null : this.head;
     if (!isRefused) record.requestBytes += this.head.text.length;
-    const { bytesOut } = this.#writer;
+    const { bytesOut } = this.#writer();
     record.responseBytes = bytesOut - this.#bytesOutBefore;
     this.#context.observer.onRequest(record);
     // Neither a free stream nor the rest of this one must keep an old table alive.

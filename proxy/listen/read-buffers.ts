@@ -35,12 +35,12 @@ export class ReadBuffers {
 
   /** What all sockets read into that have no lease. */
   get shared(): Buffer {
-    return this.#isCrowded ? this.#front : this.#whole;
+    return this.#isCrowded() ? this.#front : this.#whole;
   }
 
   /** Takes a buffer for exclusive use, a small one for a long transfer. */
   lease(isLong: boolean): Buffer {
-    if (isLong || this.#isCrowded) return this.#freeBulk.pop() ?? Buffer.allocUnsafeSlow(BULK_BUFFER_BYTES);
+    if (isLong || this.#isCrowded()) return this.#freeBulk.pop() ?? Buffer.allocUnsafeSlow(BULK_BUFFER_BYTES);
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   }
 
@@ -50,7 +50,7 @@ export class ReadBuffers {
     if (free.length < MAX_FREE_LEASES) free.push(buffer);
   }
 
-  get #isCrowded(): boolean {
+  #isCrowded(): boolean {
     return this.waitingBytes > CROWDED_BYTES;
   }
 }

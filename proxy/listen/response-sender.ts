@@ -46,11 +46,11 @@ export class ResponseSender {
   }
 
   sendContinue(): void {
-    this.#writer.addText('HTTP/1.1 100 Continue\r\n\r\n');
+    this.#writer().addText('HTTP/1.1 100 Continue\r\n\r\n');
   }
 
   sendInformational(head: ResponseHead): void {
-    this.#writer.addText(renderInformational(head));
+    this.#writer().addText(renderInformational(head));
   }
 
   /** Chooses how the body goes out. True when the body ends with the connection, which therefore must close. */
@@ -62,7 +62,7 @@ export class ResponseSender {
   /** `connection` is the value of the Connection header, `addedLines` are further lines; '' for none. */
   sendHead(head: ResponseHead, connection: string, addedLines: string): void {
     this.isHeadSent = true;
-    this.#writer.addText(renderResponseAgain(head, this.#parts(connection, addedLines)));
+    this.#writer().addText(renderResponseAgain(head, this.#parts(connection, addedLines)));
   }
 
   /** The 101 names the protocol it switches to, which other responses do not forward (RFC 9110 §7.8). */
@@ -71,17 +71,17 @@ export class ResponseSender {
     this.#framing = 'none';
     const upgrade = head.upgradeLineStart === -1 ? '' : head.text.slice(head.upgradeLineStart, head.upgradeLineEnd);
     const text = renderResponse(head, this.#parts('upgrade', addedLines));
-    this.#writer.addText(`${text.slice(0, -2)}${upgrade}\r\n`);
+    this.#writer().addText(`${text.slice(0, -2)}${upgrade}\r\n`);
   }
 
   sendBody(buf: Buffer, start: number, end: number): void {
-    if (this.#framing === 'chunked') this.#writer.addChunk(buf, start, end);
-    else this.#writer.addBytes(buf, start, end);
+    if (this.#framing === 'chunked') this.#writer().addChunk(buf, start, end);
+    else this.#writer().addBytes(buf, start, end);
   }
 
   sendEnd(trailers: string, acceptsTrailers: boolean): void {
     if (this.#framing !== 'chunked') return;
-    this.#writer.addText(`0\r\n${acceptsTrailers ? filterTrailers(trailers) : ''}\r\n`);
+    this.#writer().addText(`0\r\n${acceptsTrailers ? filterTrailers(trailers) : ''}\r\n`);
   }
 
   sendAnswer(answer: Answer, connection: string, isHead: boolean): void {
@@ -89,10 +89,11 @@ export class ResponseSender {
     const { current, dateLine } = this.#context;
     const common = this.#isTls ? current.tlsLines : current.plainLines;
     const closing = connection === '' ? '' : `Connection: ${connection}\r\n`;
-    this.#writer.addText(renderAnswer(answer, `${dateLine}${common}${closing}`, isHead));
+    this.#writer().addText(renderAnswer(answer, `${dateLine}${common}${closing}`, isHead));
   }
 
-  get #writer(): SocketWriter {
+  /** No accessor: reading a private one is a call into the runtime, also in optimized code. */
+  #writer(): SocketWriter {
     return this.#attached as SocketWriter;
   }
 

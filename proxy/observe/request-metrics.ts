@@ -72,9 +72,10 @@ class RouteSeries {
     this.virtualHost = virtualHost;
   }
 
-  of(record: RequestRecord, route: Route, method: string): Series {
+  of(record: RequestRecord, route: Route, rawMethod: string): Series {
     const last = this.#last;
-    if (last !== null && isOf(last, record, method)) return last;
+    if (last !== null && isOf(last, record, rawMethod)) return last;
+    const method = METHODS.has(rawMethod) ? rawMethod : 'OTHER';
     let series = this.all.find((each) => isOf(each, record, method));
     if (series === undefined) {
       series = newSeries(record, route, method);
@@ -102,8 +103,7 @@ export class RequestMetrics {
       return;
     }
     if (record.reason !== '') this.#selfAnswered.set(record.reason, (this.#selfAnswered.get(record.reason) ?? 0) + 1);
-    const method = METHODS.has(head.method) ? head.method : 'OTHER';
-    const series = this.#seriesOf(route, record.virtualHost).of(record, route.route, method);
+    const series = this.#seriesOf(route, record.virtualHost).of(record, route.route, head.method);
     series.count++;
     addRecord(series.numbers, record);
   }

@@ -1,5 +1,7 @@
 // Time as an argument: what the worker pool asks of the clock, and the real one. Tests pass a clock they turn by hand.
 
+import { performance } from 'node:perf_hooks';
+
 export interface Timers {
   /** Milliseconds that only go forward; the zero point means nothing. */
   nowMs(): number;

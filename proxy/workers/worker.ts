@@ -1,5 +1,6 @@
 // Entry of a worker thread: connects a ProxyWorker to the main thread's messages. Nothing else happens here.
 
+import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 import { SharedLoads } from '../endpoints/shared-loads.ts';
 import { LimitTable } from '../filters/limit-table.ts';
