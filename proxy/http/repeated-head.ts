@@ -5,6 +5,7 @@
 // result as it stands. Where heads differ the attempt costs the bytes up to the first difference, and it is given up
 // for a while when it keeps failing.
 
+import { BytePrefix } from './byte-prefix.ts';
 import type { HeadLimits } from './head-scanner.ts';
 
 /** Longer heads are not remembered. */
@@ -14,25 +15,20 @@ const MAX_MISSES = 8;
 const RETRY_EVERY = 64;
 
 export class RepeatedHead {
-  #bytes: Buffer | null = null;
-  #length = 0;
+  readonly #last = new BytePrefix();
   #limits: HeadLimits | null = null;
   #misses = 0;
 
   /** The position behind the head at `start` when it equals the remembered one, whole and under the same limits; or -1. */
   match(buf: Uint8Array, start: number, end: number, limits: HeadLimits): number {
-    const length = this.#length;
-    if (length === 0) return -1;
-    const bytes = this.#bytes as Buffer;
-    if (length > end - start || limits !== this.#limits) return -1;
-    for (let i = 0; i < length; i++) if (bytes[i] !== buf[start + i]) return -1;
+    if (limits !== this.#limits || !this.#last.begins(buf, start, end)) return -1;
     this.#misses = 0;
-    return start + length;
+    return start + this.#last.length;
   }
 
   /** Forgets: the parser's result is about to change. */
   forget(): void {
-    this.#length = 0;
+    this.#last.length = 0;
   }
 
   /** Remembers the head `buf[start..end)`, which has just been parsed. */
@@ -40,11 +36,7 @@ export class RepeatedHead {
     this.#misses++;
     if (this.#misses > MAX_MISSES && (this.#misses & (RETRY_EVERY - 1)) !== 0) return;
     if (end - start > MAX_BYTES) return;
-    if (this.#bytes === null || this.#bytes.length < end - start) {
-      this.#bytes = Buffer.allocUnsafeSlow(Math.max(256, end - start));
-    }
-    buf.copy(this.#bytes, 0, start, end);
-    this.#length = end - start;
+    this.#last.set(buf, start, end);
     this.#limits = limits;
   }
 }

@@ -1,0 +1,49 @@
+// Bytes that others are compared with again and again, four at a time: a loop over single bytes costs three times as much.
+//
+// PURE. DataView reads at any offset, so neither side need be aligned.
+
+const WORD = 4;
+const MIN_CAPACITY = 256;
+
+/** A view of the buffer that was compared last: nearly always the one that all sockets of a worker read into. */
+let viewedBuffer: Uint8Array = new Uint8Array(0);
+let view = new DataView(viewedBuffer.buffer);
+
+function viewOf(buf: Uint8Array): DataView {
+  if (buf === viewedBuffer) return view;
+  viewedBuffer = buf;
+  view = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
+  return view;
+}
+
+export class BytePrefix {
+  #bytes: Buffer | null = null;
+  #words: DataView | null = null;
+  /** 0 while there is none. */
+  length = 0;
+
+  /** Keeps a copy of `buf[start..end)`. */
+  set(buf: Buffer, start: number, end: number): void {
+    const length = end - start;
+    let bytes = this.#bytes;
+    if (bytes === null || bytes.length < length) {
+      bytes = Buffer.allocUnsafeSlow(Math.max(MIN_CAPACITY, length));
+      this.#bytes = bytes;
+      this.#words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    buf.copy(bytes, 0, start, end);
+    this.length = length;
+  }
+
+  /** Whether `buf[start..end)` begins with these bytes; false while there are none. */
+  begins(buf: Uint8Array, start: number, end: number): boolean {
+    const { length } = this;
+    const words = this.#words;
+    if (words === null || length === 0 || length > end - start) return false;
+    const others = viewOf(buf);
+    let at = 0;
+    for (; at + WORD <= length; at += WORD) if (words.getInt32(at) !== others.getInt32(start + at)) return false;
+    for (; at < length; at++) if (words.getUint8(at) !== buf[start + at]) return false;
+    return true;
+  }
+}
