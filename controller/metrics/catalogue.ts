@@ -397,6 +397,13 @@ export const workerMetrics: readonly MetricRecord[] = [
     help: 'Copies of requests (`mirror-target`): sent, or why not.',
   },
   {
+    name: 'sluice_hedged_requests_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: ['result'],
+    help: 'Second attempts after `hedge-after`: won, lost, failed or cancelled; or why none was made: overBudget, noEndpoint.',
+  },
+  {
     name: 'sluice_tls_handshake_failures_total',
     kind: 'counter',
     source: 'workers',

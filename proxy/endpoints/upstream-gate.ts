@@ -62,6 +62,11 @@ export class UpstreamGate {
     return 'waiting';
   }
 
+  /** Takes a second place for a request that has one, if one is free and nobody waits for it; give it back by `leave`. */
+  enterAgain(): boolean {
+    return this.#queue.length === 0 && this.#takePlace();
+  }
+
   /** Gives a place back, once per admission, however the request ended. */
   leave(): void {
     this.#requests.add(-1);

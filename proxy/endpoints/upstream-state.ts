@@ -181,6 +181,14 @@ export class UpstreamState<Slot = unknown> {
     if (!endpoint.draining) this.#detector?.onFailed(endpoint, nowMs);
   }
 
+  /**
+   * The attempt was given up unanswered after `elapsedMs`, because another endpoint was faster. No failure, but without it
+   * an endpoint that always loses would keep the score of better days.
+   */
+  onOvertaken(endpoint: EndpointState<Slot>, elapsedMs: number): void {
+    if (this.#needsLatency) endpoint.score.observeFailure(elapsedMs, this.#environment.nowMs());
+  }
+
   /** Another worker has ejected the endpoint; one that is not known here is none of ours. */
   ejectedElsewhere(key: string, untilMs: number): void {
     const endpoint = this.#find(key);

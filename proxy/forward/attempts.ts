@@ -16,6 +16,14 @@ import type { RequestFacts } from './request-facts.ts';
 import { mayRepeat, mayRetry, mayRetryStatus, type RetryFacts } from './retry.ts';
 import type { LiveEndpoint, LiveUpstream } from './upstream-connection.ts';
 
+/** An attempt beside the one in use (hedging). */
+export interface SecondAttempt {
+  readonly endpoint: LiveEndpoint;
+  readonly startedAtMs: number;
+  /** Its place in the request's record. */
+  readonly at: number;
+}
+
 export class Attempts {
   /** Endpoints asked so far; asking one again on a fresh connection is no further attempt. */
   count = 0;
@@ -108,11 +116,7 @@ export class Attempts {
    * a cookie binds it. null when there is none. Call `use` with it, or none of it counts.
    */
   next(): LiveEndpoint | null {
-    const { endpoint } = this;
-    if (endpoint !== null) {
-      this.#tried ??= [];
-      if (!this.#tried.includes(endpoint)) this.#tried.push(endpoint);
-    }
+    if (this.endpoint !== null) this.#noteTried(this.endpoint);
     return this.#pick();
   }
 
@@ -145,6 +149,61 @@ export class Attempts {
     const route = this.#route as IndexedRoute;
     if (!mayRetryStatus(status, route.policy, this.#retryFacts(canSend))) return false;
     return this.#mayRepeatBound(route) && this.#takeAllowance(route);
+  }
+
+  // ---- a second attempt beside the one in use
+
+  /** The route's limits allow a second attempt, and no cookie says where the request belongs. */
+  get mayBeTwo(): boolean {
+    const { maxAttempts, retryTimeoutMs } = (this.#route as IndexedRoute).policy;
+    if (this.#choice.hasAffinity || (maxAttempts !== null && this.count >= maxAttempts)) return false;
+    return retryTimeoutMs === null || this.#context.preciseNowMs() - this.#startedAtMs < retryTimeoutMs;
+  }
+
+  /** Finds an endpoint for a second attempt, a healthy one; null when there is none. Follow with `beginSecond`. */
+  pickSecond(): LiveEndpoint | null {
+    if (this.endpoint !== null) this.#noteTried(this.endpoint);
+    return this.#choice.pick(this.#tried, false);
+  }
+
+  /** Counts a second attempt; null when the budget or the limits of the upstream are used up. */
+  beginSecond(endpoint: LiveEndpoint): SecondAttempt | null {
+    if (this.#gate !== null && !this.#gate.enterAgain()) return null;
+    if (!this.#takeAllowance(this.#route as IndexedRoute)) {
+      this.#gate?.leave();
+      return null;
+    }
+    this.count++;
+    this.#noteTried(endpoint);
+    endpoint.begin();
+    const at = this.#record.beginAttempt(endpoint);
+    return { endpoint, startedAtMs: this.#context.preciseNowMs(), at };
+  }
+
+  /** The second attempt is over, and the one in use goes on. `status` as in the record: 0 when it was given up. */
+  endSecond({ endpoint, startedAtMs, at }: SecondAttempt, status: number): void {
+    const elapsedMs = this.#context.preciseNowMs() - startedAtMs;
+    this.#record.endAttempt(at, status, elapsedMs);
+    if (isFailureStatus(status)) this.#upstream?.onFailed(endpoint, elapsedMs);
+    else if (status !== 0) this.#upstream?.onAnswered(endpoint, elapsedMs);
+    endpoint.end();
+    this.#gate?.leave();
+  }
+
+  /** The attempt in use is given up without an answer, because the second one was faster. Follow with `useSecond`. */
+  overtaken(): void {
+    const elapsedMs = this.#note(0);
+    if (this.endpoint !== null) this.#upstream?.onOvertaken(this.endpoint, elapsedMs);
+  }
+
+  /** The second attempt is the one in use from now on. */
+  useSecond({ endpoint, startedAtMs, at }: SecondAttempt): void {
+    this.release();
+    this.endpoint = endpoint;
+    this.#isReleased = false;
+    this.#attemptStartedAtMs = startedAtMs;
+    this.#record.attemptAt = at;
+    this.#gate?.leave();
   }
 
   /** The connection for the attempt at hand had to be opened, and is. */
@@ -203,6 +262,11 @@ export class Attempts {
     if (this.#gate !== null) this.#leave(this.#gate);
   }
 
+  #noteTried(endpoint: LiveEndpoint): void {
+    this.#tried ??= [];
+    if (!this.#tried.includes(endpoint)) this.#tried.push(endpoint);
+  }
+
   #leave(gate: UpstreamGate): void {
     const waiter = this.#waiter;
     this.#gate = null;
@@ -231,8 +295,9 @@ export class Attempts {
     this.endpoint = endpoint;
     this.#isReleased = false;
     endpoint.begin();
-    this.#record.beginAttempt(endpoint);
-    const isFirst = this.#record.attemptCount === 1 && !this.#isLate;
+    const at = this.#record.beginAttempt(endpoint);
+    this.#record.attemptAt = at;
+    const isFirst = at === 0 && !this.#isLate;
     this.#attemptStartedAtMs = isFirst ? this.#startedAtMs : this.#context.preciseNowMs();
   }
 
@@ -257,7 +322,7 @@ export class Attempts {
   /** Notes how the attempt at hand ended; gives the time it took. */
   #note(status: number): number {
     const elapsedMs = this.#context.preciseNowMs() - this.#attemptStartedAtMs;
-    this.#record.endAttempt(status, elapsedMs);
+    this.#record.endAttempt(this.#record.attemptAt, status, elapsedMs);
     return elapsedMs;
   }
 }

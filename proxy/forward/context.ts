@@ -7,6 +7,7 @@ import type { RouteIndex } from '../match/index.ts';
 import type { Observer } from '../observe/observer.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import type { Balancing } from './balancing.ts';
+import type { Hedging } from './hedging.ts';
 import type { Mirrors } from './mirror.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import type { LiveEndpoints } from './upstream-connection.ts';
@@ -36,6 +37,7 @@ export interface ProxyContext {
   readonly observer: Observer;
   readonly limits: RequestLimits;
   readonly mirrors: Mirrors;
+  readonly hedging: Hedging;
   /** `Date: ...` line with CRLF, renewed every second. */
   dateLine: string;
   /** True while the worker finishes: connections are closed after their response. */

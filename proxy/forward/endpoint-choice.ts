@@ -53,6 +53,11 @@ export class EndpointChoice implements CanaryRequest {
     return upstream.pick(tried, this.#hashKey, mayProbe);
   }
 
+  /** A cookie decides, or will. */
+  get hasAffinity(): boolean {
+    return this.#affinity !== null;
+  }
+
   /** A failed endpoint is asked again: its client is bound to it. */
   get isBound(): boolean {
     return this.#affinity !== null && !this.#affinity.changeOnFailure;

@@ -15,13 +15,14 @@ import type { ResponseHead } from '../http/response-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import { matchHost, matchRoute } from '../match/match-route.ts';
 import { RequestRecord } from '../observe/observer.ts';
-import type { BandwidthLimit, MirrorSettings } from '../table/route-settings.ts';
+import type { BandwidthLimit, HedgeSettings, MirrorSettings } from '../table/route-settings.ts';
 import { Attempts } from './attempts.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import { forwardingParts, upgradeToken } from './forwarding.ts';
 import { type CallOwner, GrpcCall } from './grpc-call.ts';
+import { HedgedAttempt, type HedgedRequest } from './hedged-attempt.ts';
 import { KeptBody } from './kept-body.ts';
 import type { MirrorCopy } from './mirror.ts';
 import { PacedResponse, type PacedUser } from './paced-response.ts';
@@ -39,7 +40,7 @@ export type ClientFailure = 'clientGone' | 'clientStalled' | 'badBody' | 'bodyTi
 
 export type Phase = 'idle' | 'queued' | 'connecting' | 'sending' | 'responding' | 'tunnel';
 
-export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Waiter, CallOwner {
+export class Exchange implements HedgedRequest, FilterUser, PacedUser, Timed, Waiter, CallOwner {
   readonly record = new RequestRecord();
   readonly #context: ProxyContext;
   readonly #client: ClientStream;
@@ -50,6 +51,8 @@ export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Wai
   readonly #deadline = new Deadline(this);
   /** Made by the first call on a gRPC route. */
   #call: GrpcCall | null = null;
+  /** Made by the first request on a route with `hedge-after`. */
+  #hedge: HedgedAttempt | null = null;
   /** Made by the first response with a `limit-rate`. */
   #pace: PacedResponse | null = null;
   #isPaced = false;
@@ -157,6 +160,7 @@ export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Wai
     this.#copy?.end();
     if (this.#connection === null || this.#route === null) return;
     this.#connection.endBody();
+    this.#hedge?.requestEnded();
     // A response that waits for a slow client goes on without a deadline of the upstream's.
     if (!this.#isClientSlow) this.#armReadDeadline();
   }
@@ -251,6 +255,7 @@ export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Wai
   onResponseHead(head: ResponseHead, hasBody: boolean): void {
     this.#status = head.status;
     this.#attempts.answered(head.status);
+    if (this.#hedge?.firstAnswered(head.status) === false) return;
     if (head.status === 101) return this.#onSwitchingProtocols(head);
     if (head.status >= 400 && this.#attemptAfter(head.status)) return;
     this.#phase = 'responding';
@@ -298,6 +303,26 @@ export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Wai
 
   onUpstreamReadDone(): void {
     this.#client.flush();
+  }
+
+  // ---- HedgedRequest
+
+  get isWhole(): boolean {
+    return this.#isBodyDone && this.#keptBody.isWhole;
+  }
+
+  sendWhole(stream: UpstreamStream, user: UpstreamUser): void {
+    this.#sendOn(stream, user);
+    stream.flush();
+  }
+
+  takeOver(stream: UpstreamStream, isConnecting: boolean): void {
+    const { connectTimeoutMs, readTimeoutMs } = (this.#route as IndexedRoute).policy;
+    this.#dropConnection();
+    this.#connection = stream;
+    this.#phase = isConnecting ? 'connecting' : 'sending';
+    this.#beginTry();
+    this.#armTry(isConnecting ? connectTimeoutMs : readTimeoutMs);
   }
 
   // ---- Waiter
@@ -369,7 +394,15 @@ export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Wai
     const endpoint = this.#attempts.first();
     if (endpoint === null) return this.#failRequest(this.#attempts.emptyReason);
     this.#beginTry();
+    const route = this.#route as IndexedRoute;
+    // Before the attempt, within which the end of the body may come.
+    if (route.policy.hedge !== null) this.#beginHedge(route, route.policy.hedge);
     this.#attempt(endpoint);
+  }
+
+  #beginHedge(route: IndexedRoute, settings: HedgeSettings): void {
+    this.#hedge ??= new HedgedAttempt(this.#context, this, this.#attempts);
+    this.#hedge.begin(route, settings, this.#client.head, this.#transport());
   }
 
   #attempt(endpoint: LiveEndpoint): void {
@@ -393,12 +426,9 @@ export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Wai
   /** The connection is open: the head goes out, and the body may follow. */
   #send(): void {
     const connection = this.#connection as UpstreamStream;
-    const { head } = this.#client;
     const route = this.#route as IndexedRoute;
     this.#phase = 'sending';
-    const hasKept = this.#keptBody.length > 0;
-    connection.begin(this, this.#requestText, head.method === 'HEAD', head.isChunked, this.#isBodyDone && !hasKept);
-    const mayGoOn = !hasKept || this.#sendAgain(connection);
+    const mayGoOn = this.#sendOn(connection, this);
     if (this.#isBodyDone) {
       this.#armTry(route.policy.readTimeoutMs);
       connection.flush();
@@ -408,6 +438,14 @@ export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Wai
     } else {
       this.#armTry(route.policy.sendTimeoutMs);
     }
+  }
+
+  /** Sends the head, and the part of the body that is kept. False: wait for `onUpstreamDrain`. */
+  #sendOn(stream: UpstreamStream, user: UpstreamUser): boolean {
+    const { head } = this.#client;
+    const hasKept = this.#keptBody.length > 0;
+    stream.begin(user, this.#requestText, head.method === 'HEAD', head.isChunked, this.#isBodyDone && !hasKept);
+    return !hasKept || this.#sendAgain(stream);
   }
 
   /** Sends the part of the body that an earlier attempt has used up. False: wait for `onUpstreamDrain`. */
@@ -421,6 +459,7 @@ export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Wai
     this.#dropConnection();
     this.#attempts.failed(code);
     this.record.detail = detail;
+    if (this.#hedge?.firstFailed() === true) return;
     if (!this.#attempts.mayGoOn(code, this.#keptBody.isWhole)) return this.#failRequest(code);
     const endpoint = isStale(code) ? this.#attempts.again() : this.#attempts.next();
     if (endpoint === null) return this.#failRequest(code);
@@ -559,6 +598,7 @@ export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Wai
   close(): void {
     this.#context.wheel.remove(this.#deadline);
     this.#call?.close();
+    this.#hedge?.close();
   }
 
   #finish(): void {
@@ -566,6 +606,7 @@ export class Exchange implements UpstreamUser, FilterUser, PacedUser, Timed, Wai
     this.#phase = 'idle';
     this.#filters.end();
     this.#call?.end();
+    this.#hedge?.end();
     if (this.#copy !== null || this.#isPaced) this.#endExtras();
     const { record } = this;
     record.route = this.#route;

@@ -34,6 +34,12 @@ export function mayRetryStatus(status: number, policy: RoutePolicy, facts: Retry
   return condition !== null && mayRepeat(facts.method, policy) && isAllowed(condition, policy, facts);
 }
 
+/** Whether the route prefers any other answer to one with `status`. */
+export function isUnwanted(status: number, { retryOn }: RoutePolicy): boolean {
+  const condition = conditionOf(status);
+  return condition !== null && retryOn.includes(condition);
+}
+
 /** Whether a request may be sent again although it may have been processed. */
 export function mayRepeat(method: string, { retryOn }: RoutePolicy): boolean {
   return isIdempotent(method) || retryOn.includes('nonIdempotent');

@@ -49,6 +49,11 @@ export class TimerWheel {
     return size;
   }
 
+  /** Nothing hangs in it, not even a cleared deadline. Looks at every slot. */
+  get isEmpty(): boolean {
+    return this.#slots.every((first) => first === null);
+  }
+
   /** Lets `deadline` fire `delayMs` from now, replacing what was set. */
   set(deadline: Deadline, delayMs: number): void {
     const atMs = this.nowMs + delayMs;

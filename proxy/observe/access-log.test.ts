@@ -25,9 +25,9 @@ function recordOf(request: string): RequestRecord {
 test('renders the fields of ingress-nginx, with one entry per attempt', () => {
   const record = recordOf('GET /a?b HTTP/1.1\r\nHost: a\r\nReferer: http://r\r\nUser-Agent: curl/8\r\n\r\n');
   record.beginAttempt({ address: '10.1.1.1', port: 80 });
-  record.endAttempt(502, 2);
-  record.beginAttempt({ address: '2001:db8::1', port: 81 });
-  record.endAttempt(200, 10);
+  record.endAttempt(0, 502, 2);
+  record.attemptAt = record.beginAttempt({ address: '2001:db8::1', port: 81 });
+  record.endAttempt(1, 200, 10);
   expect(renderLine(record, renderTime(AT))).toBe(
     '10.0.0.1 - - [21/Nov/2026:08:41:05 +0000] "GET /a?b HTTP/1.1" 200 5 "http://r" "curl/8" 80 0.012 [] [] ' +
       '10.1.1.1:80, [2001:db8::1]:81 0, 5 0.002, 0.010 502, 200 abc\n',

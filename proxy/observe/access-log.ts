@@ -73,8 +73,8 @@ function upstreamFields(record: RequestRecord): string {
     if (attempt === undefined) break;
     const { address, port } = attempt.endpoint;
     addresses.push(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
-    // Only the last attempt can have had a response that reached the client.
-    lengths.push(i === count - 1 ? String(record.responseBodyBytes) : '0');
+    // Only the attempt in use at the end can have had a response that reached the client.
+    lengths.push(i === record.attemptAt ? String(record.responseBodyBytes) : '0');
     times.push((attempt.durationMs / 1000).toFixed(3));
     statuses.push(attempt.status === 0 ? '-' : String(attempt.status));
   }

@@ -46,8 +46,11 @@ export class RequestRecord {
   /** Of the attempts only the first `attemptCount` count; the objects are reused. */
   readonly attempts: UpstreamAttempt[] = [];
   attemptCount = 0;
+  /** Place of the attempt in use, which is not the last one when that was a hedge that lost. */
+  attemptAt = 0;
 
-  beginAttempt(endpoint: EndpointAddress): void {
+  /** Gives its place among the attempts. */
+  beginAttempt(endpoint: EndpointAddress): number {
     const reused = this.attempts[this.attemptCount];
     if (reused === undefined) this.attempts.push({ endpoint, status: 0, durationMs: 0 });
     else {
@@ -55,11 +58,12 @@ export class RequestRecord {
       reused.status = 0;
       reused.durationMs = 0;
     }
-    this.attemptCount++;
+    return this.attemptCount++;
   }
 
-  endAttempt(status: number, durationMs: number): void {
-    const attempt = this.attempts[this.attemptCount - 1];
+  /** `at`: which attempt, since two can be under way. */
+  endAttempt(at: number, status: number, durationMs: number): void {
+    const attempt = this.attempts[at];
     if (attempt === undefined) return;
     attempt.status = status;
     attempt.durationMs = durationMs;
@@ -80,6 +84,7 @@ export class RequestRecord {
     this.headerMs = -1;
     this.upstreamMs = -1;
     this.attemptCount = 0;
+    this.attemptAt = 0;
   }
 }
 

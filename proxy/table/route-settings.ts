@@ -103,7 +103,7 @@ export interface BandwidthLimit {
   readonly afterBytes: number;
 }
 
-/** How many of the requests of a route may be attempts after the first, so that retries do not become a storm. */
+/** How many of the requests of a route may lead to further attempts, so that these do not become a storm. */
 export interface RetryBudget {
   /** Percent of the requests of the last ten seconds. */
   readonly percent: number;
@@ -113,5 +113,8 @@ export interface RetryBudget {
 
 /** A second attempt while the first is still waiting for its response. Idempotent requests only. */
 export interface HedgeSettings {
+  /** From the end of the request, or from the first attempt if it has no body. */
   readonly afterMs: number;
+  /** Second attempts; each also counts in the retry budget, where there is one. */
+  readonly budget: RetryBudget;
 }

@@ -11,6 +11,7 @@ import type { RateStore, StoreFailure } from '../filters/rate-store.ts';
 import { Balancing } from '../forward/balancing.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { currentTable } from '../forward/current-table.ts';
+import { Hedging } from '../forward/hedging.ts';
 import { Mirrors } from '../forward/mirror.ts';
 import { TimerWheel } from '../forward/timer-wheel.ts';
 import type { LiveEndpoints, UpstreamSlot } from '../forward/upstream-connection.ts';
@@ -31,6 +32,7 @@ import { emptyGlobal } from '../table/defaults.ts';
 import type { GlobalSettings, RouteId } from '../table/types.ts';
 import type { FullUpdate, PartsUpdate, TableUpdate } from '../table/update.ts';
 import type { EndpointNews, ListenerSettings, SampleValue, WorkerSample } from './messages.ts';
+import { repeat } from './timers.ts';
 
 const TICK_MS = 100;
 
@@ -184,6 +186,7 @@ export class ProxyWorker implements Observer {
         ...ejections(this.#ejections),
         { name: 'sluice_limit_entries_given_up_total', labels: {}, value: this.#context.limits.givenUp },
         ...mirrorOutcomes(this.#context.mirrors),
+        ...hedgeOutcomes(this.#context.hedging),
         ...storeOutcomes(this.#context.limits),
       ],
       gauges: [
@@ -298,6 +301,7 @@ export class ProxyWorker implements Observer {
       observer: this,
       limits: new RequestLimits(this.#options.limits, this.#options.machineMs),
       mirrors: new Mirrors(() => worker.#context.current.global.mirrorLimits),
+      hedging: new Hedging(monotonicMs, repeat),
       dateLine: renderDateLine(wallMs()),
       isDraining: false,
       nextRequestId: requestIdSource(),
@@ -317,6 +321,14 @@ function handshakeFailures({ failures }: Handshakes): SampleValue[] {
 function mirrorOutcomes({ outcomes }: Mirrors): SampleValue[] {
   const name = 'sluice_mirrored_requests_total';
   return [...outcomes].map(([result, value]) => ({ name, labels: { result }, value }));
+}
+
+/** Workers without hedged routes name none. */
+function hedgeOutcomes({ outcomes }: Hedging): SampleValue[] {
+  const name = 'sluice_hedged_requests_total';
+  return Object.entries(outcomes)
+    .filter(([, value]) => value > 0)
+    .map(([result, value]) => ({ name, labels: { result }, value }));
 }
 
 function ejections(counts: ReadonlyMap<EjectionReason, number>): SampleValue[] {

@@ -18,3 +18,10 @@ export const systemTimers: Timers = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Calls `run` every `everyMs` by the real clock until the returned function is called. Does not keep the process alive. */
+export function repeat(run: () => void, everyMs: number): () => void {
+  const timer = setInterval(run, everyMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}

@@ -79,9 +79,26 @@ export const hedgeAfter: AnnotationRecord<number> = attempts({
   name: 'hedge-after',
   type: timeFromOne,
   risk: 'Medium',
-  support: 'notYet',
   doc: 'Sends an idempotent request to a second endpoint as well when the first has not answered within this time.',
-  note: 'each request is at one endpoint at a time',
+});
+
+/** Percent. */
+export const hedgeBudget: AnnotationRecord<number> = attempts({
+  name: 'hedge-budget',
+  type: integerFrom(0, 100, 'percent, 0 to 100'),
+  default: 10,
+  risk: 'Low',
+  dependsOn: ['hedge-after'],
+  doc: 'Percent of the recent requests of a path that `hedge-after` may send twice.',
+});
+
+export const hedgeBudgetMin: AnnotationRecord<number> = attempts({
+  name: 'hedge-budget-min',
+  type: integerFrom(0, 100_000),
+  default: 10,
+  risk: 'Low',
+  dependsOn: ['hedge-after'],
+  doc: 'Requests per second that `hedge-after` may send twice whatever `hedge-budget` says.',
 });
 
 /** All of this file. */
@@ -97,4 +114,6 @@ export const ownOverloadAnnotations: readonly AnnotationRecord<unknown>[] = [
   retryBudget,
   retryBudgetMin,
   hedgeAfter,
+  hedgeBudget,
+  hedgeBudgetMin,
 ];

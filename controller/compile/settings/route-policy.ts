@@ -1,13 +1,13 @@
 // How requests of one Ingress are forwarded: annotations over ConfigMap over the defaults of ingress-nginx.
 
-import type { RetryBudget } from '#proxy/table/route-settings.ts';
+import type { HedgeSettings, RetryBudget } from '#proxy/table/route-settings.ts';
 import type { RoutePolicy } from '#proxy/table/types.ts';
 import { upstreamProtocol } from './backend-protocol.ts';
 import { retryNonIdempotent } from './configmap-proxying.ts';
 import { timerMs } from './durations.ts';
 import { bandwidthLimit } from './limit-filters.ts';
 import { enableAccessLog } from './observability.ts';
-import { hedgeAfter, perTryTimeout, retryBudget, retryBudgetMin } from './own-overload.ts';
+import { hedgeAfter, hedgeBudget, hedgeBudgetMin, perTryTimeout, retryBudget, retryBudgetMin } from './own-overload.ts';
 import {
   clientBodyBufferSize,
   proxyBodySize,
@@ -26,7 +26,6 @@ import { requiredValue } from './values.ts';
 /** The policy for all paths of an Ingress. Denied Ingresses have one too; it is never used. */
 export function routePolicy(values: AnnotationValues, global: GlobalValues): RoutePolicy {
   const retryTimeout = requiredValue(proxyNextUpstreamTimeout, values);
-  const hedgeAfterMs = values.get(hedgeAfter);
   return {
     protocol: upstreamProtocol(values),
     upstreamTls: null,
@@ -41,7 +40,7 @@ export function routePolicy(values: AnnotationValues, global: GlobalValues): Rou
     retryBudget: budget(values),
     bufferRequestBytes:
       requiredValue(proxyRequestBuffering, values) === 'on' ? requiredValue(clientBodyBufferSize, values) : 0,
-    hedge: hedgeAfterMs === null ? null : { afterMs: hedgeAfterMs },
+    hedge: hedge(values),
     bandwidth: bandwidthLimit(values),
     accessLog: requiredValue(enableAccessLog, values),
   };
@@ -50,6 +49,13 @@ export function routePolicy(values: AnnotationValues, global: GlobalValues): Rou
 function budget(values: AnnotationValues): RetryBudget | null {
   const percent = values.get(retryBudget);
   return percent === null ? null : { percent, minPerSecond: requiredValue(retryBudgetMin, values) };
+}
+
+function hedge(values: AnnotationValues): HedgeSettings | null {
+  const afterMs = values.get(hedgeAfter);
+  if (afterMs === null) return null;
+  const budget = { percent: requiredValue(hedgeBudget, values), minPerSecond: requiredValue(hedgeBudgetMin, values) };
+  return { afterMs, budget };
 }
 
 /** `retry-non-idempotent` adds its word to every list, as ingress-nginx's `buildNextUpstream` does. */

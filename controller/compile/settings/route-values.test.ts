@@ -231,7 +231,12 @@ test.each<[Record<string, string>, Partial<RoutePolicy>]>([
   [{ 'retry-budget': '20' }, { retryBudget: { percent: 20, minPerSecond: 10 } }],
   [{ 'retry-budget': '0', 'retry-budget-min': '0' }, { retryBudget: { percent: 0, minPerSecond: 0 } }],
   [{ 'retry-budget-min': '0' }, { retryBudget: null }],
-  [{ 'hedge-after': '100ms' }, { hedge: { afterMs: 100 } }],
+  [{ 'hedge-after': '100ms' }, { hedge: { afterMs: 100, budget: { percent: 10, minPerSecond: 10 } } }],
+  [
+    { 'hedge-after': '2s', 'hedge-budget': '100', 'hedge-budget-min': '0' },
+    { hedge: { afterMs: 2000, budget: { percent: 100, minPerSecond: 0 } } },
+  ],
+  [{ 'hedge-budget': '50' }, { hedge: null }],
 ])('further attempts: %j', (given, want) => {
   expect(routePolicy(parseOwn(given).values, settings({}).values)).toMatchObject(want);
 });

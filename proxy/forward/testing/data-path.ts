@@ -14,6 +14,7 @@ import type { GlobalSettings, RoutingTable } from '../../table/types.ts';
 import { Balancing } from '../balancing.ts';
 import type { ProxyContext } from '../context.ts';
 import { currentTable } from '../current-table.ts';
+import { Hedging } from '../hedging.ts';
 import { Mirrors } from '../mirror.ts';
 import { TimerWheel } from '../timer-wheel.ts';
 import type { LiveEndpoints, UpstreamSlot } from '../upstream-connection.ts';
@@ -51,6 +52,8 @@ export class DataPath implements Observer {
   readonly #endpoints: LiveEndpoints;
   readonly #pool: UpstreamPool;
   readonly #listeners: Listeners;
+  /** Turns the wheel of short delays, while it wants to be turned. */
+  #fineTick: (() => void) | null = null;
   #open = 0;
   #ids = 0;
   port = 0;
@@ -82,6 +85,15 @@ export class DataPath implements Observer {
       observer: this,
       limits: new RequestLimits(this.limits, () => wheel.nowMs),
       mirrors: new Mirrors(() => path.context.current.global.mirrorLimits),
+      hedging: new Hedging(
+        () => wheel.nowMs,
+        (run) => {
+          this.#fineTick = run;
+          return () => {
+            this.#fineTick = null;
+          };
+        },
+      ),
       dateLine: 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n',
       isDraining: false,
       nextRequestId: () => (++this.#ids).toString(16).padStart(32, '0'),
@@ -109,6 +121,7 @@ export class DataPath implements Observer {
   pass(ms: number): void {
     const { wheel } = this.context;
     wheel.advance(wheel.nowMs + ms);
+    this.#fineTick?.();
     this.#endpoints.tick();
   }
 
