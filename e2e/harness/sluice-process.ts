@@ -32,6 +32,10 @@ export class SluiceProcess {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Everything it logged. */
   get records(): readonly LogRecord[] {
     return this.#records;

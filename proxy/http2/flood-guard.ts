@@ -40,16 +40,16 @@ export class FloodGuard {
     this.#filledAtMs = new Float64Array(FLOOD_KINDS.length).fill(nowMs);
   }
 
-  /** Counts one event. False: the connection must end with ENHANCE_YOUR_CALM. */
-  spend(kind: FloodKind, nowMs: number): boolean {
+  /** Counts one event, or one that is worth `cost`. False: the connection must end with ENHANCE_YOUR_CALM. */
+  spend(kind: FloodKind, nowMs: number, cost = 1): boolean {
     const at = FLOOD_KINDS.indexOf(kind);
     const tokens = this.#tokens[at] as number;
-    if (tokens >= 1) {
-      this.#tokens[at] = tokens - 1;
+    if (tokens >= cost) {
+      this.#tokens[at] = tokens - cost;
       return true;
     }
     this.#refill(at, nowMs);
-    const refilled = (this.#tokens[at] as number) - 1;
+    const refilled = (this.#tokens[at] as number) - cost;
     this.#tokens[at] = refilled;
     return refilled >= 0;
   }

@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type HttpOrigin, startHttpOrigin } from '../forward/testing/origin.ts';
-import { startProxy, type TestProxy } from '../forward/testing/test-proxy.ts';
+import { startProxy, type TestProxy, tableOf } from '../forward/testing/test-proxy.ts';
 import { ErrorCode, Flag, FrameType } from '../http2/protocol.ts';
 import { defaultHttp2 } from '../table/defaults.ts';
 import type { Http2Settings } from '../table/types.ts';
@@ -124,6 +124,26 @@ describe('streams', () => {
     expect(client.goAway).toMatchObject({ code: ErrorCode.enhanceYourCalm, text: 'resetFlood' });
   });
 
+  test('requests that are reset in the read they came in are not begun, but for the first of them', async () => {
+    let begun = 0;
+    await using counting = await startHttpOrigin(() => {
+      begun++;
+    });
+    await using other = await start();
+    other.publish(tableOf([{ endpoints: [counting.port] }], { http2: { ...defaultHttp2, hasPriorKnowledge: true } }));
+    using client = await connect(other);
+    await client.settled();
+    const pairs = ids(200).flatMap((id) => [frame(headers, 5, id, block(GET)), frame(rstStream, 0, id, uint32(8))]);
+    client.send(Buffer.concat(pairs));
+    // One that is served says that all before it have been dealt with.
+    await counting[Symbol.asyncDispose]();
+    client.request(401, GET);
+    expect((await client.response(401)).head[0]).toBe(':status: 502');
+    expect(begun).toBeLessThanOrEqual(32);
+    const log = await other.stop();
+    expect(log.filter((line) => line.includes(' 499 '))).toHaveLength(200);
+  });
+
   test('malformed requests count the same', async () => {
     using client = await connect();
     client.send(...ids(500).map((id) => frame(headers, 5, id, block([...GET, ['connection', 'x']]))));
@@ -165,6 +185,17 @@ describe('header blocks', () => {
     const entry = Buffer.concat([Buffer.from([0x40]), block([['x', 'y'.repeat(3900)]]).subarray(1)]);
     client.send(frame(headers, 5, 1, Buffer.concat([block(GET), entry, Buffer.alloc(10_000, 0xbe)])));
     expect((await client.response(1)).head[0]).toBe(':status: 431');
+  });
+
+  test('header lists that are too large count as several resets', async () => {
+    using client = await connectSilent();
+    const entry = Buffer.concat([Buffer.from([0x40]), block([['x', 'y'.repeat(3900)]]).subarray(1)]);
+    const large = Buffer.concat([block(GET), entry, Buffer.alloc(10, 0xbe)]);
+    client.send(...ids(100).map((id) => frame(headers, 5, id, large)));
+    await client.closed();
+    expect(client.status(1)).toBe(':status: 431');
+    expect(client.goAway).toMatchObject({ code: ErrorCode.enhanceYourCalm, text: 'resetFlood' });
+    expect(faults(proxy, 'headersTooLarge')).toBeGreaterThanOrEqual(50);
   });
 
   test('a block that is not completed in time', async () => {

@@ -27,6 +27,7 @@ import type { Http2Settings } from '../table/types.ts';
 import { Http2Output, type OutputOwner } from './http2-output.ts';
 import type { Flushable, Http2Parts } from './http2-parts.ts';
 import { type BlockUse, Http2Receiver, type ReceiverOwner } from './http2-receiver.ts';
+import { Http2Starts } from './http2-starts.ts';
 import { Http2Stream, type StreamHome } from './http2-stream.ts';
 import type { Peer } from './peers.ts';
 import type { SocketOwner } from './sockets.ts';
@@ -35,6 +36,10 @@ type State = 'open' | 'draining' | 'closing' | 'closed';
 
 /** How long a closing connection waits for the client to read the last GOAWAY and to end its side. */
 const CLOSING_MS = 2_000;
+/** What it may still send meanwhile is thrown away, up to here: then it is not read any more. */
+const CLOSING_BYTES = 64 * 1024;
+/** A header list beyond the limit is read to its end all the same, for the table's sake: work for several resets. */
+const OVERSIZE_COST = 8;
 /** The PING that goes with the first GOAWAY: its answer says that the client has seen both (RFC 9113 §6.8). */
 const DRAIN_PING = Buffer.from('draining', 'latin1');
 /** A client that does not answer it is told the last stream anyway. */
@@ -55,6 +60,7 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
   readonly receiveWindowBytes: number;
   readonly stallMs: number;
   readonly output: Http2Output;
+  readonly starts: Http2Starts;
   readonly #context: ProxyContext;
   readonly #parts: Http2Parts<Http2Stream>;
   readonly #home: Http2ConnectionSet;
@@ -75,6 +81,8 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
   #requests = 0;
   #receiveWindow: number;
   #uncredited = 0;
+  /** Bytes that came while closing. */
+  #dropped = 0;
   #isPaused = false;
   #isReadOwned = false;
   #lastWorkAtMs: number;
@@ -97,6 +105,7 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     this.#lastWorkAtMs = nowMs;
     this.#guard = new FloodGuard(settings, nowMs);
     this.#receiver = new Http2Receiver(this, parts.scratch);
+    this.starts = new Http2Starts(parts);
     this.output = new Http2Output(socket, new FrameWriter(parts.buffers), this, context.wheel, this.stallMs);
     context.observer.onConnectionOpened(peer.isTls);
     this.#greet();
@@ -139,7 +148,10 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
   }
 
   onRead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
-    if (!this.isReading) return true;
+    if (!this.isReading) {
+      this.#dropped += end - start;
+      return this.#dropped < CLOSING_BYTES;
+    }
     this.#isReadOwned = isOwned;
     this.#receiver.read(buf, start, end);
     if (!this.output.isBlocked || !this.isReading) return true;
@@ -217,7 +229,7 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     const isStalled = reason === 'windowStall' && this.#context.wheel.nowMs - this.#lastWorkAtMs >= this.stallMs;
     if (isStalled) return this.connectionError(ErrorCode.enhanceYourCalm, 'windowStall');
     // Making us reset streams is as cheap for a client as resetting them itself (CVE-2025-8671).
-    this.mayCount('reset');
+    this.mayCount('reset', reason === 'headersTooLarge' ? OVERSIZE_COST : 1);
   }
 
   closed(stream: Http2Stream): void {
@@ -239,8 +251,8 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     return this.#context.current.requestLimits;
   }
 
-  mayCount(kind: FloodKind): boolean {
-    if (this.#guard.spend(kind, this.#context.wheel.nowMs)) return true;
+  mayCount(kind: FloodKind, cost = 1): boolean {
+    if (this.#guard.spend(kind, this.#context.wheel.nowMs, cost)) return true;
     this.connectionError(ErrorCode.enhanceYourCalm, `${kind}Flood`);
     return false;
   }
@@ -279,8 +291,8 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     this.#context.wheel.clear(this.#deadline);
     stream.open(this, streamId, fields, isLast);
     this.#takeEarlyPriority(stream);
-    if (fields.fault === null) stream.begin();
-    else stream.refuse(fields.fault);
+    if (fields.fault !== null) stream.refuse(fields.fault);
+    else this.starts.take(stream);
     if (this.#state === 'open' && this.#isWornOut) this.#beginDrain();
   }
 

@@ -7,8 +7,8 @@
 
 import type { ClientStream } from '../forward/client-stream.ts';
 import type { ProxyContext } from '../forward/context.ts';
-import { statusOfFault } from '../forward/errors.ts';
-import { Exchange } from '../forward/exchange.ts';
+import { PROXY_ERRORS, statusOfFault } from '../forward/errors.ts';
+import { type ClientFailure, Exchange } from '../forward/exchange.ts';
 import { renderInformational, renderResponse } from '../forward/response-text.ts';
 import { Deadline, type Timed } from '../forward/timer-wheel.ts';
 import { type Answer, answerOf, renderAnswer } from '../http/answer.ts';
@@ -20,6 +20,7 @@ import { ErrorCode, type ErrorCodeValue, MAX_FRAME_BYTES, MAX_WINDOW_BYTES } fro
 import type { RequestFault, RequestFields } from '../http2/request-fields.ts';
 import { BodyPace, bodyGraceMs } from './body-pace.ts';
 import type { Http2Output, SendingStream } from './http2-output.ts';
+import type { Http2Starts } from './http2-starts.ts';
 import type { Peer } from './peers.ts';
 import { SMALL_BODY_BYTES } from './read-buffers.ts';
 import { isWebSocketAccepted } from './websocket-handshake.ts';
@@ -33,6 +34,7 @@ export interface StreamHome {
   /** Of the client; 0 when its connection is gone. */
   readonly remotePort: number;
   readonly output: Http2Output;
+  readonly starts: Http2Starts;
   /** Windows of new streams: to the client, and from it. */
   readonly sendWindowBytes: number;
   readonly receiveWindowBytes: number;
@@ -79,6 +81,8 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   #received = 0;
   #declaredLength = -1;
   #isActive = false;
+  /** `begin` follows in a later loop turn. */
+  #isWaiting = false;
   #isReset = false;
   #isHeadSent = false;
   #isLocalClosed = false;
@@ -145,22 +149,35 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
 
   begin(): void {
     this.#isActive = true;
+    this.#isWaiting = false;
     this.#exchange.begin();
   }
 
-  /** Answers or resets what is no proper request; it counts as a request without route. */
+  /** Its turn has not come: payload is held until `begin`. */
+  wait(): void {
+    this.#isActive = true;
+    this.#isWaiting = true;
+  }
+
+  /** Answers or resets what is no proper request; it counts as a request without route, and against the client. */
   refuse(fault: RequestFault): void {
+    const home = this.#home;
+    const status = fault === 'malformed' ? 400 : statusOfFault(fault);
+    this.#recordUnbegun(status, fault);
+    if (fault === 'malformed') this.#writeReset(ErrorCode.protocolError);
+    else this.sendAnswer(answerOf(status, fault));
+    this.#observe(true);
+    this.#closeIfDone();
+    home?.noteFault(fault === 'malformed' ? 'malformedRequest' : fault);
+  }
+
+  #recordUnbegun(status: number, reason: string): void {
     const { record } = this.#exchange;
     record.reset();
     record.revision = this.#context.current.revision;
-    record.status = fault === 'malformed' ? 400 : statusOfFault(fault);
-    record.reason = fault;
+    record.status = status;
+    record.reason = reason;
     record.durationMs = 0;
-    if (fault === 'malformed') this.#writeReset(ErrorCode.protocolError);
-    else this.sendAnswer(answerOf(record.status, fault));
-    this.#observe(true);
-    if (this.#isReset) this.#home?.noteFault('malformedRequest');
-    this.#closeIfDone();
   }
 
   // ---- from the connection
@@ -224,8 +241,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   onGone(): void {
     this.#isReset = true;
     this.#dropPending();
-    if (this.#isActive) this.#exchange.onClientFailed('clientGone');
-    else this.#closeIfDone();
+    this.#giveUp('clientGone');
   }
 
   /** We or the client reset it. */
@@ -243,9 +259,20 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     const home = this.#home;
     if (home === null) return;
     this.#writeReset(code);
-    if (this.#isActive) this.#exchange.onClientFailed(failure);
-    else this.#closeIfDone();
+    this.#giveUp(failure);
     home.noteFault(reason);
+  }
+
+  #giveUp(failure: ClientFailure): void {
+    if (this.#isActive && !this.#isWaiting) return this.#exchange.onClientFailed(failure);
+    if (this.#isWaiting) {
+      this.#home?.starts.remove(this);
+      this.#isWaiting = false;
+      this.#isActive = false;
+      this.#recordUnbegun(PROXY_ERRORS[failure].status, failure);
+      this.#observe(false);
+    }
+    this.#closeIfDone();
   }
 
   onDeadline(): void {
