@@ -192,7 +192,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
           at = end;
           break;
         case 'lingering':
-          if (!this.#hasUnsent) this.#armLingerDeadline();
+          if (!this.writer.hasUnsent) this.#armLingerDeadline();
           at = end;
           break;
         case 'closed':
@@ -439,7 +439,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
 
   /** What the system has not taken yet still goes out; the socket closes itself behind it. */
   #closeSoon(): void {
-    if (!this.#hasUnsent) this.#close();
+    if (!this.writer.hasUnsent) this.#close();
     else if (this.#state !== 'lingering') this.#linger();
   }
 
@@ -450,7 +450,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     this.#dropHeld();
     this.#socket?.end();
     this.#lingerUntilMs = wheel.nowMs + LINGER_TOTAL_MS;
-    if (this.#hasUnsent) this.#armSendDeadline();
+    if (this.writer.hasUnsent) this.#armSendDeadline();
     else this.#armLingerDeadline();
     if (this.#isPaused) {
       this.#isPaused = false;
@@ -461,11 +461,6 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   #armLingerDeadline(): void {
     const { wheel } = this.#home.context;
     wheel.set(this.#deadline, Math.max(0, Math.min(LINGER_MS, this.#lingerUntilMs - wheel.nowMs)));
-  }
-
-  /** Bytes that the system has not taken yet, however few. */
-  get #hasUnsent(): boolean {
-    return this.#socket !== null && this.#socket.writableLength > 0;
   }
 
   #dropHeld(): void {

@@ -180,6 +180,100 @@ describe('a slow receiver moves', () => {
   });
 });
 
+describe('text for a plain socket goes past the queue of the stream', () => {
+  /** A writer on one end of a connection, and the other end, not yet reading. */
+  async function pair() {
+    const server = net.createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+    const [[peer]] = (await Promise.all([once(server, 'connection'), once(socket, 'connect')])) as [
+      [net.Socket],
+      unknown,
+    ];
+    const queued: string[] = [];
+    const { write } = socket;
+    socket.write = (...args: unknown[]) => {
+      queued.push(String(args[0]).slice(0, 8));
+      return Reflect.apply(write, socket, args) as boolean;
+    };
+    const writer = new SocketWriter(new ReadBuffers());
+    writer.open(socket, { onDrain: () => {} });
+    const close = (): void => {
+      for (const each of [socket, peer]) each.destroy();
+      server.close();
+    };
+    return { socket, peer, writer, queued, [Symbol.dispose]: close };
+  }
+
+  async function readAll(peer: net.Socket): Promise<string> {
+    let text = '';
+    for await (const chunk of peer.setEncoding('latin1')) text += chunk;
+    return text;
+  }
+
+  test('what the system takes at once is not queued at all', async () => {
+    using scene = await pair();
+    const { socket, peer, writer, queued } = scene;
+    for (const text of ['one ', 'two\xff ', 'three']) {
+      writer.addText(text);
+      writer.flush();
+      expect(writer.hasUnsent).toBe(false);
+    }
+    socket.end();
+    expect(await readAll(peer)).toBe('one two\xff three');
+    expect(queued).toEqual([]);
+  });
+
+  test('what it does not take waits; later text and bytes follow in order, and an end comes behind them', async () => {
+    using scene = await pair();
+    const { socket, peer, writer, queued } = scene;
+    const much = 'm'.repeat(32 * 1024 * 1024);
+    writer.addText(much);
+    writer.flush();
+    expect(writer.hasUnsent).toBe(true);
+    writer.addText('behind1 ');
+    writer.flush();
+    writer.addBytes(BIG, 0, BIG.length);
+    writer.addText('behind2 ');
+    writer.flush();
+    expect(queued).toEqual(['behind1 ', 'xxxxxxxx', 'behind2 ']);
+    expect(writer.isBlocked).toBe(true);
+    socket.end();
+    expect((await readAll(peer)) === `${much}behind1 ${BIG.toString()}behind2 `).toBe(true);
+    expect([writer.hasUnsent, writer.isBlocked]).toEqual([false, false]);
+  });
+
+  test('bytes that wait in the queue are not overtaken', async () => {
+    using scene = await pair();
+    const { socket, peer, writer } = scene;
+    const much = Buffer.alloc(32 * 1024 * 1024, 'm');
+    writer.addBytes(much, 0, much.length);
+    writer.addText('behind');
+    writer.flush();
+    socket.end();
+    expect((await readAll(peer)).slice(-8)).toBe('mmbehind');
+  });
+
+  test('a failed write closes the socket, whether it fails at once or later', async () => {
+    for (const text of ['short', 'm'.repeat(32 * 1024 * 1024)]) {
+      using scene = await pair();
+      const { socket, peer, writer } = scene;
+      const failed = once(socket, 'error') as Promise<[NodeJS.ErrnoException]>;
+      if (text.length > 10) writer.addText(text);
+      writer.flush();
+      peer.resetAndDestroy();
+      await once(peer, 'close');
+      while (!socket.destroyed) {
+        writer.addText('x');
+        writer.flush();
+        await new Promise(setImmediate);
+      }
+      const [error] = await failed;
+      expect(['EPIPE', 'ECONNRESET']).toContain(error.code);
+    }
+  });
+});
+
 test('bytes of a tunnel stay as they were, unless they are the writer’s to keep', () => {
   for (const isOwned of [false, true]) {
     const { socket, writer } = scene();
