@@ -57,6 +57,7 @@ struct connection {
   uint64_t started_ns;
   const char *expected;
   char request[REQUEST_MAX];
+  size_t request_length;
   char head[HEAD_MAX];
 };
 
@@ -242,6 +243,19 @@ static void prepare_message(struct connection *c) {
   c->body_size = head + options.size;
 }
 
+// Only the digits of the host are new: a generator that works longer per request would leave the proxy smaller batches.
+static void prepare_host(struct connection *c, unsigned host) {
+  static const char host_line[] = " HTTP/1.1\r\nHost: h";
+  size_t digits = 4 + strlen(options.path) + sizeof host_line - 1;
+  if (c->request_length == 0)
+    c->request_length =
+        (size_t)snprintf(c->request, sizeof c->request, "GET %s%s00000.%s\r\nUser-Agent: sluice-bench/1\r\nAccept: */*\r\n\r\n",
+                         options.path, host_line, options.host);
+  for (int at = 4; at >= 0; at--, host /= 10) c->request[digits + (size_t)at] = (char)('0' + host % 10);
+  c->out = c->request;
+  c->out_left = c->request_length;
+}
+
 // Chooses the next request of a connection and what its answer must be.
 static void prepare(struct connection *c) {
   c->head_length = c->body_got = 0;
@@ -264,10 +278,7 @@ static void prepare(struct connection *c) {
     // Even hosts belong to one origin, odd hosts to the next: a table that mixes hosts up is caught.
     unsigned i = (unsigned)(next_random() % (unsigned)options.hosts);
     c->expected_origin += (int)(i & 1);
-    c->out_left = (size_t)snprintf(c->request, sizeof c->request,
-                                   "GET %s HTTP/1.1\r\nHost: h%05u.bench.test\r\nUser-Agent: sluice-bench/1\r\nAccept: */*\r\n\r\n",
-                                   options.path, i);
-    c->out = c->request;
+    prepare_host(c, i);
     return;
   }
   if (options.mode == WEBSOCKET) c->body_size = 0;

@@ -22,8 +22,9 @@ test('request heads', () => {
   const one = fc.record({
     ...repeated,
     head: fc.constantFrom('', 'X-Forwarded-For: 1\r\n', 'Content-Length: 5\r\n', 'Forwarded: for=1\r\nX-A: 1\r\n'),
-    path: word,
-    host: word,
+    path: fc.constantFrom('a', 'b', 'longer', 'a//b?c'),
+    host: fc.constantFrom('a', 'b', 'longer.host.example'),
+    sentHost: fc.option(word),
     lines: fc.constantFrom('', 'X-Real-IP: 1\r\n', 'X-Real-IP: 2\r\n'),
     upgrade: fc.constantFrom('', 'test'),
     isTrustedPeer: fc.boolean(),
@@ -34,13 +35,13 @@ test('request heads', () => {
       const parser = new RequestParser();
       const renderer = new RequestRenderer();
       let ids = 0;
-      for (const { head, path, host, lines, upgrade, isTrustedPeer, hasId, repeats } of all) {
+      for (const { head, path, host, sentHost, lines, upgrade, isTrustedPeer, hasId, repeats } of all) {
         const bytes = Buffer.from(`GET /${path} HTTP/1.1\r\nHost: ${host}\r\n${head}\r\n`, 'latin1');
         for (let i = 0; i < repeats; i++) {
           parser.reset();
           expect(parser.parse(bytes, 0, bytes.length, LIMITS)).toBe(bytes.length);
           const requestId = hasId ? String(++ids) : '';
-          const parts = { host, forwardedLines: lines, requestId, upgrade, isTrustedPeer };
+          const parts = { host: sentHost ?? host, forwardedLines: lines, requestId, upgrade, isTrustedPeer };
           expect(renderer.render(parser.head, parts)).toBe(renderRequest(parser.head, parts));
         }
       }
@@ -53,6 +54,7 @@ test('a head that says nothing about repetition is rendered anew each time', () 
   const bytes = Buffer.from('GET /a HTTP/1.1\r\nHost: a\r\n\r\n', 'latin1');
   parser.parse(bytes, 0, bytes.length, LIMITS);
   parser.head.repeatKey = 0;
+  parser.head.linesKey = 0;
   const renderer = new RequestRenderer();
   const parts = { host: 'a', forwardedLines: '', requestId: '', upgrade: '', isTrustedPeer: false };
   for (const target of ['/a', '/b', '/c']) {

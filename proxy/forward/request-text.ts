@@ -24,41 +24,60 @@ export function renderRequest(head: RequestHead, parts: RequestTextParts): strin
 }
 
 /**
- * Renders like `renderRequest`, and remembers the text around the request id: with the same head and the same parts only
- * the id is new.
+ * Renders like `renderRequest`, and remembers the text of the header lines: while they and the parts stay the same, only
+ * target, host and id are new, and while those two stay the same as well, only the id.
  */
 export class RequestRenderer {
   #head: RequestHead | null = null;
-  #repeatKey = 0;
+  #linesKey = 0;
   #parts: RequestTextParts | null = null;
-  /** '' until the head has come a second time. */
-  #before = '';
+  /** The kept lines, and what follows the second Host and the id; '' until the lines have come a second time. */
+  #lines = '';
+  #forwarded = '';
   #behind = '';
+  /** The head whose text before the id is `#before`; 0: none. */
+  #repeatKey = 0;
+  #host = '';
+  #before = '';
 
   render(head: RequestHead, parts: RequestTextParts): string {
-    if (!this.#isRepeated(head, parts)) {
+    if (!this.#hasSameLines(head, parts)) {
       this.#head = head;
-      this.#repeatKey = head.repeatKey;
+      this.#linesKey = head.linesKey;
       this.#parts = parts;
+      this.#behind = '';
+      this.#repeatKey = head.repeatKey;
+      this.#host = parts.host;
       this.#before = '';
       return renderRequest(head, parts);
     }
-    if (this.#before === '') {
-      this.#before = flat(textBeforeId(head, parts));
+    if (this.#behind === '') {
+      this.#lines = flat(`${head.keptText()}X-Forwarded-Host: `);
+      this.#forwarded = flat(`\r\n${parts.forwardedLines}`);
       this.#behind = flat(textBehindId(head, parts));
     }
-    return this.#before + requestIdLine(parts) + this.#behind;
+    return this.#beforeId(head, parts) + requestIdLine(parts) + this.#behind;
   }
 
-  /** All that the text is made of, but for the id. */
-  #isRepeated(head: RequestHead, parts: RequestTextParts): boolean {
+  /** In one piece once the same head has come again. */
+  #beforeId(head: RequestHead, { host }: RequestTextParts): string {
+    const isRepeated = head.repeatKey === this.#repeatKey && host === this.#host;
+    if (isRepeated && this.#before !== '') return this.#before;
+    const text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${host}\r\n${this.#lines}${host}${this.#forwarded}`;
+    this.#repeatKey = head.repeatKey;
+    this.#host = host;
+    this.#before = isRepeated ? flat(text) : '';
+    return isRepeated ? this.#before : text;
+  }
+
+  /** All that the text is made of, but for target, host and id. */
+  #hasSameLines(head: RequestHead, parts: RequestTextParts): boolean {
     const last = this.#parts;
     return (
-      head.repeatKey !== 0 &&
-      head.repeatKey === this.#repeatKey &&
+      head.linesKey !== 0 &&
+      head.linesKey === this.#linesKey &&
       head === this.#head &&
       last !== null &&
-      last.host === parts.host &&
       last.forwardedLines === parts.forwardedLines &&
       last.upgrade === parts.upgrade &&
       last.isTrustedPeer === parts.isTrustedPeer

@@ -3,13 +3,41 @@
 // PURE. Out: the name used for routing - lower case, without port and trailing dot - or null when the text is not an
 // authority, which is answered 400. Userinfo is refused (RFC 9110 §4.2.4).
 
-/** A host as routing sees it. Only `parseAuthority` makes one. An IPv6 literal keeps its brackets. */
+import { DOT } from './bytes.ts';
+
+/** A host as routing sees it. Only `parseAuthority` and `plainName` make one. An IPv6 literal keeps its brackets. */
 export type HostName = string & { readonly __brand: 'HostName' };
 
 const MAX_HOST_LENGTH = 255;
 
 /** Bytes of a reg-name that a host name can have; upper case is folded, `_` is seen in the wild and harmless. */
 const NAME_CHAR = /^[A-Za-z0-9._~!$&'()*+,;=-]+$/;
+
+/** Bytes of names that `parseAuthority` gives back as they are, but for dots: lower-case letters, digits, `-`, `_`. */
+const PLAIN_NAME = Uint8Array.from({ length: 256 }, (_, code) =>
+  /[a-z0-9_-]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+
+/**
+ * The end of the name at `start`, when `parseAuthority` gives that name back as it is, as nearly every Host; `start` when
+ * it does not, or may not. What stands behind the name is for the caller to look at.
+ */
+export function endOfPlainName(buf: Uint8Array, start: number, end: number): number {
+  let at = start;
+  let previous = DOT;
+  while (at < end) {
+    const byte = buf[at] as number;
+    if (PLAIN_NAME[byte] !== 1 && (byte !== DOT || previous === DOT)) break;
+    previous = byte;
+    at++;
+  }
+  return previous === DOT || at - start > MAX_HOST_LENGTH ? start : at;
+}
+
+/** A name that `endOfPlainName` has found. */
+export function plainName(text: string): HostName {
+  return text as HostName;
+}
 
 /** Reads `host`, `host:port` or `[v6]:port`. The port is checked and dropped. '' (an empty Host, RFC 9112 §3.2) gives ''. */
 export function parseAuthority(text: string): HostName | null {

@@ -32,6 +32,20 @@ describe('BytePrefix', () => {
     );
   });
 
+  test('a part is found where it stands, and only before the end', () => {
+    const span = fc.tuple(fc.nat(40), fc.nat(40), fc.nat(60), fc.nat(60));
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 40, maxLength: 40, max: 1 }), span, ([...bytes], [a, b, start, end]) => {
+        const [from, to] = [Math.min(a, b), Math.max(a, b)];
+        const buf = Buffer.from([...bytes.slice(from), ...bytes]);
+        const part = Buffer.from(bytes.slice(from, to));
+        const last = Math.min(end, buf.length);
+        const isThere = start + part.length <= last && part.equals(buf.subarray(start, start + part.length));
+        expect(prefixOf(Buffer.from(bytes)).matches(from, to, buf, start, last)).toBe(isThere);
+      }),
+    );
+  });
+
   test('what is kept does not follow the buffer it came from, and can grow', () => {
     const buf = Buffer.alloc(600, 1);
     const prefix = prefixOf(Buffer.from('x'));

@@ -38,12 +38,18 @@ export class BytePrefix {
   /** Whether `buf[start..end)` begins with these bytes; false while there are none. */
   begins(buf: Uint8Array, start: number, end: number): boolean {
     const { length } = this;
+    return length !== 0 && this.matches(0, length, buf, start, end);
+  }
+
+  /** Whether the part `[from, to)` of these bytes stands at `start` in `buf`, all of it before `end`. */
+  matches(from: number, to: number, buf: Uint8Array, start: number, end: number): boolean {
     const words = this.#words;
-    if (words === null || length === 0 || length > end - start) return false;
+    if (words === null || to - from > end - start) return false;
     const others = viewOf(buf);
-    let at = 0;
-    for (; at + WORD <= length; at += WORD) if (words.getInt32(at) !== others.getInt32(start + at)) return false;
-    for (; at < length; at++) if (words.getUint8(at) !== buf[start + at]) return false;
+    const by = start - from;
+    let at = from;
+    for (; at + WORD <= to; at += WORD) if (words.getInt32(at) !== others.getInt32(by + at)) return false;
+    for (; at < to; at++) if (words.getUint8(at) !== buf[by + at]) return false;
     return true;
   }
 }

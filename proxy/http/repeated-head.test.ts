@@ -70,7 +70,12 @@ function reading(parser: Parser, text: string, limits: HeadLimits, cut: number |
 
 function outcome(parser: Parser, next: number): unknown {
   if (next === FAILED) return parser.fault;
-  const { repeatKey, runs, ...head } = structuredClone({ ...parser.head }) as Record<string, unknown>;
+  const {
+    repeatKey,
+    linesKey: _linesKey,
+    runs,
+    ...head
+  } = structuredClone({ ...parser.head }) as Record<string, unknown>;
   const { runCount } = head as { runCount: number };
   expect(repeatKey).not.toBe(0);
   return { next, head, runs: (runs as number[]).slice(0, runCount * 2) };
@@ -116,7 +121,7 @@ test('an equal head keeps its key, any other changes it', () => {
 
 test('heads that never repeat are not remembered for ever, and repetition is found again', () => {
   const parser = new RequestParser();
-  for (let i = 0; i < 100; i++) reading(parser, `GET /${i} HTTP/1.1\r\nHost: a\r\n\r\n`, LIMITS, null);
+  for (let i = 0; i < 100; i++) reading(parser, `GET / HTTP/1.1\r\nHost: a\r\nX: ${i}\r\n\r\n`, LIMITS, null);
   const keys = new Set<number>();
   for (let i = 0; i < 200; i++) {
     reading(parser, REQUESTS[0], LIMITS, null);

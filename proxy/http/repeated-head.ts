@@ -1,9 +1,9 @@
 // Recognises a head that is byte for byte the one before it, so that it need not be parsed again.
 //
-// PURE. Clients that call an API, and health checks, send the same head over and over; so do servers within one second.
-// Parsing depends on nothing but the bytes and the limits, so an equal head under the same limits leaves the parser's
-// result as it stands. Where heads differ the attempt costs the bytes up to the first difference, and it is given up
-// for a while when it keeps failing.
+// PURE. Within one second a server sends the same response head over and over (requests: repeated-request.ts). Parsing
+// depends on nothing but the bytes and the limits, so an equal head under the same limits leaves the parser's result as
+// it stands. Where heads differ the attempt costs the bytes up to the first difference, and it is given up for a while
+// when it keeps failing.
 
 import { BytePrefix } from './byte-prefix.ts';
 import type { HeadLimits } from './head-scanner.ts';

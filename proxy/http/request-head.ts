@@ -17,6 +17,21 @@ export class TextRange {
     this.start = start;
     this.end = end;
   }
+
+  /** See RequestHead. */
+  move(hostEnd: number, target: number, host: number): void {
+    if (this.start === -1) return;
+    const by = this.start < hostEnd ? target : target + host;
+    this.start += by;
+    this.end += by;
+  }
+}
+
+function movePositions(positions: number[], count: number, hostEnd: number, target: number, host: number): void {
+  for (let i = 0; i < count; i++) {
+    const at = positions[i] as number;
+    positions[i] = at + (at < hostEnd ? target : target + host);
+  }
 }
 
 export class RequestHead extends KeptLines {
@@ -48,10 +63,22 @@ export class RequestHead extends KeptLines {
   readonly userAgent = new TextRange();
   /** Ranges of whole lines forwarded only from trusted peers (`forwarded`, `x-forwarded-prefix`). Rare. */
   readonly trustedRuns: number[] = [];
+  readonly #ranges: readonly TextRange[] = [
+    this.upgrade,
+    this.xForwardedFor,
+    this.xForwardedHost,
+    this.xForwardedProto,
+    this.xForwardedPort,
+    this.xRequestId,
+    this.referer,
+    this.userAgent,
+  ];
   /** Request line bytes, for the access log. */
   requestLineEnd = 0;
-  /** Not 0: while it stays the same, so does everything else here, over several requests. See RepeatedHead. */
+  /** Not 0: while it stays the same, so does everything else here, over several requests. See RepeatedRequest. */
   repeatKey = 0;
+  /** Not 0: while it stays the same, so do the method and every header line but Host, over several requests. */
+  linesKey = 0;
 
   get hasBody(): boolean {
     return this.contentLength !== 0;
@@ -77,8 +104,18 @@ export class RequestHead extends KeptLines {
     return last === '' ? list.slice(0, -2) : list + last;
   }
 
+  /** The text is another one, longer by `target` bytes in its target and by `host` bytes in what ended at `hostEnd`. */
+  move(hostEnd: number, target: number, host: number): void {
+    for (const range of this.#ranges) range.move(hostEnd, target, host);
+    movePositions(this.runs, this.runCount * 2, hostEnd, target, host);
+    movePositions(this.earlierForwardedFor, this.earlierForwardedFor.length, hostEnd, target, host);
+    movePositions(this.trustedRuns, this.trustedRuns.length, hostEnd, target, host);
+    this.requestLineEnd += target;
+  }
+
   reset(): void {
     this.repeatKey = 0;
+    this.linesKey = 0;
     this.method = '';
     this.contentLength = 0;
     this.connection.reset();

@@ -5,7 +5,7 @@
 // reading or it is refused: everything that two implementations could frame differently (request smuggling, RFC 9112
 // §11.2) is a fault, and the connection is closed after the answer.
 
-import { type HostName, parseAuthority } from './authority.ts';
+import { type HostName, parseAuthority, plainName } from './authority.ts';
 import {
   CR,
   DOT,
@@ -23,7 +23,7 @@ import {
 import { Field, identifyField, REQUEST_FIELDS } from './field-names.ts';
 import { FramingFields } from './framing-fields.ts';
 import { FAILED, type HeadFault, type HeadLimits, HeadScanner, indexOfLineFeed, NEED_MORE } from './head-scanner.ts';
-import { RepeatedHead } from './repeated-head.ts';
+import { RepeatedRequest, type RequestSpots } from './repeated-request.ts';
 import { RequestHead } from './request-head.ts';
 import { normalizePath, type RequestPath } from './request-path.ts';
 import { removeNamedLines } from './runs.ts';
@@ -38,7 +38,7 @@ export class RequestParser {
   readonly head = new RequestHead();
   readonly #scanner = new HeadScanner();
   readonly #framing = new FramingFields();
-  readonly #repeated = new RepeatedHead();
+  readonly #repeated = new RepeatedRequest();
   #parsed = 0;
   #phase: Phase = 'start';
   /** Where the head starts behind an optional empty line, and the start of the line at hand; both from the first byte fed. */
@@ -51,6 +51,7 @@ export class RequestParser {
   #queryStart = -1;
   #isPlain = true;
   #hasHost = false;
+  #hostLine = 0;
   #hostStart = 0;
   #hostEnd = 0;
   #lastRawHost = '';
@@ -72,8 +73,10 @@ export class RequestParser {
    */
   parse(buf: Buffer, start: number, end: number, limits: HeadLimits): number {
     if (this.#phase === 'start') {
-      const next = this.#repeated.match(buf, start, end, limits);
-      if (next !== -1) return next;
+      const likeness = this.#repeated.compare(buf, start, end, limits);
+      if (likeness === 'same' || (likeness === 'similar' && this.#again(buf, start))) {
+        return start + this.#repeated.length;
+      }
       this.#clear();
       if (!this.#begin(buf, start, end)) return NEED_MORE;
     }
@@ -84,6 +87,31 @@ export class RequestParser {
       this.#phase = 'headers';
     }
     return this.#headers(buf, start, end, limits);
+  }
+
+  /** Takes over target and Host of a head that is otherwise the last one; false when they are no good. */
+  #again(buf: Buffer, start: number): boolean {
+    const { head } = this;
+    const repeated = this.#repeated;
+    const targetChange = repeated.targetEnd - this.#targetEnd;
+    const hostChange = repeated.hostEnd - this.#hostEnd - targetChange;
+    if (targetChange !== 0 || hostChange !== 0) head.move(this.#hostEnd, targetChange, hostChange);
+    head.text = buf.latin1Slice(start, start + repeated.length);
+    if (repeated.hasNewTarget) {
+      this.#targetEnd = repeated.targetEnd;
+      this.#scanTarget(buf, start + this.#methodEnd + 1, start + repeated.targetEnd);
+      if (this.#queryStart !== -1) this.#queryStart -= start;
+      if (!this.#finishTarget()) return false;
+    }
+    this.#hostStart = repeated.hostStart;
+    this.#hostEnd = repeated.hostEnd;
+    if (repeated.hasNewHost) {
+      head.rawHost = head.text.slice(this.#hostStart, this.#hostEnd);
+      head.host = plainName(head.rawHost);
+    }
+    head.repeatKey = ++this.#parsed;
+    repeated.follow(buf, start);
+    return true;
   }
 
   #clear(): void {
@@ -211,6 +239,7 @@ export class RequestParser {
       case Field.host:
         if (this.#hasHost) return this.#refuse('severalHosts');
         this.#hasHost = true;
+        this.#hostLine = line - base;
         this.#hostStart = valueStart - base;
         this.#hostEnd = valueEnd - base;
         return true;
@@ -282,8 +311,19 @@ export class RequestParser {
     if (head.connection.named !== null) removeNamedLines(head, head.connection.named);
     if (!this.#finishTarget() || !this.#finishHost()) return FAILED;
     head.repeatKey = ++this.#parsed;
-    if (this.#base === 0) this.#repeated.remember(buf, base, next, limits);
+    head.linesKey = head.repeatKey;
+    if (this.#base === 0) this.#repeated.remember(buf, base, next, limits, this.#hasHost ? this.#spots() : null);
     return next;
+  }
+
+  #spots(): RequestSpots {
+    return {
+      targetStart: this.#methodEnd + 1,
+      targetEnd: this.#targetEnd,
+      hostLine: this.#hostLine,
+      hostStart: this.#hostStart,
+      hostEnd: this.#hostEnd,
+    };
   }
 
   #finishTarget(): boolean {
