@@ -65,6 +65,7 @@ export class Exchange implements HedgedRequest, FilterUser, PacedUser, Timed, Wa
   #requestText = '';
   #bodyBytes = 0;
   #isBodyDone = false;
+  #bodyTrailers = '';
   readonly #keptBody = new KeptBody();
   /** When the attempt at hand has taken too long; infinite without `per-try-timeout`. */
   #tryEndsAtMs = Number.POSITIVE_INFINITY;
@@ -155,11 +156,13 @@ export class Exchange implements HedgedRequest, FilterUser, PacedUser, Timed, Wa
     return mayGoOn;
   }
 
-  onBodyEnd(): void {
+  /** `trailers`: lines behind the body that may be forwarded, each with CRLF; '' for none. */
+  onBodyEnd(trailers: string): void {
     this.#isBodyDone = true;
+    this.#bodyTrailers = trailers;
     this.#copy?.end();
     if (this.#connection === null || this.#route === null) return;
-    this.#connection.endBody();
+    this.#connection.endBody(trailers);
     this.#hedge?.requestEnded();
     // A response that waits for a slow client goes on without a deadline of the upstream's.
     if (!this.#isClientSlow) this.#armReadDeadline();
@@ -443,15 +446,15 @@ export class Exchange implements HedgedRequest, FilterUser, PacedUser, Timed, Wa
   /** Sends the head, and the part of the body that is kept. False: wait for `onUpstreamDrain`. */
   #sendOn(stream: UpstreamStream, user: UpstreamUser): boolean {
     const { head } = this.#client;
-    const hasKept = this.#keptBody.length > 0;
-    stream.begin(user, this.#requestText, head.method === 'HEAD', head.isChunked, this.#isBodyDone && !hasKept);
-    return !hasKept || this.#sendAgain(stream);
+    const hasMore = this.#keptBody.length > 0 || this.#bodyTrailers !== '';
+    stream.begin(user, this.#requestText, head.method === 'HEAD', head.isChunked, this.#isBodyDone && !hasMore);
+    return !hasMore || this.#sendAgain(stream);
   }
 
   /** Sends the part of the body that an earlier attempt has used up. False: wait for `onUpstreamDrain`. */
   #sendAgain(connection: UpstreamStream): boolean {
     const mayGoOn = this.#keptBody.sendTo(connection);
-    if (this.#isBodyDone) connection.endBody();
+    if (this.#isBodyDone) connection.endBody(this.#bodyTrailers);
     return mayGoOn;
   }
 
@@ -621,6 +624,7 @@ export class Exchange implements HedgedRequest, FilterUser, PacedUser, Timed, Wa
     this.#attempts.clear();
     this.#facts.clear();
     this.#requestText = '';
+    this.#bodyTrailers = '';
     this.#client.finished();
   }
 

@@ -113,7 +113,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
     this.requests++;
     this.writer.addText(text);
     // Only on a retry: a chunked body that turned out empty has ended before this connection was chosen.
-    if (isComplete && isChunkedRequest) this.endBody();
+    if (isComplete && isChunkedRequest) this.endBody('');
   }
 
   writeBody(buf: Buffer, start: number, end: number): boolean {
@@ -122,9 +122,9 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
     return !this.writer.isBlocked;
   }
 
-  endBody(): void {
+  endBody(trailers: string): void {
     this.#isRequestDone = true;
-    if (this.#isChunkedRequest) this.writer.addText('0\r\n\r\n');
+    if (this.#isChunkedRequest) this.writer.addText(trailers === '' ? '0\r\n\r\n' : `0\r\n${trailers}\r\n`);
   }
 
   writeTunnel(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {

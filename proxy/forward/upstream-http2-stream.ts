@@ -61,6 +61,7 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
   #isHeadRequest = false;
   #isLocalClosed = false;
   #isEnding = false;
+  #requestTrailers = '';
   #informational = 0;
   /** Declared payload still to come; -1 when it was not declared. */
   #declared = -1;
@@ -118,8 +119,9 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
     return false;
   }
 
-  endBody(): void {
+  endBody(trailers: string): void {
     this.#isEnding = true;
+    this.#requestTrailers = trailers;
     if (this.#pending.length === 0) this.#endOutput();
   }
 
@@ -155,7 +157,8 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
     const part = this.#pending[0];
     if (part === undefined || this.#sendWindow <= 0) return false;
     const before = part.start;
-    part.start = this.#writeFrame(part.buf, before, part.end, this.#pending.length === 1 && this.#isEnding);
+    const isLastPart = this.#pending.length === 1 && this.#isEnding && this.#requestTrailers === '';
+    part.start = this.#writeFrame(part.buf, before, part.end, isLastPart);
     this.#home.buffers.waitingBytes -= part.start - before;
     if (part.start === part.end) this.#pending.shift();
     if (this.#pending.length > 0) return this.#sendWindow > 0;
@@ -325,11 +328,12 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
     return start + size;
   }
 
-  /** Sends END_STREAM: on the frame written last where it can still be changed, or on a frame of its own. */
+  /** Sends END_STREAM: on trailers, on the frame written last where it can still be changed, or on a frame of its own. */
   #endOutput(): void {
     if (this.#isLocalClosed || this.#isClosed) return;
     this.#isLocalClosed = true;
     const { output } = this.#home;
+    if (this.#requestTrailers !== '') return output.headers(this.id, 0, this.#requestTrailers, 0, true);
     if (output.frames.endStreamAt(this.#lastFrameEpoch, this.#lastFrameAt)) return;
     output.frames.data(this.id, EMPTY, 0, 0, true);
     output.schedule();

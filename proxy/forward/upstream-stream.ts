@@ -28,8 +28,8 @@ export interface UpstreamStream {
   begin(user: UpstreamUser, text: string, isHeadRequest: boolean, isChunkedRequest: boolean, isComplete: boolean): void;
   /** Adds a part of the request body. False: wait for `onUpstreamDrain`. */
   writeBody(buf: Buffer, start: number, end: number): boolean;
-  /** The request is complete. */
-  endBody(): void;
+  /** The request is complete. `trailers`: lines, each with CRLF, that go where the framing of the body has room for them. */
+  endBody(trailers: string): void;
   /** Adds and sends bytes of a tunnel, which are copied where they must be. False: wait for `onUpstreamDrain`. */
   writeTunnel(buf: Buffer, start: number, end: number, isOwned: boolean): boolean;
   /** Sends half of a close through a tunnel. */

@@ -321,20 +321,28 @@ export class RequestFields implements HeaderSink, Priority {
 }
 
 /**
- * Checks the fields of a trailer section (§8.1): no pseudo-header fields, and the rules of §8.2 as for any other fields.
+ * Reads a trailer section (§8.1): no pseudo-header fields, and the rules of §8.2 as for any other fields. Kept are fields
+ * without any meaning to a proxy: servers that put trailers among the headers must not find there what we vouch for, and
+ * nothing of RFC 9110 §6.5.1.
  */
 export class TrailerFields implements HeaderSink {
   isMalformed = false;
+  /** What may be forwarded, as HTTP/1.1 lines; '' for nothing. */
+  lines = '';
+  #allowUnderscores = false;
 
-  begin(): void {
+  begin(limits: HeadLimits): void {
     this.isMalformed = false;
+    this.lines = '';
+    this.#allowUnderscores = limits.allowUnderscoreHeaders;
   }
 
   onField(field: HeaderField): void {
-    const { kind } = field.name;
+    const { kind, hasUnderscore } = field.name;
     if (isPseudo(kind) || kind === NameKind.invalid || kind === NameKind.connectionSpecific || !field.isValueValid) {
       this.isMalformed = true;
     }
+    if (kind === Field.other && (!hasUnderscore || this.#allowUnderscores)) this.lines += field.line;
   }
 }
 

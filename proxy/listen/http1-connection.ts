@@ -276,7 +276,8 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
 
   #bodyEnded(stream: Http1Stream): void {
     this.#armBodyDeadline();
-    stream.exchange.onBodyEnd();
+    // Trailers of HTTP/1.1 clients are dropped, as by nginx (docs/http-strictness.md).
+    stream.exchange.onBodyEnd('');
   }
 
   #deliverBody(stream: Http1Stream, buf: Buffer, start: number, end: number, isOwned: boolean): boolean {

@@ -312,13 +312,13 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     if (this.#finalStreamId === MAX_STREAM_ID) this.noteFault('refusedStream');
   }
 
-  onTrailers(streamId: number, isLast: boolean, isMalformed: boolean): void {
+  onTrailers(streamId: number, isLast: boolean, lines: string | null): void {
     const stream = this.#streams.get(streamId) as Http2Stream;
     if (this.#state === 'open') this.#context.wheel.clear(this.#deadline);
     if (stream.isRemoteClosed) return stream.fail(ErrorCode.streamClosed, 'streamClosed');
     // RFC 9113 §8.1: a second HEADERS ends the stream.
-    if (!isLast || isMalformed) return stream.fail(ErrorCode.protocolError, 'malformedTrailers', 'badBody');
-    stream.onRemoteEnd();
+    if (!isLast || lines === null) return stream.fail(ErrorCode.protocolError, 'malformedTrailers', 'badBody');
+    stream.onRemoteEnd(lines);
   }
 
   onData(streamId: number, buf: Buffer, start: number, end: number, flowBytes: number, isLast: boolean): void {
@@ -331,7 +331,7 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
       return stream.fail(ErrorCode.streamClosed, 'streamClosed');
     }
     stream.onData(buf, start, end, flowBytes, this.#isReadOwned);
-    if (isLast && this.#streams.get(streamId) === stream) stream.onRemoteEnd();
+    if (isLast && this.#streams.get(streamId) === stream) stream.onRemoteEnd('');
   }
 
   /** It still counts for the connection's window (RFC 9113 §5.1, §6.9). */

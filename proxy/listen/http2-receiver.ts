@@ -3,6 +3,7 @@
 // In: bytes of the socket. Out: one call on the owner for each thing that happened, or one connection error, after which
 // nothing more is read. What a frame means for a stream is the owner's matter.
 
+import { filterTrailers } from '../http/chunked.ts';
 import type { HeadLimits } from '../http/head-scanner.ts';
 import type { FloodKind } from '../http2/flood-guard.ts';
 import { FrameReader, uint31 } from '../http2/frame-reader.ts';
@@ -32,7 +33,8 @@ export interface ReceiverOwner {
   takeStream(): Http2Stream;
   /** The fields are in `stream.head`; `fields.fault` says whether they make a request. */
   onRequest(stream: Http2Stream, streamId: number, fields: RequestFields, isLast: boolean): void;
-  onTrailers(streamId: number, isLast: boolean, isMalformed: boolean): void;
+  /** `lines` that may be forwarded, each with CRLF; null for a malformed section. */
+  onTrailers(streamId: number, isLast: boolean, lines: string | null): void;
   /** A piece of payload. `isLast`: the stream ends with it. */
   onData(streamId: number, buf: Buffer, start: number, end: number, flowBytes: number, isLast: boolean): void;
   onReset(streamId: number): void;
@@ -171,10 +173,11 @@ export class Http2Receiver {
     if (use === 'error') return;
     if (use === 'request') return this.#request(streamId, isLast, buf, start, end);
     // Whatever becomes of the fields, the decoder's table must see them (RFC 9113 §4.3).
-    this.#trailers.begin();
+    this.#trailers.begin(owner.headLimits);
     if (!this.#decode(buf, start, end, this.#trailers)) return;
     const isMalformed = this.#trailers.isMalformed || this.#decoder.isListTooLarge;
-    if (use === 'trailers') owner.onTrailers(streamId, isLast, isMalformed);
+    if (use === 'trailers')
+      owner.onTrailers(streamId, isLast, isMalformed ? null : filterTrailers(this.#trailers.lines));
   }
 
   #request(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {

@@ -87,6 +87,8 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   #isHeadSent = false;
   #isLocalClosed = false;
   #isBodyEnded = false;
+  /** Lines that may be forwarded. */
+  #requestTrailers = '';
   #isBodyBlocked = false;
   #isHanding = false;
   #isWebSocket = false;
@@ -133,6 +135,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     this.#isHeadSent = false;
     this.#isLocalClosed = false;
     this.#isBodyEnded = isRemoteClosed && !fields.isWebSocket;
+    this.#requestTrailers = '';
     this.#isBodyBlocked = false;
     this.#isWebSocket = fields.isWebSocket;
     this.#isTunnel = false;
@@ -212,8 +215,9 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   }
 
   /** END_STREAM, on DATA or on a trailer section. */
-  onRemoteEnd(): void {
+  onRemoteEnd(trailers: string): void {
     this.isRemoteClosed = true;
+    this.#requestTrailers = trailers;
     if (this.#declaredLength !== -1 && this.#received !== this.#declaredLength) return this.#failLength();
     this.#armBodyDeadline();
     this.#endBody();
@@ -318,7 +322,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     if (this.#isBodyEnded || !this.isRemoteClosed || !this.#isActive || !this.#mayHand) return;
     this.#isBodyEnded = true;
     if (this.#isTunnel) this.#exchange.onTunnelClientEnd();
-    else this.#exchange.onBodyEnd();
+    else this.#exchange.onBodyEnd(this.#requestTrailers);
     this.#exchange.flushUpstream();
   }
 
