@@ -12,6 +12,7 @@ import {
   type ClaimedRoutes,
   claimKey,
   defaultBackendPlace,
+  fieldOfPlace,
   type HostClaim,
   matchOf,
   type PlannedCanary,
@@ -34,13 +35,8 @@ function joinCatchAll({ accepted }: HostClaim, routes: ClaimedRoutes): Diagnosti
   const route = routes.get(claimKey(rootMatch));
   if (backend === null) return [];
   if (route?.origin === 'catchAll') {
-    const field = 'spec.defaultBackend';
-    return join(
-      route,
-      { owner: accepted, backend, path: '/', field: `${field}.service`, place: defaultBackendPlace },
-      field,
-      routes,
-    );
+    const joining = { owner: accepted, backend, path: '/', place: defaultBackendPlace };
+    return join(route, joining, 'spec.defaultBackend', routes);
   }
   const message = 'no other Ingress has the default backend of unknown hosts; this canary takes no requests';
   return [diagnose('warning', 'CanaryWithoutPrimary', accepted.ingress, 'spec.defaultBackend', message)];
@@ -50,7 +46,8 @@ function joinPaths(name: string, { accepted, rules }: HostClaim, routes: Claimed
   const diagnostics: Diagnostic[] = [];
   for (const rule of rules) {
     for (const path of rule.paths ?? []) {
-      const field = `spec.rules[${rule.index}].http.paths[${path.index}]`;
+      const place = { rule: rule.index, path: path.index };
+      const field = fieldOfPlace(place);
       const text = path.path === '' ? '/' : path.path;
       const backend = serviceBackend(path.backend);
       if (backend === null) {
@@ -65,8 +62,7 @@ function joinPaths(name: string, { accepted, rules }: HostClaim, routes: Claimed
         diagnostics.push(diagnose('warning', 'CanaryWithoutPrimary', accepted.ingress, `${field}.path`, message));
         continue;
       }
-      const place = { rule: rule.index, path: path.index };
-      const joining = { owner: accepted, backend, path: text, field: `${field}.backend.service`, place };
+      const joining = { owner: accepted, backend, path: text, place };
       diagnostics.push(...join(route, joining, `${field}.path`, routes));
     }
   }

@@ -3,7 +3,7 @@
 
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import { keyOf } from '../objects/types.ts';
-import type { BackendUse, PlannedRoute } from './host-plan.ts';
+import { type BackendUse, fieldOfPlace, type PlannedRoute } from './host-plan.ts';
 import { diagnose } from './report.ts';
 import type { AcceptedIngress } from './select.ts';
 
@@ -45,5 +45,7 @@ export function hostText(host: string): string {
 
 function holderName(winner: PlannedRoute, loser: AcceptedIngress): string {
   if (winner.owner === null) return 'the controller';
-  return winner.owner === loser ? `${winner.field} of this Ingress` : `Ingress ${keyOf(winner.owner.ingress.meta)}`;
+  return winner.owner === loser
+    ? `${fieldOfPlace(winner.place)} of this Ingress`
+    : `Ingress ${keyOf(winner.owner.ingress.meta)}`;
 }

@@ -6,6 +6,7 @@
 import { plainEndpoint } from '#proxy/table/defaults.ts';
 import type { Endpoint } from '#proxy/table/types.ts';
 import { compareText } from '../objects/diagnostic.ts';
+import { keptList } from '../objects/kept-list.ts';
 import type { EndpointSlice, Service, ServicePort, SliceConditions, SliceEndpoint } from '../objects/types.ts';
 import type { CompileOptions } from './types.ts';
 
@@ -39,7 +40,7 @@ export function sliceEndpoints(
  * Sorts by address, then port, and drops repetitions: of two slices that name one endpoint, as while it moves from one to
  * the other, the one that says `ready` counts.
  */
-export function sortEndpoints(endpoints: readonly Endpoint[]): Endpoint[] {
+export function sortEndpoints(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   const sorted = [...endpoints].sort(
     (a, b) =>
       compareText(a.address, b.address) ||
@@ -48,10 +49,11 @@ export function sortEndpoints(endpoints: readonly Endpoint[]): Endpoint[] {
       // Only so that the order of slices does not matter.
       compareText(a.zones.join(), b.zones.join()),
   );
-  return sorted.filter(({ address, port }, i) => {
+  const distinct = sorted.filter(({ address, port }, i) => {
     const previous = sorted[i - 1];
     return previous?.address !== address || previous.port !== port;
   });
+  return keptList(distinct);
 }
 
 /**

@@ -32,9 +32,7 @@ export interface PlannedRoute {
   readonly backend: BackendUse | null;
   /** Path as written, `/` when the manifest has none. */
   readonly path: string;
-  /** Where it stands in its Ingress: the path, or `spec.defaultBackend`. */
-  readonly field: string;
-  /** The same as numbers, to put the routes of one Ingress in the order its author wrote them. */
+  /** Where it stands in its Ingress. */
   readonly place: RoutePlace;
   /** In conflict order; only `path` and `catchAll` routes have some. */
   readonly canaries: readonly PlannedCanary[];
@@ -46,8 +44,6 @@ export interface PlannedCanary {
   readonly backend: BackendUse;
   /** As in `PlannedRoute`, of the canary's own Ingress. */
   readonly path: string;
-  /** Where its Service is named. */
-  readonly field: string;
   readonly place: RoutePlace;
 }
 
@@ -72,13 +68,26 @@ export function matchOf(pathType: IngressPath['pathType'], path: string): PathMa
   return { kind: 'prefix', path: path.endsWith('/') ? path.slice(0, -1) : path };
 }
 
-/** Indices of the rule and of the path in it; -1 for the default backend, which comes first. */
+/**
+ * Indices of the rule and of the path in it; -1 for the default backend, which comes first. Numbers rather than the text
+ * that diagnostics say: nearly no route ever has one.
+ */
 export interface RoutePlace {
   readonly rule: number;
   readonly path: number;
 }
 
 export const defaultBackendPlace: RoutePlace = { rule: -1, path: -1 };
+
+/** Field of the path, or of the default backend. */
+export function fieldOfPlace({ rule, path }: RoutePlace): string {
+  return rule === -1 ? 'spec.defaultBackend' : `spec.rules[${rule}].http.paths[${path}]`;
+}
+
+/** Field that names its Service. */
+export function serviceFieldOf(place: RoutePlace): string {
+  return place.rule === -1 ? 'spec.defaultBackend.service' : `${fieldOfPlace(place)}.backend.service`;
+}
 
 export interface HostPlan {
   readonly name: VirtualHostName;

@@ -16,6 +16,7 @@ import {
   catchAllHost,
   claimKey,
   defaultBackendPlace,
+  fieldOfPlace,
   type HostClaim,
   type HostPlan,
   matchOf,
@@ -117,7 +118,6 @@ function implicitRoute(owner: AcceptedIngress | null, backend: BackendUse | null
     owner,
     backend,
     path: '/',
-    field: 'spec.defaultBackend',
     place: defaultBackendPlace,
     canaries: [],
   };
@@ -129,7 +129,6 @@ const healthzRoute: PlannedRoute = {
   owner: null,
   backend: null,
   path: '/healthz',
-  field: '',
   place: defaultBackendPlace,
   canaries: [],
 };
@@ -155,7 +154,8 @@ function claimPath(
   { name, routes }: ClaimPlace,
 ): Diagnostic[] {
   const { ingress } = accepted;
-  const pathField = `spec.rules[${rule.index}].http.paths[${path.index}]`;
+  const place = { rule: rule.index, path: path.index };
+  const pathField = fieldOfPlace(place);
   const backend = serviceBackend(path.backend);
   if (backend === null) {
     const resource = path.backend.kind === 'resource' ? path.backend.resource : '';
@@ -172,8 +172,7 @@ function claimPath(
   if (holder?.origin === 'path' || holder?.origin === 'catchAll') {
     return [pathConflict({ owner: accepted, field: `${pathField}.path`, path: text, backend }, name, holder)];
   }
-  const place = { rule: rule.index, path: path.index };
-  const route = { match, owner: accepted, backend, path: text, field: pathField, place };
+  const route = { match, owner: accepted, backend, path: text, place };
   routes.set(claimKey(match), { origin: 'path', ...route, canaries: [] });
   return literalPathWarning(accepted, text, `${pathField}.path`);
 }

@@ -29,19 +29,25 @@ export function policyOf(owner: AcceptedIngress | null, { options, global, ids }
     owner === null
       ? { ...defaultPolicy(options, global), accessLog: global.get(enableAccessLogForDefaultBackend) }
       : routePolicy(owner.values, global);
-  return { id: ids.idOf(policy), policy };
+  return ids.nameOf(policy);
 }
 
-/** Ids of policies, each hashed once: thousands of Ingresses share a few policies. */
-export class PolicyIds {
-  readonly #byText = new Map<string, PolicyId>();
+/** More policies than that are not remembered at a time: edits without end must not fill the memory. */
+const maxRemembered = 20_000;
 
-  idOf(policy: RoutePolicy): PolicyId {
+/** Names policies: thousands of Ingresses share a few, which are hashed once and are then one value for all. */
+export class PolicyIds {
+  readonly #byText = new Map<string, NamedPolicy>();
+
+  nameOf(policy: RoutePolicy): NamedPolicy {
     // Policies are all made by one function, so equal ones print alike. Were one not to, it would only be hashed again.
     const text = JSON.stringify(policy);
-    const id = this.#byText.get(text) ?? contentId(canonicalJson(policy));
-    this.#byText.set(text, id);
-    return id;
+    const known = this.#byText.get(text);
+    if (known !== undefined) return known;
+    if (this.#byText.size >= maxRemembered) this.#byText.clear();
+    const named = { id: contentId(canonicalJson(policy)), policy };
+    this.#byText.set(text, named);
+    return named;
   }
 }
 

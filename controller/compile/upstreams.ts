@@ -22,6 +22,7 @@ import {
   type PlannedCanary,
   type RoutePlace,
   serviceBackend,
+  serviceFieldOf,
 } from './host-plan.ts';
 import { absentObject, diagnose } from './report.ts';
 import type { AcceptedIngress } from './select.ts';
@@ -89,24 +90,22 @@ export function resolveUpstreams(
 export interface BackendRoute extends Backend {
   readonly key: string;
   readonly owner: AcceptedIngress;
-  /** Where the Service is named. */
-  readonly field: string;
   readonly place: RoutePlace;
 }
 
 /** Lists the routes of a host that need an upstream. Denied ones do not, nor do those of the default backend. */
 export function backendUses(plan: HostPlan): BackendRoute[] {
   return plan.routes.flatMap((route) => {
-    const { owner, backend, field, origin, place, canaries } = route;
+    const { owner, backend, place, canaries } = route;
     if (owner === null || owner.isDenied || backend === null) return [];
-    const primary = useOf({ owner, backend, field: `${field}.${origin === 'path' ? 'backend.' : ''}service`, place });
+    const primary = useOf({ owner, backend, place });
     return canaries.length === 0 ? [primary] : [primary, ...canaries.map(useOf)];
   });
 }
 
-function useOf({ owner, backend, field, place }: Omit<PlannedCanary, 'path'>): BackendRoute {
+function useOf({ owner, backend, place }: Omit<PlannedCanary, 'path'>): BackendRoute {
   const { namespace } = owner.ingress.meta;
-  return { key: backendKey(namespace, backend), namespace, use: backend, owner, field, place };
+  return { key: backendKey(namespace, backend), namespace, use: backend, owner, place };
 }
 
 /** Who has a word about each backend, by `backendKey`. Takes the Ingresses oldest first. */
@@ -148,13 +147,14 @@ export function reportBackends(
   const diagnostics: Diagnostic[] = [];
   // A backend without port came through the decoder, which has reported it.
   const broken = uses.filter(({ key, use }) => use.portKind !== 'none' && problemOf(key) !== null);
-  for (const { key, field } of broken.sort(compareByPlace)) {
+  for (const { key, place } of broken.sort(compareByPlace)) {
     const problem = problemOf(key);
     if (problem === null || reported.has(key)) continue;
     reported.add(key);
     const consequence = owner.isCanary ? 'this canary takes no requests' : 'requests for this backend are answered 503';
     const message = `${problem.text}; ${consequence}`;
-    diagnostics.push(diagnose(problem.severity, problem.reason, owner.ingress, `${field}${problem.field}`, message));
+    const field = `${serviceFieldOf(place)}${problem.field}`;
+    diagnostics.push(diagnose(problem.severity, problem.reason, owner.ingress, field, message));
   }
   return diagnostics;
 }

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { DecodeReport } from './decode-report.ts';
 import { quoteShort, whyNotDnsLabel } from './host-name.ts';
 import { isLinkLocal, isMulticast, isUnspecified, parseIpAddress } from './ip-address.ts';
+import { keptList, keptPresent } from './kept-list.ts';
 import type { EndpointSlice, ObjectMeta, SliceConditions, SliceEndpoint, SlicePort } from './types.ts';
 
 const endpointLost = 'this endpoint gets no traffic';
@@ -52,9 +53,9 @@ export function decodeEndpointSlice(
     meta,
     serviceName,
     addressType,
-    endpoints: endpoints
-      .map((endpoint, index) => decodeEndpoint(endpoint, addressType, `endpoints[${index}]`, report))
-      .filter((endpoint) => endpoint !== null),
+    endpoints: keptPresent(
+      endpoints.map((endpoint, index) => decodeEndpoint(endpoint, addressType, `endpoints[${index}]`, report)),
+    ),
     ports: decodePorts(raw['ports'], report),
   };
 }
@@ -106,10 +107,10 @@ function decodeEndpoint(
   });
   if (addresses.length === 0) return null;
   return {
-    addresses,
+    addresses: keptList(addresses),
     conditions: decodeConditions(shape.conditions ?? {}),
     zone: shape.zone ?? '',
-    hintZones: (shape.hints?.forZones ?? []).map((zone) => zone.name),
+    hintZones: keptList((shape.hints?.forZones ?? []).map((zone) => zone.name)),
     nodeName: shape.nodeName ?? '',
   };
 }
@@ -117,7 +118,21 @@ function decodeEndpoint(
 /** `EndpointConditions`: nil `ready` means ready, nil `serving` follows `ready`, nil `terminating` means it is not. */
 function decodeConditions(raw: z.infer<typeof conditionsShape>): SliceConditions {
   const ready = raw.ready ?? true;
-  return { ready, serving: raw.serving ?? ready, terminating: raw.terminating ?? false };
+  const serving = raw.serving ?? ready;
+  return conditions[ready ? 1 : 0][serving ? 1 : 0][raw.terminating === true ? 1 : 0];
+}
+
+/** Every value that conditions can have: endpoints share them. By `ready`, `serving`, `terminating`. */
+const conditions = [
+  [statesOf(false, false), statesOf(false, true)],
+  [statesOf(true, false), statesOf(true, true)],
+] as const;
+
+function statesOf(ready: boolean, serving: boolean): readonly [SliceConditions, SliceConditions] {
+  return [
+    { ready, serving, terminating: false },
+    { ready, serving, terminating: true },
+  ];
 }
 
 function whyNotAddress(text: string, addressType: 'IPv4' | 'IPv6'): string | null {
@@ -148,7 +163,7 @@ function decodePorts(raw: unknown, report: DecodeReport): readonly SlicePort[] {
     const port = decodePort(item, `ports[${index}]`, names, report);
     if (port !== null) ports.push(port);
   }
-  return ports;
+  return keptList(ports);
 }
 
 function decodePort(raw: unknown, field: string, names: Set<string>, report: DecodeReport): SlicePort | null {

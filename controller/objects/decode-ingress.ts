@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { type DecodeReport, isRecord } from './decode-report.ts';
 import { parseIngressHost, whyNotDnsLabel, whyNotDnsName, whyNotPortName } from './host-name.ts';
 import { decodePath, isPathType, whyNotPath } from './ingress-path.ts';
+import { keptPresent } from './kept-list.ts';
 import type {
   Ingress,
   IngressBackend,
@@ -48,7 +49,7 @@ export function decodeIngress(
     return null;
   }
   warnOfTwoClasses(meta, spec.ingressClassName ?? null, report);
-  const usableRules = rules.map((rule, index) => decodeRule(rule, index, report)).filter(isPresent);
+  const usableRules = keptPresent(rules.map((rule, index) => decodeRule(rule, index, report)));
   const hasLostAllRules = usableRules.length === 0 && namesRules(spec.rules);
   return {
     kind: 'Ingress',
@@ -56,10 +57,11 @@ export function decodeIngress(
     ingressClassName: spec.ingressClassName || null,
     defaultBackend: decodeDefaultBackend(spec.defaultBackend, hasLostAllRules, report),
     rules: usableRules,
-    tls: report
-      .list(spec.tls, 'spec.tls', 'its hosts are served without the certificates named there')
-      .map((entry, index) => decodeTls(entry, index, report))
-      .filter(isPresent),
+    tls: keptPresent(
+      report
+        .list(spec.tls, 'spec.tls', 'its hosts are served without the certificates named there')
+        .map((entry, index) => decodeTls(entry, index, report)),
+    ),
   };
 }
 
@@ -120,9 +122,11 @@ function decodePaths(raw: unknown, field: string, report: DecodeReport): readonl
   const noPaths = 'no path of this rule is served';
   const paths = report.list(raw, field, noPaths);
   if (!isGiven(raw) || (Array.isArray(raw) && paths.length === 0)) report.missing(field, noPaths);
-  return paths
-    .map((path, index) => decodePlainPath(path, index) ?? decodeHttpPath(path, index, `${field}[${index}]`, report))
-    .filter(isPresent);
+  return keptPresent(
+    paths.map(
+      (path, index) => decodePlainPath(path, index) ?? decodeHttpPath(path, index, `${field}[${index}]`, report),
+    ),
+  );
 }
 
 /**
@@ -257,7 +261,7 @@ function decodeTls(raw: unknown, index: number, report: DecodeReport): IngressTl
   const hosts = report.list(tls.hosts, `${field}.hosts`, tlsLost);
   return {
     index,
-    hosts: hosts.map((host, i) => decodeTlsHost(host, `${field}.hosts[${i}]`, report)).filter(isPresent),
+    hosts: keptPresent(hosts.map((host, i) => decodeTlsHost(host, `${field}.hosts[${i}]`, report))),
     secretName: decodeSecretName(tls.secretName ?? '', `${field}.secretName`, report),
   };
 }
@@ -282,8 +286,4 @@ function decodeSecretName(name: string, field: string, report: DecodeReport): st
 
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
-}
-
-function isPresent<T>(value: T | null): value is T {
-  return value !== null;
 }

@@ -5,6 +5,7 @@
 
 import { z } from 'zod';
 import { type DecodeReport, isRecord, showValue } from './decode-report.ts';
+import { noStrings } from './kept-list.ts';
 import type { ObjectMeta } from './types.ts';
 
 /** How objects of a kind are named. */
@@ -62,7 +63,7 @@ function decodeAnnotations(
   report: DecodeReport,
 ): Readonly<Record<string, string>> | null {
   const field = 'metadata.annotations';
-  if (raw === undefined || raw === null) return {};
+  if (raw === undefined || raw === null) return noStrings;
   if (!isRecord(raw)) {
     report.invalid(field, raw, 'must be a map of strings', effect);
     return null;
@@ -98,7 +99,7 @@ export function decodeStringMap(
   effect: string,
   report: DecodeReport,
 ): Readonly<Record<string, string>> {
-  if (raw === undefined || raw === null) return {};
+  if (raw === undefined || raw === null) return noStrings;
   if (!isRecord(raw)) {
     report.invalid(field, raw, 'must be a map of strings', effect);
     return {};

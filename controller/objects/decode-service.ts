@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { DecodeReport } from './decode-report.ts';
 import { quoteShort, whyNotDnsLabel, whyNotDnsName, whyNotPortName } from './host-name.ts';
+import { keptList } from './kept-list.ts';
 import type { ObjectMeta, Service, ServicePort } from './types.ts';
 
 const portLost = 'paths that name this port answer 503';
@@ -92,7 +93,7 @@ function decodePorts(raw: unknown, report: DecodeReport): readonly ServicePort[]
     ports.push(port);
   }
   if (list.length > 1) warnOfUnnamed(ports, report);
-  return ports;
+  return keptList(ports);
 }
 
 function decodePort(raw: unknown, field: string, report: DecodeReport): ServicePort | null {

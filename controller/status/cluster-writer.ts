@@ -134,11 +134,13 @@ export class ClusterWriter {
   #observeIngress(ingress: Ingress): void {
     const key = keyOf(ingress.meta);
     const before = this.#ingresses.get(key);
-    this.#ingresses.set(key, ingress);
-    if (!this.#hasStarted || !this.#isOurs(ingress)) return;
+    // A status write comes back as a change of the object, but not of anything that is served. The value from before
+    // stays: the store keeps that one, too, and two of each Ingress would be twice the memory.
+    const isSame = before !== undefined && isSameValue(before, ingress);
+    if (!isSame) this.#ingresses.set(key, ingress);
+    if (!this.#hasStarted || !this.#isOurs(isSame ? before : ingress)) return;
     this.#lead?.status.kick();
-    // A status write comes back as a change of the object, but not of anything that is served.
-    if (before !== undefined && isSameValue(before, ingress)) return;
+    if (isSame) return;
     if (this.#lead === null) this.#untold.note(key, this.#options.clock.nowMs());
     else this.#saySync(ingress);
   }

@@ -5,6 +5,7 @@
 
 import { compareDiagnostics, compareText, type Diagnostic, type SourceLocation } from '../objects/diagnostic.ts';
 import { isSameValue } from '../objects/equal.ts';
+import { keptList } from '../objects/kept-list.ts';
 import type { Snapshot, SnapshotChanges, StoreChange } from '../objects/snapshot.ts';
 import {
   type ConfigMap,
@@ -175,7 +176,7 @@ export class ObjectStore {
     if (service === null) return;
     const group = [...(this.#slicesByService.get(service) ?? []), slice];
     group.sort((a, b) => compareText(a.meta.name, b.meta.name));
-    this.#slicesByService.set(service, group);
+    this.#slicesByService.set(service, keptList(group));
   }
 
   #ungroup(slice: EndpointSlice): void {

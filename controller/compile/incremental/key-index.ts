@@ -1,18 +1,22 @@
 // A map from a key to a set that has no empty sets: who depends on what.
 
 export class KeyIndex {
-  readonly #byKey = new Map<string, Set<string>>();
+  /** One dependant stands for itself: most keys have one, and a set of one is 230 bytes. */
+  readonly #byKey = new Map<string, string | Set<string>>();
 
   add(key: string, dependant: string): void {
-    const dependants = this.#byKey.get(key);
-    if (dependants === undefined) this.#byKey.set(key, new Set([dependant]));
-    else dependants.add(dependant);
+    const known = this.#byKey.get(key);
+    if (known === undefined) this.#byKey.set(key, dependant);
+    else if (typeof known !== 'string') known.add(dependant);
+    else if (known !== dependant) this.#byKey.set(key, new Set([known, dependant]));
   }
 
   remove(key: string, dependant: string): void {
-    const dependants = this.#byKey.get(key);
-    dependants?.delete(dependant);
-    if (dependants?.size === 0) this.#byKey.delete(key);
+    const known = this.#byKey.get(key);
+    if (known === dependant) this.#byKey.delete(key);
+    if (typeof known === 'string') return;
+    known?.delete(dependant);
+    if (known?.size === 0) this.#byKey.delete(key);
   }
 
   has(key: string): boolean {
@@ -21,6 +25,7 @@ export class KeyIndex {
 
   /** The dependants as they are now: later changes do not show. */
   get(key: string): readonly string[] {
-    return [...(this.#byKey.get(key) ?? [])];
+    const known = this.#byKey.get(key) ?? [];
+    return typeof known === 'string' ? [known] : [...known];
   }
 }

@@ -16,7 +16,7 @@ import type { UpstreamChanges } from './upstream-stage.ts';
 
 interface HostState {
   readonly plan: HostPlan;
-  readonly policies: ReadonlyMap<PolicyId, NamedPolicy>;
+  readonly policies: readonly PolicyId[];
   virtualHost: VirtualHost;
 }
 
@@ -110,7 +110,7 @@ export class RouteStage {
     const policies = new Map(named.map((policy) => [policy.id, policy]));
     for (const policy of policies.values()) this.#holdPolicy(policy, edits);
     this.#releasePolicies(name, edits);
-    this.#hosts.set(name, { plan, policies, virtualHost });
+    this.#hosts.set(name, { plan, policies: Array.from(policies.keys()), virtualHost });
     this.#byWildcard.add(wildcardOf(name), name);
     edits.hosts.set(name, virtualHost);
   }
@@ -153,7 +153,7 @@ export class RouteStage {
   }
 
   #releasePolicies(name: VirtualHostName, { policies }: Edits): void {
-    for (const id of this.#hosts.get(name)?.policies.keys() ?? []) {
+    for (const id of this.#hosts.get(name)?.policies ?? []) {
       const use = this.#policyUses.get(id);
       if (use === undefined || --use.hosts > 0) continue;
       this.#policyUses.delete(id);

@@ -1,6 +1,7 @@
 // Who uses which backend: an index over the planned routes, by Ingress and by backend.
 
 import type { VirtualHostName } from '#proxy/table/types.ts';
+import { keptList } from '../../objects/kept-list.ts';
 import type { Backend } from '../backend-target.ts';
 import type { AcceptedIngress } from '../select.ts';
 import { type BackendRoute, backendUses } from '../upstreams.ts';
@@ -84,6 +85,6 @@ export class RouteUses {
 
   #setRoutes(owner: AcceptedIngress, name: VirtualHostName, uses: readonly BackendRoute[]): void {
     const byHost = this.#byOwner.get(owner) ?? new Map();
-    this.#byOwner.set(owner, byHost.set(name, uses));
+    this.#byOwner.set(owner, byHost.set(name, keptList(uses)));
   }
 }

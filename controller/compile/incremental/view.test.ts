@@ -3,7 +3,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { compareDiagnostics } from '../../objects/diagnostic.ts';
-import { keyOf } from '../../objects/types.ts';
+import { type Ingress, keyOf } from '../../objects/types.ts';
 import { ObjectStore } from '../../watch/store.ts';
 import { readGlobalValues } from '../global.ts';
 import { planHosts } from '../hosts.ts';
@@ -57,28 +57,37 @@ const onHost = (name: string, annotations = {}, host = 'a.test') =>
     ingressClassName: null,
   });
 
-test('an older canary on the host is not taken for the one that created it', () => {
+/** Reasons of what planning an Ingress named `candidate` says beside the others. */
+function reasonsFor(others: readonly Ingress[], candidate: Ingress): string[] {
   const store = new ObjectStore();
-  const later = (name: string, created: number, annotations = {}) => ({
-    ...onHost(name, annotations),
-    meta: { ...metaOf(name, created), annotations },
-  });
-  for (const object of [later('canary', 1, canary), later('creator', 2)]) {
-    store.apply([{ kind: 'upsert', object, source: null }]);
-  }
+  store.apply(others.map((object) => ({ kind: 'upsert', object, source: null })));
   const compiler = new IncrementalCompiler(options);
   compiler.compile(store.snapshot(), nowMs);
-  const candidate = {
-    ...later('candidate', 3),
-    defaultBackend: { kind: 'service', service: 'web', port: { kind: 'number', number: 80 } } as const,
-  };
   store.apply([{ kind: 'upsert', object: candidate, source: null }]);
   const full = store.snapshot();
   const global = readGlobalValues(full, options).values;
   const { accepted } = selectIngresses(full.ingresses, emptyMemory, { ...full, options, global });
   const found = accepted.filter(({ ingress }) => ingress.meta.name === 'candidate');
-  const reasons = found.flatMap((one) => compiler.view()?.planWith(one, false) ?? []).map(({ reason }) => reason);
-  expect(reasons).toEqual(['DefaultBackendUnused']);
+  return found.flatMap((one) => compiler.view()?.planWith(one, false) ?? []).map(({ reason }) => reason);
+}
+
+const web = { kind: 'service', service: 'web', port: { kind: 'number', number: 80 } } as const;
+
+test("passthrough is possible by another Ingress's path /", () => {
+  const asks = { 'nginx.ingress.kubernetes.io/ssl-passthrough': 'true' };
+  const root = { index: 0, path: '/', pathType: 'Prefix', backend: web } as const;
+  const holder = { ...onHost('holder'), rules: [{ index: 0, host: 'a.test', paths: [root] }] };
+  expect(reasonsFor([holder], onHost('candidate', asks))).toEqual([]);
+  expect(reasonsFor([onHost('other')], onHost('candidate', asks))).toEqual(['PassthroughImpossible']);
+});
+
+test('an older canary on the host is not taken for the one that created it', () => {
+  const later = (name: string, created: number, annotations = {}) => ({
+    ...onHost(name, annotations),
+    meta: { ...metaOf(name, created), annotations },
+  });
+  const others = [later('canary', 1, canary), later('creator', 2)];
+  expect(reasonsFor(others, { ...later('candidate', 3), defaultBackend: web })).toEqual(['DefaultBackendUnused']);
 });
 
 test('claimants are the accepted ones and canaries, as they come and go', () => {

@@ -10,6 +10,7 @@ import { checkDefaultBackend, claimHosts, planHost } from '../hosts.ts';
 import { compareIngresses } from '../order.ts';
 import type { AcceptedIngress } from '../select.ts';
 import type { GlobalValues } from '../settings/record.ts';
+import { sslPassthrough } from '../settings/tls.ts';
 import type { CompileOptions } from '../types.ts';
 import type { HostStage } from './host-stage.ts';
 import type { IngressStage } from './ingress-stage.ts';
@@ -84,6 +85,8 @@ function planWith(
 function narrowClaims(claims: readonly HostClaim[], claim: HostClaim): HostClaim[] {
   const { namespace, name } = claim.accepted.ingress.meta;
   const wanted = new Set(claim.rules.flatMap(({ paths }) => paths ?? []).map(baseOf));
+  // Whether it can have what it asks for is decided by the path `/`, whoever has it.
+  if (claim.accepted.values.get(sslPassthrough) === true) wanted.add('');
   const narrowed: HostClaim[] = [];
   let hasCreator = false;
   for (const other of claims) {

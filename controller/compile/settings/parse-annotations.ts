@@ -164,6 +164,9 @@ interface Judgement {
   readonly findings: readonly Finding[];
 }
 
+/** Of nearly every Ingress, which is kept: one for all. */
+const noNames: ReadonlySet<string> = new Set();
+
 /** Decides what each reading does. Readings whose switch is off do nothing, whatever they say. */
 function judge(readings: ReadonlyMap<string, Reading>, ingress: Ingress): Judgement {
   const valid = new Map<string, unknown>();
@@ -186,7 +189,7 @@ function judge(readings: ReadonlyMap<string, Reading>, ingress: Ingress): Judgem
   }
   // After the loop: a group may turn out to be ignored only by its last annotation.
   for (const { record } of readings.values()) if (ignoredGroups.has(record.group)) valid.delete(record.name);
-  return { valid, builtInOnly, findings };
+  return { valid, builtInOnly: builtInOnly.size === 0 ? noNames : builtInOnly, findings };
 }
 
 function isSwitchedOn(record: AnnotationRecord<unknown>, readings: ReadonlyMap<string, Reading>): boolean {

@@ -217,6 +217,9 @@ export class Reflector<T> {
     this.#readAtMs = this.#options.clock.nowMs();
     this.#noteContact();
     this.#options.sink.apply({ upserts: [...upserts.values()].map(({ value }) => value), deletes });
+    // The watch that read it runs on, and would hold all objects of this moment for as long.
+    seen.clear();
+    upserts.clear();
     this.#isSynced = true;
     this.#firstSync.resolve();
     this.#options.log.debug({ resource: this.#options.name, objects: this.#known.size, resourceVersion }, 'read all');
