@@ -3,6 +3,8 @@
 // PURE. DataView reads at any offset, so neither side need be aligned.
 
 const WORD = 4;
+/** From so many bytes on a native comparison is worth its call. */
+const LONG = 160;
 const MIN_CAPACITY = 256;
 
 /** A view of the buffer that was compared last: nearly always the one that all sockets of a worker read into. */
@@ -45,10 +47,11 @@ export class BytePrefix {
   matches(from: number, to: number, buf: Uint8Array, start: number, end: number): boolean {
     const words = this.#words;
     if (words === null || to - from > end - start) return false;
+    if (to - from >= LONG) return (this.#bytes as Buffer).compare(buf, start, start + to - from, from, to) === 0;
     const others = viewOf(buf);
     const by = start - from;
     let at = from;
-    for (; at + WORD <= to; at += WORD) if (words.getInt32(at) !== others.getInt32(by + at)) return false;
+    for (; at + WORD <= to; at += WORD) if (words.getInt32(at, true) !== others.getInt32(by + at, true)) return false;
     for (; at < to; at++) if (words.getUint8(at) !== buf[by + at]) return false;
     return true;
   }
