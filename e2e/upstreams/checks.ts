@@ -57,3 +57,8 @@ export function all(...checks: readonly Check[]): Check {
     for (const check of checks) await check(site);
   };
 }
+
+/** Statuses as text, for `tally`. */
+export function statusesOf(told: readonly { readonly status: number }[]): readonly string[] {
+  return told.map(({ status }) => `${status}`);
+}

@@ -18,6 +18,7 @@ interface Row {
   readonly complaints: readonly string[];
 }
 
+const atOnce = 16;
 const startLimitMs = 30_000;
 const rowLimitMs = 60_000;
 const NOT_LOADED = 'there is no earlier version to keep, so none of its rules gets traffic';
@@ -26,7 +27,7 @@ const REJECTED = 'the whole Ingress is not loaded (an edited one keeps serving i
 /** Tests every annotation of a table. `flags` are those of the Sluice process. */
 export function describeAnnotations(table: CaseTable, flags: readonly string[] = []): void {
   const rows = Object.entries(table).flatMap(([annotation, cases]) => rowsOf(annotation, cases));
-  const outcomes = new Map<Row, Promise<void>>();
+  const outcomes = new Map(rows.map((row) => [row, Promise.withResolvers<void>()]));
   const stack = new AsyncDisposableStack();
 
   beforeAll(async () => {
@@ -36,28 +37,40 @@ export function describeAnnotations(table: CaseTable, flags: readonly string[] =
     });
     const files = Object.fromEntries(sites.map(({ name, yaml }) => [name, yaml]));
     const edge = stack.use(await Edge.start(stack.use(await ManifestFolder.create(files)), flags));
-    for (const [at, row] of rows.entries()) {
-      const site = sites[at] as Site;
-      site.open(edge.ports);
-      const outcome = run(row, site, edge);
-      // Whoever awaits it sees the failure.
-      outcome.catch(() => undefined);
-      outcomes.set(row, outcome);
-    }
+    for (const site of sites) site.open(edge.ports);
+    startAll(rows, (row, at) => run(row, sites[at] as Site, edge), outcomes);
   }, startLimitMs);
 
   afterAll(async () => {
-    await Promise.allSettled(outcomes.values());
+    await Promise.allSettled([...outcomes.values()].map(({ promise }) => promise));
     await stack.disposeAsync();
   }, rowLimitMs);
 
   for (const annotation of Object.keys(table)) {
     describe(annotation, () => {
       for (const row of rows.filter(({ name }) => name.startsWith(`${annotation} `))) {
-        test(row.name.slice(annotation.length + 1), () => outcomes.get(row), rowLimitMs);
+        test(row.name.slice(annotation.length + 1), () => outcomes.get(row)?.promise, rowLimitMs);
       }
     });
   }
+}
+
+/** Runs rows side by side, `atOnce` at a time: more would make their process, and so their clocks, too slow. */
+function startAll(
+  rows: readonly Row[],
+  start: (row: Row, at: number) => Promise<void>,
+  outcomes: ReadonlyMap<Row, PromiseWithResolvers<void>>,
+): void {
+  const queue = rows.entries();
+  const work = async () => {
+    for (const [at, row] of queue) {
+      const outcome = outcomes.get(row);
+      // Whoever awaits it sees the failure.
+      outcome?.promise.catch(() => undefined);
+      await start(row, at).then(outcome?.resolve, outcome?.reject);
+    }
+  };
+  for (let each = 0; each < atOnce; each++) void work();
 }
 
 async function run({ check, complaints }: Row, site: Site, edge: Edge): Promise<void> {

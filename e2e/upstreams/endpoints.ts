@@ -2,8 +2,9 @@
 // address that a connection came to says which endpoint it is, so that a hundred Services with endpoints of their own
 // cost one socket, and what came is told apart whatever the proxy has done to the request.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttp2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** A request as an endpoint got it. */
@@ -17,6 +18,10 @@ export interface Call {
   readonly body: string;
   /** Remote port: tells connections apart. */
   readonly connection: number;
+  /** Counts the calls of this endpoint, from 1. */
+  readonly nth: number;
+  /** When it was complete, of the process's monotonic clock. */
+  readonly atMs: number;
 }
 
 /** What an endpoint does: an answer (default 200 with its name), `reset` of the connection, or nothing ever (`silence`). */
@@ -38,7 +43,7 @@ export type Answerer = (call: Call) => Reply | Promise<Reply>;
 /** Who answers at an address. */
 export interface Listener {
   readonly name: string;
-  onCall(call: Call): Reply | Promise<Reply>;
+  onCall(call: Omit<Call, 'nth'>): Reply | Promise<Reply>;
 }
 
 /** Longer than any test: an endpoint that closes idle connections would be a fault of its own. */
@@ -46,22 +51,28 @@ const keepAliveMs = 600_000;
 
 export class Endpoints implements AsyncDisposable {
   readonly port: number;
-  readonly #server: Server;
+  /** Where the same endpoints have a gRPC health service. */
+  readonly grpcPort: number;
   readonly #listeners: Map<string, Listener>;
+  readonly #stack: AsyncDisposableStack;
 
-  private constructor(server: Server, listeners: Map<string, Listener>) {
-    this.#server = server;
+  private constructor(ports: readonly [number, number], listeners: Map<string, Listener>, stack: AsyncDisposableStack) {
+    [this.port, this.grpcPort] = ports;
     this.#listeners = listeners;
-    this.port = (server.address() as AddressInfo).port;
+    this.#stack = stack;
   }
 
   static async start(): Promise<Endpoints> {
+    await using stack = new AsyncDisposableStack();
     const listeners = new Map<string, Listener>();
-    const server = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
+    const web = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
       answer(listeners, request, response).catch((error: unknown) => response.destroy(error as Error));
     });
-    await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
-    return new Endpoints(server, listeners);
+    const grpc = createHttp2Server().on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+      answerHealthCheck(listeners, stream, headers).catch((error: unknown) => stream.destroy(error as Error));
+    });
+    const ports = [await listen(web, stack), await listen(grpc, stack)] as const;
+    return new Endpoints(ports, listeners, stack.move());
   }
 
   /** Puts an endpoint at a loopback address. */
@@ -70,10 +81,24 @@ export class Endpoints implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#server.closeAllConnections();
-    await closed;
+    await this.#stack.disposeAsync();
   }
+}
+
+/** Opens a free port on all addresses; the stack closes it, with what is connected to it. */
+async function listen(server: Server, stack: AsyncDisposableStack): Promise<number> {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
+  stack.defer(async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const socket of open) socket.destroy();
+    await closed;
+  });
+  return (server.address() as AddressInfo).port;
 }
 
 async function answer(
@@ -86,7 +111,8 @@ async function answer(
   const connection = socket.remotePort ?? 0;
   const body = (await request.setEncoding('utf8').toArray()).join('');
   if (listener === undefined) return void response.writeHead(421).end();
-  const reply = await listener.onCall({ endpoint: listener.name, method, path: url, headers, body, connection });
+  const atMs = performance.now();
+  const reply = await listener.onCall({ endpoint: listener.name, method, path: url, headers, body, connection, atMs });
   await give(reply, listener.name, response, socket);
 }
 
@@ -96,4 +122,33 @@ async function give(reply: Reply, name: string, response: ServerResponse, socket
   if (reply === 'garbage') return void socket.end('NONSENSE\r\n\r\n');
   if (reply.afterMs !== undefined) await delay(reply.afterMs, null, { ref: false });
   response.writeHead(reply.status ?? 200, reply.headers).end(reply.body ?? name);
+}
+
+/** grpc.health.v1.Health/Check: SERVING where the listener answers 200. The body of the call is the service asked for. */
+async function answerHealthCheck(
+  listeners: ReadonlyMap<string, Listener>,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+): Promise<void> {
+  const { localAddress, remotePort = 0 } = stream.session?.socket ?? {};
+  const message = Buffer.concat((await stream.toArray()) as Buffer[]);
+  const listener = listeners.get(localAddress ?? '');
+  if (listener === undefined) return stream.close();
+  // Behind the frame (5 bytes) field 1 with its length (2 bytes).
+  const body = message.subarray(7).toString();
+  const { ':path': path = '', ':method': method = '' } = headers;
+  const call = {
+    endpoint: listener.name,
+    method,
+    path,
+    headers,
+    body,
+    connection: remotePort,
+    atMs: performance.now(),
+  };
+  const reply = await listener.onCall(call);
+  const isServing = typeof reply === 'object' && (reply.status ?? 200) === 200;
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+  stream.end(Buffer.from([0, 0, 0, 0, 2, 0x08, isServing ? 1 : 2]));
 }

@@ -1,7 +1,9 @@
 // One Ingress of a test run with a Service, endpoints and a host of its own, and perhaps a canary beside it: what it is
 // written as, and what is asked of it. Many sites live in one Sluice process.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
+import { until } from '../harness/wait.ts';
 import { type Asked, Client, type Ports, type Told } from './client.ts';
 import type { Answerer, Call, Endpoints, Reply } from './endpoints.ts';
 
@@ -30,6 +32,10 @@ export interface Surroundings {
   /** Diagnostics beside the one of a refused value; `SITE` stands for the name of the Ingress. */
   readonly complaints?: readonly string[];
 }
+
+/** Between two requests of `askUntil`: enough of them, but not all of the machine. */
+const pauseMs = 20;
+const longestMs = 20_000;
 
 const INGRESS_NGINX = 'nginx.ingress.kubernetes.io/';
 const OWN = 'sluice.ingress.kubernetes.io/';
@@ -123,6 +129,32 @@ export class Site implements Disposable {
     return Promise.all(Array.from({ length: times }, () => this.ask({ ...asked, fresh: true })));
   }
 
+  /**
+   * Asks again and again on one connection, with a short pause, until the answers so far fit; gives all of them. Rejects
+   * when they do not within 20 s.
+   */
+  async askUntil(fits: (told: readonly Told[]) => boolean, asked: Asked = {}): Promise<readonly Told[]> {
+    const told: Told[] = [];
+    const endMs = performance.now() + longestMs;
+    while (!fits(told)) {
+      if (performance.now() > endMs) throw new Error(`asked in vain: ${JSON.stringify(told.slice(-5))}`);
+      told.push(await this.ask(asked));
+      await delay(pauseMs);
+    }
+    return told;
+  }
+
+  /** As {@link askUntil}, for so long. */
+  askFor(ms: number, asked: Asked = {}): Promise<readonly Told[]> {
+    const endMs = performance.now() + ms;
+    return this.askUntil(() => performance.now() > endMs, asked);
+  }
+
+  /** Waits until the calls so far fit. */
+  async came(fits: (calls: readonly Call[]) => boolean): Promise<void> {
+    await until('calls', () => this.calls, fits);
+  }
+
   /** For `answer`: keeps the request until `release`. */
   hold(call: Call, reply: Reply = {}): Promise<Reply> {
     const { promise, resolve } = Promise.withResolvers<Reply>();
@@ -151,7 +183,8 @@ export class Site implements Disposable {
   get yaml(): string {
     const { canary, isOnCanary = false, with: more = {} } = this.#surroundings;
     const [web, next] = [`${this.name}-web`, `${this.name}-next`];
-    const own = isOnCanary ? more : { ...this.#annotations, ...more };
+    // The annotation that the case is about wins.
+    const own = isOnCanary ? more : { ...more, ...this.#annotations };
     const documents = [
       ...this.#service(web, this.parts, 0),
       this.#ingress(this.name, web, own),
@@ -159,7 +192,7 @@ export class Site implements Disposable {
         ? []
         : [
             ...this.#service(next, [{}], this.parts.length),
-            this.#ingress(`${this.name}-next`, next, { ...(isOnCanary ? this.#annotations : {}), ...canary }),
+            this.#ingress(`${this.name}-next`, next, { ...canary, ...(isOnCanary ? this.#annotations : {}) }),
           ]),
     ];
     return documents.map((document) => stringify(document)).join('---\n');
@@ -175,7 +208,9 @@ export class Site implements Disposable {
     return objectName === this.name || objectName.startsWith(`${this.name}-`);
   }
 
-  #onCall(call: Call): Reply | Promise<Reply> {
+  #onCall(received: Omit<Call, 'nth'>): Reply | Promise<Reply> {
+    const { endpoint } = received;
+    const call = { ...received, nth: this.calls.filter((each) => each.endpoint === endpoint).length + 1 };
     this.calls.push(call);
     return this.#answer(call);
   }
@@ -222,9 +257,9 @@ export class Site implements Disposable {
     };
   }
 
-  /** Values may name the place for copies: `COPY`. */
+  /** Values may name the place for copies and the port of gRPC health services: `COPY`, `GRPC`. */
   #fill(annotations: Readonly<Record<string, string>>): Record<string, string> {
-    const entries = Object.entries(annotations);
-    return Object.fromEntries(entries.map(([name, value]) => [name, value.replace('COPY', this.copyUrl)]));
+    const fill = (value: string) => value.replace('COPY', this.copyUrl).replace('GRPC', `${this.#endpoints.grpcPort}`);
+    return Object.fromEntries(Object.entries(annotations).map(([name, value]) => [name, fill(value)]));
   }
 }
