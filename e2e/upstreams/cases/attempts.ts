@@ -114,6 +114,26 @@ const floor = allRefuse(2, { ...wantTwo, 'sluice/retry-budget': '0' });
 /** So many in each second that the test touches. */
 const perSecond = (count: number) => repeats(count, (seconds) => count * (Math.ceil(seconds) + 1));
 
+const postsStayAlone: Check = async (site) => {
+  const told = await site.askTimes(2, post);
+  expect(told.map(({ body }) => body).toSorted()).toEqual(['web0', 'web1']);
+  expect(site.calls).toHaveLength(2);
+};
+
+/** Both endpoints take longer than a request waits before it is sent to the other as well. */
+function slowBoth(more: Readonly<Record<string, string>>): Surroundings {
+  const answer: Answerer = () => ({ afterMs: 1500 });
+  return { endpoints: 2, answer, with: { ...noEjection, 'sluice/hedge-after': '300ms', ...more } };
+}
+/** Of many at once over two workers, each of which counts for itself, between so many are sent twice. */
+function doubles(least: number, most: number): Check {
+  return async (site) => {
+    expect(tally(statusesOf(await site.askTogether(REQUESTS)))).toEqual({ 200: REQUESTS });
+    expect(site.calls.length - REQUESTS).toBeGreaterThanOrEqual(least);
+    expect(site.calls.length - REQUESTS).toBeLessThanOrEqual(most);
+  };
+}
+
 const isNoNumber = 'is not a whole number';
 const isNoTime = 'is not a time such as 30s or 1h';
 
@@ -215,6 +235,53 @@ export const attemptCases: CaseTable = {
       ['0', repeatsNone],
       ['3', perSecond(3)],
       ['100000', repeatsAll],
+    ],
+    invalid: [
+      ['-1', 'is below 0'],
+      ['100001', 'is above 100000'],
+      ['some', isNoNumber],
+    ],
+    whenInvalid: { holds: '10' },
+  },
+  'sluice/hedge-after': {
+    ...slowFirst,
+    absent: waitsForSlow,
+    values: [
+      ['200ms', goesOn],
+      ['200ms', postsStayAlone],
+      ['10', waitsForSlow],
+      ['1h', waitsForSlow],
+    ],
+    invalid: [
+      ['0', 'is no time at all'],
+      ['soon', isNoTime],
+      ['30d', 'is out of range'],
+    ],
+    whenInvalid: { holds: 'unset' },
+  },
+  'sluice/hedge-budget': {
+    ...slowBoth({ 'sluice/hedge-budget-min': '0' }),
+    absent: doubles(1, 6),
+    values: [
+      ['0', doubles(0, 0)],
+      ['50', doubles(7, 30)],
+      ['100', doubles(REQUESTS, REQUESTS)],
+    ],
+    invalid: [
+      ['101', 'is above 100'],
+      ['-1', 'is below 0'],
+      ['half', isNoNumber],
+    ],
+    whenInvalid: { holds: '10' },
+  },
+  'sluice/hedge-budget-min': {
+    ...slowBoth({ 'sluice/hedge-budget': '0' }),
+    // In each of the seconds that the test touches, and by each worker.
+    absent: doubles(10, 40),
+    values: [
+      ['0', doubles(0, 0)],
+      ['3', doubles(3, 12)],
+      ['100000', doubles(REQUESTS, REQUESTS)],
     ],
     invalid: [
       ['-1', 'is below 0'],
