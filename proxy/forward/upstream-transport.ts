@@ -7,6 +7,7 @@ import tls from 'node:tls';
 import { attachDataEvents, connectSocket, type SocketOwner } from '../listen/sockets.ts';
 import type { EndpointAddress, RoutePolicy } from '../table/types.ts';
 import type { UpstreamProtocol, UpstreamTls } from '../table/upstream-protocol.ts';
+import { TlsSessions } from './tls-sessions.ts';
 
 type Kind = Exclude<UpstreamProtocol, 'auto'>;
 
@@ -19,6 +20,7 @@ export class Transport {
   readonly isGrpc: boolean;
   /** null: nothing is verified and no name is sent, as in nginx by default. */
   readonly tls: UpstreamTls | null;
+  readonly sessions = new TlsSessions();
   #context: tls.SecureContext | null = null;
 
   constructor(kind: Kind, settings: UpstreamTls | null) {
@@ -83,12 +85,13 @@ export function openSocket(endpoint: EndpointAddress, transport: Transport, owne
   return socket;
 }
 
-function secureSocket({ address, port }: EndpointAddress, transport: Transport): Socket {
+function secureSocket(endpoint: EndpointAddress, transport: Transport): Socket {
   const verify = transport.tls?.verify ?? null;
+  const session = transport.sessions.take(endpoint);
   try {
     const socket = tls.connect({
-      host: address,
-      port,
+      host: endpoint.address,
+      port: endpoint.port,
       autoSelectFamily: false,
       allowHalfOpen: true,
       secureContext: transport.secureContext,
@@ -97,7 +100,9 @@ function secureSocket({ address, port }: EndpointAddress, transport: Transport):
       rejectUnauthorized: verify !== null,
       ...(verify === null ? {} : { checkServerIdentity: identityOf(verify.name) }),
       ...(transport.isHttp2 ? { ALPNProtocols: ['h2'] } : {}),
+      ...(session === undefined ? {} : { session }),
     } as tls.ConnectionOptions);
+    keepSessions(socket, endpoint, transport.sessions);
     return socket.setNoDelay(true);
   } catch (error) {
     // Settings that OpenSSL refuses: the same to a request as an endpoint that cannot be reached.
@@ -107,4 +112,16 @@ function secureSocket({ address, port }: EndpointAddress, transport: Transport):
 
 function identityOf(name: string): (host: string, certificate: tls.PeerCertificate) => Error | undefined {
   return (_host, certificate) => tls.checkServerIdentity(name, certificate);
+}
+
+/** TLS 1.3 servers send sessions behind the handshake, as often as they like: the newest one counts. */
+function keepSessions(socket: tls.TLSSocket, endpoint: EndpointAddress, sessions: TlsSessions): void {
+  let isOpen = false;
+  socket.once('secureConnect', () => {
+    isOpen = true;
+  });
+  socket.on('session', (session: Buffer) => sessions.put(endpoint, session));
+  socket.once('close', () => {
+    if (!isOpen) sessions.drop(endpoint);
+  });
 }

@@ -39,7 +39,7 @@ const CLOSING_MS = 2_000;
 /** What it may still send meanwhile is thrown away, up to here: then it is not read any more. */
 const CLOSING_BYTES = 64 * 1024;
 /** A header list beyond the limit is read to its end all the same, for the table's sake: work for several resets. */
-const OVERSIZE_COST = 8;
+const OVERSIZE_COST = 40;
 /** The PING that goes with the first GOAWAY: its answer says that the client has seen both (RFC 9113 §6.8). */
 const DRAIN_PING = Buffer.from('draining', 'latin1');
 /** A client that does not answer it is told the last stream anyway. */
