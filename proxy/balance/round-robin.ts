@@ -13,7 +13,10 @@ export class RoundRobin<E extends EndpointLoad> implements Balancer<E> {
   #turn: number;
   /** Smooth weighted state, one number per endpoint; null while all weights are equal. */
   #current: Float64Array | null = null;
-  #weights: Float64Array = new Float64Array(0);
+  /** null while all weights are equal. */
+  #weights: Float64Array | null = null;
+  /** That of every endpoint while all are equal. */
+  #weight = 1;
 
   /** `start` is any whole number from 0: the turn begins at that place, modulo the number of endpoints. */
   constructor(start: number) {
@@ -21,7 +24,9 @@ export class RoundRobin<E extends EndpointLoad> implements Balancer<E> {
   }
 
   pick(tried: readonly E[] | null): E | null {
-    return this.#current === null ? this.#pickInTurn(tried) : this.#pickSmooth(tried, this.#current);
+    const current = this.#current;
+    const weights = this.#weights;
+    return current === null || weights === null ? this.#pickInTurn(tried) : this.#pickSmooth(tried, current, weights);
   }
 
   /**
@@ -32,14 +37,16 @@ export class RoundRobin<E extends EndpointLoad> implements Balancer<E> {
     const before = this.#endpoints;
     const owed = this.#owed();
     this.#endpoints = available;
-    this.#weights = Float64Array.from(available, ({ weight }) => weight);
     // From nothing there is no place to keep: the start value counts.
     if (before.length > 0)
       this.#turn = turnAfter(before, this.#current === null ? this.#turn : highest(owed), available);
-    if (isUniform(this.#weights)) {
+    this.#weight = available[0]?.weight ?? 1;
+    if (available.every(({ weight }) => weight === this.#weight)) {
+      this.#weights = null;
       this.#current = null;
       return;
     }
+    this.#weights = Float64Array.from(available, ({ weight }) => weight);
     const places = new Map(before.map((endpoint, at) => [endpoint, owed[at] ?? 0]));
     this.#current = Float64Array.from(available, (endpoint) => places.get(endpoint) ?? 0);
   }
@@ -57,13 +64,13 @@ export class RoundRobin<E extends EndpointLoad> implements Balancer<E> {
     return null;
   }
 
-  #pickSmooth(tried: readonly E[] | null, current: Float64Array): E | null {
+  #pickSmooth(tried: readonly E[] | null, current: Float64Array, weights: Float64Array): E | null {
     const endpoints = this.#endpoints;
     let best = -1;
     let total = 0;
     for (let at = 0; at < endpoints.length; at++) {
       if (tried?.includes(endpoints[at] as E)) continue;
-      const weight = this.#weights[at] as number;
+      const weight = weights[at] as number;
       const raised = (current[at] as number) + weight;
       current[at] = raised;
       total += weight;
@@ -78,7 +85,7 @@ export class RoundRobin<E extends EndpointLoad> implements Balancer<E> {
   #owed(): Float64Array {
     if (this.#current !== null) return this.#current;
     const count = this.#endpoints.length;
-    const weight = this.#weights[0] ?? 1;
+    const weight = this.#weight;
     return Float64Array.from(this.#endpoints, (_, at) => {
       const distance = (at - (this.#turn % count) + count) % count;
       return (weight * (count - 1 - 2 * distance)) / 2;
@@ -94,10 +101,6 @@ function turnAfter<E>(before: readonly E[], turn: number, after: readonly E[]): 
     if (place !== undefined) return place;
   }
   return turn;
-}
-
-function isUniform(weights: Float64Array): boolean {
-  return weights.every((weight) => weight === weights[0]);
 }
 
 function highest(values: Float64Array): number {

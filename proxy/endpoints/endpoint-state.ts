@@ -10,14 +10,13 @@ import { plainEndpoint } from '../table/defaults.ts';
 import type { Endpoint, EndpointAddress, UpstreamId } from '../table/types.ts';
 import { endpointKey } from './endpoint-key.ts';
 import { type LoadCell, LoadTotal } from './load-cell.ts';
-import { OutlierState } from './outlier-state.ts';
+import { type OutlierPhase, OutlierState } from './outlier-state.ts';
 
 /** `Slot` is what the data path hangs on it, its idle connections. */
 export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
   readonly upstreamId: UpstreamId;
   readonly address: string;
   readonly port: number;
-  readonly key: string;
   /** Requests of this worker that are at the endpoint. Use `begin` and `end`, which also count for the other workers. */
   inFlight = 0;
   /** null until the data path sets it. */
@@ -27,12 +26,12 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
   /** Written by the upstream: what balancers see. */
   weight: number;
   isAvailable = true;
-  /** When it came; minus infinity for one that was there from the start and needs no warming up. */
-  joinedAtMs = Number.NEGATIVE_INFINITY;
+  /** When it came; null for one that was there from the start and needs no warming up. */
+  joinedAtMs: number | null = null;
   /** Probes (active checks) say that it is down. */
   isProbeFailing = false;
-  readonly outlier = new OutlierState();
-  score = new LatencyScore();
+  #outlier: OutlierState | null = null;
+  #score: LatencyScore | null = null;
   #settings: Endpoint;
   readonly #total: LoadTotal;
   #cell: LoadCell | null = null;
@@ -42,9 +41,29 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
     this.#total = total;
     this.address = address.address;
     this.port = address.port;
-    this.key = endpointKey(address);
     this.#settings = plainEndpoint(address.address, address.port);
     this.weight = this.#settings.weight;
+  }
+
+  /** `address:port`. Made each time: only tables that change and clients that are bound ask for it. */
+  get key(): string {
+    return endpointKey(this);
+  }
+
+  /** Passive health, made when it is first asked for. */
+  get outlier(): OutlierState {
+    this.#outlier ??= new OutlierState();
+    return this.#outlier;
+  }
+
+  get outlierPhase(): OutlierPhase {
+    return this.#outlier === null ? 'closed' : this.#outlier.phase;
+  }
+
+  /** Response times, made when they are first asked for: only upstreams that look at latency do. */
+  get score(): LatencyScore {
+    this.#score ??= this.#cell === null ? new LatencyScore() : this.#cell.score();
+    return this.#score;
   }
 
   /** Requests at the endpoint, over all workers where its upstream asks for that. */
@@ -70,7 +89,7 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
   }
 
   get isOut(): boolean {
-    return this.isProbeFailing || this.outlier.phase !== 'closed';
+    return this.isProbeFailing || this.outlierPhase !== 'closed';
   }
 
   /** Counts an attempt in. */
@@ -86,16 +105,21 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
     this.#cell?.set(this.inFlight);
     this.#total.add(-1);
     // Also of a probe that was cancelled: the next request may try.
-    this.outlier.isProbing = false;
+    if (this.#outlier !== null) this.#outlier.isProbing = false;
   }
 
   scoreMs(nowMs: number): number {
-    return this.score.valueMs(nowMs);
+    return this.#score === null && this.#cell === null ? 0 : this.score.valueMs(nowMs);
   }
 
   /** For the upstream: takes over what the table says now. */
   configure(settings: Endpoint): void {
     this.#settings = settings;
+  }
+
+  /** For the upstream: nobody judges its answers any more. */
+  forgetOutlier(): void {
+    this.#outlier = null;
   }
 
   /** For the upstream: counts in shared memory from now on, or with null in this worker only. */
@@ -105,6 +129,6 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
     this.#cell?.set(0);
     this.#cell = cell;
     cell?.set(this.inFlight);
-    this.score = cell === null ? new LatencyScore() : cell.score();
+    this.#score = null;
   }
 }

@@ -17,6 +17,9 @@ function watch(count: number, settings: Partial<OutlierSettings> = {}) {
     (_, at): Named => ({
       name: 'abcdefghij'[at] ?? '?',
       outlier: new OutlierState(),
+      get outlierPhase() {
+        return this.outlier.phase;
+      },
     }),
   );
   const events = {

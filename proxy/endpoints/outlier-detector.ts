@@ -4,10 +4,13 @@
 // more than the allowed share is out at one time: when most endpoints fail alike, it is not the endpoints.
 
 import type { OutlierSettings } from '../table/upstream-settings.ts';
-import type { OutlierState } from './outlier-state.ts';
+import type { OutlierPhase, OutlierState } from './outlier-state.ts';
 
 /** An endpoint as the detector sees it. */
 export interface Watched {
+  /** As `outlier.phase`, also of an endpoint that nothing has been counted for yet. */
+  readonly outlierPhase: OutlierPhase;
+  /** What is counted, made when it is first asked for: of tens of thousands of endpoints few have a history. */
   readonly outlier: OutlierState;
 }
 
@@ -48,8 +51,7 @@ export class OutlierDetector<W extends Watched> {
   /** A half-open endpoint that may be tried now; null when there is none. Constant work is the caller's: ask only if any is out. */
   probeCandidate(): W | null {
     for (const endpoint of this.#endpoints) {
-      const { phase, isProbing } = endpoint.outlier;
-      if (phase === 'halfOpen' && !isProbing) return endpoint;
+      if (endpoint.outlierPhase === 'halfOpen' && !endpoint.outlier.isProbing) return endpoint;
     }
     return null;
   }
@@ -78,7 +80,7 @@ export class OutlierDetector<W extends Watched> {
 
   /** Another worker of the process has ejected the endpoint. */
   onEjectedElsewhere(endpoint: W, untilMs: number, nowMs: number): void {
-    if (untilMs <= nowMs || (endpoint.outlier.phase === 'closed' && !this.#mayEject())) return;
+    if (untilMs <= nowMs || (endpoint.outlierPhase === 'closed' && !this.#mayEject())) return;
     endpoint.outlier.ejectUntil(untilMs);
     this.#events.onChanged();
   }
@@ -86,7 +88,9 @@ export class OutlierDetector<W extends Watched> {
   /** Ends ejections whose time is up, and judges windows. */
   tick(nowMs: number): void {
     let hasExpired = false;
-    for (const { outlier } of this.#endpoints) if (outlier.expire(nowMs)) hasExpired = true;
+    for (const endpoint of this.#endpoints) {
+      if (endpoint.outlierPhase === 'open' && endpoint.outlier.expire(nowMs)) hasExpired = true;
+    }
     if (hasExpired) this.#events.onChanged();
     if (nowMs < this.#windowEndsAtMs) return;
     this.#windowEndsAtMs = nowMs + this.#settings.windowMs;
@@ -124,7 +128,7 @@ export class OutlierDetector<W extends Watched> {
 
   #openCount(): number {
     let count = 0;
-    for (const { outlier } of this.#endpoints) if (outlier.phase !== 'closed') count++;
+    for (const { outlierPhase } of this.#endpoints) if (outlierPhase !== 'closed') count++;
     return count;
   }
 }

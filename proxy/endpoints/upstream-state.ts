@@ -49,7 +49,8 @@ export class UpstreamState<Slot = unknown> {
   #balancer: Balancer<EndpointState<Slot>>;
   #detector: OutlierDetector<EndpointState<Slot>> | null;
   readonly #total = new LoadTotal();
-  readonly #affinities = new Map<AffinitySettings['mode'], AffinityIndex<EndpointState<Slot>>>();
+  /** null until a route asks for one: most upstreams have none. */
+  #affinities: Map<AffinitySettings['mode'], AffinityIndex<EndpointState<Slot>>> | null = null;
   #available: readonly EndpointState<Slot>[] = [];
   #gate: UpstreamGate | null = null;
   #isPanic = false;
@@ -152,6 +153,7 @@ export class UpstreamState<Slot = unknown> {
 
   /** Where clients with an affinity cookie belong; built when a route first asks, kept up to date from then on. */
   affinity(mode: AffinitySettings['mode']): AffinityIndex<EndpointState<Slot>> {
+    this.#affinities ??= new Map();
     let index = this.#affinities.get(mode);
     if (index === undefined) {
       index =
@@ -287,10 +289,10 @@ export class UpstreamState<Slot = unknown> {
     if (!isSameList(members, this.#members)) this.#members = members;
     for (const state of this.#endpoints) state.isAvailable = isPanic || !state.isOut;
     this.#isPanic = isPanic;
-    this.#hasHalfOpen = this.#endpoints.some(({ outlier }) => outlier.phase === 'halfOpen');
+    this.#hasHalfOpen = this.#endpoints.some(({ outlierPhase }) => outlierPhase === 'halfOpen');
     this.#available = available;
     this.#balancer.update(this.#members, available);
-    for (const index of this.#affinities.values()) index.update(this.#members, available);
+    for (const index of this.#affinities?.values() ?? []) index.update(this.#members, available);
   }
 
   #weigh(): void {
@@ -298,7 +300,9 @@ export class UpstreamState<Slot = unknown> {
     this.#isWarmingUp = false;
     const nowMs = slowStartMs === 0 ? 0 : this.#environment.nowMs();
     for (const state of this.#endpoints) {
-      const share = slowStartMs === 0 ? 1 : slowStartShare(nowMs - state.joinedAtMs, slowStartMs);
+      const { joinedAtMs } = state;
+      const isWarm = slowStartMs === 0 || joinedAtMs === null;
+      const share = isWarm ? 1 : slowStartShare(nowMs - joinedAtMs, slowStartMs);
       state.weight = state.tableWeight * share;
       if (share < 1) this.#isWarmingUp = true;
     }
@@ -338,7 +342,7 @@ export class UpstreamState<Slot = unknown> {
     const settings = outlierSettings(this.#settings.health);
     const { onEjected, nowMs } = this.#environment;
     if (settings === null) {
-      for (const { outlier } of this.#endpoints) outlier.close(nowMs());
+      for (const endpoint of this.#endpoints) endpoint.forgetOutlier();
       return null;
     }
     const events = {

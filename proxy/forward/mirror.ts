@@ -3,7 +3,7 @@
 //   request admitted -> begin -> (its body is copied) -> body complete -> sent by undici -> answer dropped
 // A copy never delays or fails its request. Whatever is over a limit is dropped and counted by reason.
 
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { renderTemplate, type TemplateSource } from '../filters/template.ts';
 import type { MirrorLimits } from '../table/mirror-limits.ts';
 import type { MirrorSettings } from '../table/route-settings.ts';
@@ -47,6 +47,7 @@ export class Mirrors {
   readonly outcomes = new Map<MirrorOutcome, number>();
   readonly #limits: () => MirrorLimits;
   #agent: Agent | null = null;
+  #isClosed = false;
   #underWay = 0;
   #memoryBytes = 0;
 
@@ -101,7 +102,8 @@ export class Mirrors {
     let outcome: MirrorOutcome = 'sent';
     try {
       const signal = AbortSignal.timeout(timeoutMs);
-      const answer = await this.#dispatcher().request({ ...options, body, signal });
+      const agent = this.#agent ?? (await this.#createAgent());
+      const answer = await agent.request({ ...options, body, signal });
       await answer.body.dump({ limit: MAX_ANSWER_BYTES, signal });
     } catch (error) {
       outcome = (error as { readonly name?: unknown }).name === 'TimeoutError' ? 'timedOut' : 'failed';
@@ -111,11 +113,15 @@ export class Mirrors {
 
   /** Cuts what is under way. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#agent?.destroy();
   }
 
-  #dispatcher(): Agent {
-    this.#agent ??= new Agent({
+  /** Loads the client with the first copy: it is 10 MB in each worker, and most clusters mirror nothing. */
+  async #createAgent(): Promise<Agent> {
+    const undici = await import('undici');
+    if (this.#isClosed) throw new Error('closed before the first copy was sent');
+    this.#agent ??= new undici.Agent({
       maxOrigins: MAX_ORIGINS,
       connections: MAX_CONNECTIONS_PER_ORIGIN,
       allowH2: false,

@@ -22,28 +22,28 @@ export function hashSpan(text: string, start: number, end: number): number {
 export class SpanTable<V> {
   readonly #keys: readonly string[];
   readonly #values: readonly V[];
-  readonly #hashes: Int32Array;
-  /** Bucket -> first entry, entry -> next entry of its bucket; -1 ends a chain. */
-  readonly #first: Int32Array;
-  readonly #next: Int32Array;
-  readonly #mask: number;
+  /**
+   * Bucket -> first entry, then for each entry its hash and the next entry of its bucket; -1 ends a chain. One array: a
+   * table has thousands of hosts, each with a span table of a few entries, and an empty array takes 200 bytes.
+   */
+  readonly #cells: Int32Array;
+  readonly #buckets: number;
 
   /** Builds the table; linear in the entries. Keys come from a Map, so they are distinct. */
   constructor(entries: ReadonlyMap<string, V>) {
     this.#keys = [...entries.keys()];
     this.#values = [...entries.values()];
     const buckets = bucketCountFor(entries.size);
-    this.#mask = buckets - 1;
-    this.#hashes = new Int32Array(entries.size);
-    this.#first = new Int32Array(buckets).fill(-1);
-    this.#next = new Int32Array(entries.size);
+    this.#buckets = buckets;
+    const cells = new Int32Array(buckets + 2 * entries.size).fill(-1, 0, buckets);
+    this.#cells = cells;
     for (let i = 0; i < this.#keys.length; i++) {
       const key = this.#keys[i] as string;
       const hash = hashSpan(key, 0, key.length);
       const bucket = this.#bucketOf(hash);
-      this.#hashes[i] = hash;
-      this.#next[i] = this.#first[bucket] as number;
-      this.#first[bucket] = i;
+      cells[buckets + 2 * i] = hash;
+      cells[buckets + 2 * i + 1] = cells[bucket] as number;
+      cells[bucket] = i;
     }
   }
 
@@ -56,12 +56,12 @@ export class SpanTable<V> {
    * is none. Allocates nothing; constant time plus the length of the span.
    */
   find(hash: number, text: string, start: number, end: number): V | undefined {
-    let entry = this.#first[this.#bucketOf(hash)] as number;
+    const cells = this.#cells;
+    let entry = cells[this.#bucketOf(hash)] as number;
     while (entry !== -1) {
-      if (this.#hashes[entry] === hash && equalsSpan(this.#keys[entry] as string, text, start, end)) {
-        return this.#values[entry];
-      }
-      entry = this.#next[entry] as number;
+      const at = this.#buckets + 2 * entry;
+      if (cells[at] === hash && equalsSpan(this.#keys[entry] as string, text, start, end)) return this.#values[entry];
+      entry = cells[at + 1] as number;
     }
     return undefined;
   }
@@ -72,7 +72,7 @@ export class SpanTable<V> {
 
   #bucketOf(hash: number): number {
     // FNV's low bits are its weakest; the fold lets the high ones take part.
-    return (hash ^ (hash >>> 15)) & this.#mask;
+    return (hash ^ (hash >>> 15)) & (this.#buckets - 1);
   }
 }
 
