@@ -1,6 +1,7 @@
 // A running `sluice serve`, seen from outside: its log, its ports, its metrics, its end.
 
 import type { ChildProcess } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ask } from './ask.ts';
 import { spawnBound } from './bound-process.ts';
@@ -15,21 +16,24 @@ const freePorts = ['--http-port=0', '--https-port=0', '--healthz-port=0', '--wor
 export class SluiceProcess {
   readonly #child: ChildProcess;
   readonly #records: LogRecord[] = [];
+  readonly #accessLog: string[] = [];
   readonly #exit: Promise<number | null>;
 
   /** Starts it on free ports with one worker. Later flags win over those. */
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    { keepsAccessLog = false }: { readonly keepsAccessLog?: boolean } = {},
+  ) {
     this.#child = spawnBound(process.execPath, [SLUICE_MAIN, 'serve', ...freePorts, ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', keepsAccessLog ? 'pipe' : 'ignore', 'pipe'],
       env: { ...process.env, NODE_OPTIONS: '', ...env },
     });
     this.#exit = new Promise((resolve) => this.#child.once('exit', resolve));
-    let rest = '';
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      this.#records.push(...lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line)));
+    onLines(this.#child.stderr, (line) => {
+      if (line.startsWith('{')) this.#records.push(JSON.parse(line));
     });
+    onLines(this.#child.stdout, (line) => this.#accessLog.push(line));
   }
 
   get pid(): number {
@@ -39,6 +43,11 @@ export class SluiceProcess {
   /** Everything it logged. */
   get records(): readonly LogRecord[] {
     return this.#records;
+  }
+
+  /** Lines of its access log so far; nothing unless it was asked to keep them. */
+  get accessLog(): readonly string[] {
+    return this.#accessLog;
   }
 
   get isServing(): boolean {
@@ -95,4 +104,13 @@ export class SluiceProcess {
   #endedRecord(): LogRecord | undefined {
     return this.#child.exitCode === null ? undefined : { msg: `ended with ${this.#child.exitCode}` };
   }
+}
+
+function onLines(stream: Readable | null, take: (line: string) => void): void {
+  let rest = '';
+  stream?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    lines.forEach(take);
+  });
 }
