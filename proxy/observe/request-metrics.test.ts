@@ -140,6 +140,23 @@ describe('series', () => {
     expect(metrics.sample().counters.map(({ labels }) => labels['path'])).toEqual(['/b']);
   });
 
+  test('a request that ends after its route has gone counts in nobody else’s', () => {
+    const metrics = new RequestMetrics();
+    const fields = { durationMs: 7, requestBytes: 1, responseBytes: 2 };
+    for (let i = 0; i < 5; i++) metrics.add(recordOf(fields));
+    metrics.retain(() => false);
+    // Takes the place of the one that is gone.
+    metrics.add(recordOf({ ...fields, route: routeAt('/b') }));
+    metrics.add(recordOf(fields));
+    const { counters, histograms } = metrics.sample();
+    expect(counters.map(({ labels, value }) => [labels['path'], value])).toEqual([
+      ['/b', 1],
+      ['/a', 1],
+    ]);
+    expect(histograms).toHaveLength(8);
+    for (const { counts } of histograms) expect(counts.reduce((sum, count) => sum + count)).toBe(1);
+  });
+
   test('a table that keeps the route keeps its numbers', () => {
     const metrics = new RequestMetrics();
     metrics.add(recordOf());
