@@ -194,7 +194,7 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
         return this.#openHttp2(socket, this.#announced.take(socket) ?? peers().of(socket.remoteAddress ?? ''));
       const connection = this.#admit(socket, peers(), this.#announced.take(socket));
       if (connection === null) return;
-      attachDataEvents(socket, connection);
+      this.#readTls(socket, connection);
       connection.open(socket);
     });
     server.on('tlsClientError', (error, socket) => {
@@ -217,7 +217,12 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
     socket.disableRenegotiation();
     const connection = new Http2Connection(this, peer, socket);
     this.#connections.add(connection);
-    attachDataEvents(socket, connection);
+    this.#readTls(socket, connection);
+  }
+
+  #readTls(socket: tls.TLSSocket, owner: SocketOwner): void {
+    if (this.#options.staticReadBuffer) this.adopter.adoptTls(socket, owner);
+    else attachDataEvents(socket, owner);
   }
 
   /** See `EntranceHome`. */

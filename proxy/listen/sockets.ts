@@ -1,12 +1,14 @@
 // Makes sockets that read into our buffers instead of allocating one per read.
 //
 // `onread` is an option of `new net.Socket` and `net.connect`, but not of a server: for accepted connections this file
-// takes the handle out of Node's socket and wraps it again. That is a private touch (the other one is in
+// takes the handle out of Node's socket and wraps it again. That is a private touch (others are in tls-reading.ts and
 // session-tickets.ts), and so is that Node calls `onread.callback` on the socket. Where the first is not possible
-// (another Node, TLS), `attachDataEvents` gives the same calls from `data` events; both are tested. All listeners are
+// (another Node), `attachDataEvents` gives the same calls from `data` events; both are tested. All listeners are
 // shared functions that find their owner on the socket: closures for each connection are a tenth of its memory.
 
 import net from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { canReadTls, TlsReader, type TlsSink } from './tls-reading.ts';
 
 /** Who owns a socket. `buf` is valid only during the call unless `isOwned`. Returning false pauses reading. */
 export interface SocketOwner {
@@ -30,14 +32,17 @@ export function canAdopt(accepted: net.Socket): boolean {
 }
 
 /** Adopts the accepted sockets of one worker: their read callbacks are one pair of functions for all. */
-export class SocketAdopter {
+export class SocketAdopter implements TlsSink {
   readonly #onread: net.OnReadOpts;
+  readonly #tls: TlsReader;
+  readonly #firstBuffer: Buffer;
   /** Whose bytes have just been delivered: Node asks for the next buffer right behind the callback. */
   #reader: SocketOwner | null = null;
 
   /** `firstBuffer` is what every socket reads into first. */
   constructor(firstBuffer: Buffer) {
     const adopter = this;
+    this.#firstBuffer = firstBuffer;
     this.#onread = {
       buffer: () => adopter.#reader?.nextBuffer() ?? firstBuffer,
       callback(this: net.Socket, bytesRead: number, buf: Uint8Array): boolean {
@@ -46,6 +51,24 @@ export class SocketAdopter {
         return owner.onRead(buf as Buffer, 0, bytesRead, false);
       },
     } as unknown as net.OnReadOpts;
+    this.#tls = new TlsReader(this, firstBuffer);
+  }
+
+  onTlsRead(socket: net.Socket, bytesRead: number, buf: Buffer): boolean {
+    const owner = ownerOf(socket);
+    this.#reader = owner;
+    return owner.onRead(buf, 0, bytesRead, false);
+  }
+
+  nextTlsBuffer(): Buffer {
+    return this.#reader?.nextBuffer() ?? this.#firstBuffer;
+  }
+
+  /** Lets a TLS socket whose handshake is complete read into the owner's buffers, where this Node can do that. */
+  adoptTls(socket: TLSSocket, owner: SocketOwner): void {
+    // What does not go through the buffers comes as `data`: what Node had read before, and what it cannot hold back.
+    attachDataEvents(socket, owner);
+    if (canReadTls(socket)) this.#tls.attach(socket);
   }
 
   /** Wraps the handle of a socket accepted with `pauseOnConnect` in a socket that reads into the owner's buffers. */
