@@ -182,6 +182,20 @@ export const controllerMetrics = {
     labels: ['name'],
     help: 'Whether this replica is the leader, which writes statuses and Events; `name` is that of the election.',
   },
+  endpointChecks: {
+    name: 'sluice_endpoint_checks_total',
+    kind: 'counter',
+    source: 'controller',
+    labels: ['result'],
+    help: 'Probes of active checks, good or bad; one thread probes for all workers.',
+  },
+  checkedEndpoints: {
+    name: 'sluice_checked_endpoints',
+    kind: 'gauge',
+    source: 'controller',
+    labels: ['upstream', 'state'],
+    help: 'Endpoints of each upstream with active checks (namespace-service-port): healthy, or failing and left out by all workers.',
+  },
   apiLastContact: {
     name: 'sluice_api_last_contact_age_seconds',
     kind: 'gauge',

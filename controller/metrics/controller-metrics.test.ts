@@ -4,7 +4,7 @@ import type { CertificateInfo, RoutingTable } from '#proxy/table/types.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import { versionOf } from '../publish/testing/version-of.ts';
 import { catalogue, workerMetrics } from './catalogue.ts';
-import { type ClusterSample, ControllerMetrics, type PublishedTable } from './controller-metrics.ts';
+import { type CheckSample, type ClusterSample, ControllerMetrics, type PublishedTable } from './controller-metrics.ts';
 
 const constants = { controller_namespace: 'ns', controller_class: 'k8s.io/ingress-nginx', controller_pod: 'pod' };
 const K = 'controller_namespace="ns",controller_class="k8s.io/ingress-nginx",controller_pod="pod"';
@@ -31,7 +31,8 @@ const certificate: CertificateInfo = {
 };
 
 function start(defaultMetrics = false, cluster: (() => ClusterSample) | null = null) {
-  const state = { revision: 0, wallMs: 1_700_000_000_500, workers: [{ phase: 'serving', restarts: 0 }] };
+  const checks: CheckSample = { good: 0, bad: 0, upstreams: [] };
+  const state = { revision: 0, wallMs: 1_700_000_000_500, workers: [{ phase: 'serving', restarts: 0 }], checks };
   const metrics = new ControllerMetrics({
     constants,
     build: { release: '1.2.3', build: 'abc', repository: 'none' },
@@ -42,6 +43,7 @@ function start(defaultMetrics = false, cluster: (() => ClusterSample) | null = n
     }),
     workers: () => state.workers,
     acknowledgedRevision: () => state.revision,
+    checks: () => state.checks,
     cluster,
     wallMs: () => state.wallMs,
     defaultMetrics,
@@ -76,6 +78,19 @@ describe('ControllerMetrics', () => {
     sample.watches.pop();
     expect(await read('sluice_api_objects{resource="secrets"}')).toBe(5);
     expect(await read('sluice_api_failures_total{resource="secrets"}')).toBe(6);
+  });
+
+  test('active checks: an upstream that is no longer checked loses its series', async () => {
+    const { metrics, state, read } = start();
+    expect(await metrics.render()).not.toMatch(/^sluice_(endpoint_checks|checked_endpoints).*\{/m);
+    state.checks = { good: 7, bad: 3, upstreams: [{ upstreamId: 'shop-web-80', healthy: 2, failing: 1 }] };
+    expect(await read('sluice_endpoint_checks_total{result="good"}')).toBe(7);
+    expect(await read('sluice_endpoint_checks_total{result="bad"}')).toBe(3);
+    expect(await read('sluice_checked_endpoints{upstream="shop-web-80",state="healthy"}')).toBe(2);
+    expect(await read('sluice_checked_endpoints{upstream="shop-web-80",state="failing"}')).toBe(1);
+    state.checks = { ...state.checks, upstreams: [] };
+    expect(await read('sluice_checked_endpoints{upstream="shop-web-80",state="failing"}')).toBeUndefined();
+    expect(await read('sluice_endpoint_checks_total{result="bad"}')).toBe(3);
   });
 
   test('reviews of the admission webhook', async () => {

@@ -27,12 +27,21 @@ export interface ControllerMetricsOptions {
   readonly workers: () => readonly { readonly phase: string; readonly restarts: number }[];
   /** Revision all live workers serve, 0 before the first. */
   readonly acknowledgedRevision: () => number;
+  /** What active checks of endpoints have found. */
+  readonly checks: () => CheckSample;
   /** How the API server's objects are read, and who leads; null for a folder of manifests. */
   readonly cluster: (() => ClusterSample) | null;
   /** Unix time in milliseconds. */
   readonly wallMs: () => number;
   /** Adds prom-client's `process_*` and `nodejs_*` metrics. */
   readonly defaultMetrics: boolean;
+}
+
+/** What active checks of endpoints have found at a scrape: probes since the start, and endpoints of each checked upstream. */
+export interface CheckSample {
+  readonly good: number;
+  readonly bad: number;
+  readonly upstreams: readonly { readonly upstreamId: string; readonly healthy: number; readonly failing: number }[];
 }
 
 /** State of the connection to a cluster at a scrape. Counts go up for as long as a watch lives. */
@@ -157,6 +166,7 @@ export class ControllerMetrics {
     const sample = toNginxMetrics(await this.#options.sampleWorkers(), this.#options.constants);
     this.#readWorkers();
     this.#readProcess();
+    this.#readChecks();
     this.#readCluster();
     await this.#readTable();
     this.#set(controllerMetrics.tableRevision, this.#options.acknowledgedRevision());
@@ -180,6 +190,20 @@ export class ControllerMetrics {
     this.#setCounter(controllerMetrics.processCpu, (user + system) / 1e6);
     this.#set(controllerMetrics.processMemory, process.memoryUsage.rss());
     this.#set(controllerMetrics.processStart, Math.round(performance.timeOrigin / 1000));
+  }
+
+  #readChecks(): void {
+    const { good, bad, upstreams } = this.#options.checks();
+    if (good + bad > 0) {
+      this.#raiseCounter(controllerMetrics.endpointChecks, good, { result: 'good' });
+      this.#raiseCounter(controllerMetrics.endpointChecks, bad, { result: 'bad' });
+    }
+    // An upstream that is no longer checked loses its series.
+    this.#gauge(controllerMetrics.checkedEndpoints).reset();
+    for (const { upstreamId: upstream, healthy, failing } of upstreams) {
+      this.#set(controllerMetrics.checkedEndpoints, healthy, { upstream, state: 'healthy' });
+      this.#set(controllerMetrics.checkedEndpoints, failing, { upstream, state: 'failing' });
+    }
   }
 
   #readCluster(): void {

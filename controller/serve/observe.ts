@@ -4,7 +4,7 @@
 import type { WorkerPool } from '#proxy/workers/pool.ts';
 import { HealthServer } from '../admin/health-server.ts';
 import { VERSION } from '../cli/version.ts';
-import { ControllerMetrics } from '../metrics/controller-metrics.ts';
+import { type CheckSample, ControllerMetrics } from '../metrics/controller-metrics.ts';
 import { isServed } from '../metrics/route-series.ts';
 import type { Options } from '../options.ts';
 import type { Publisher } from '../publish/publisher.ts';
@@ -21,6 +21,7 @@ export function createMetrics(
   pool: WorkerPool,
   publisher: Publisher,
   cluster: ClusterLink | null,
+  sampleChecks: () => CheckSample,
 ): ControllerMetrics {
   return new ControllerMetrics({
     constants: {
@@ -36,6 +37,7 @@ export function createMetrics(
     },
     workers: () => pool.workers,
     acknowledgedRevision: () => publisher.acknowledgedRevision,
+    checks: sampleChecks,
     cluster: cluster === null ? null : () => cluster.sample(),
     wallMs: Date.now,
     defaultMetrics: true,

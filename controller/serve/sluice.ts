@@ -118,7 +118,9 @@ export class Sluice {
       wallMs: Date.now,
     });
     this.#resolver = new NameResolver({ apply: (changes) => this.#pipeline.apply(changes), log });
-    this.#metrics = createMetrics(options, this.#pool, this.#publisher, this.#cluster);
+    this.#metrics = createMetrics(options, this.#pool, this.#publisher, this.#cluster, () =>
+      this.#watch.sampleChecks(),
+    );
   }
 
   /** Reads, compiles, publishes and listens; resolves when all workers serve the first table. */

@@ -2,10 +2,11 @@
 // address that a connection came to says which endpoint it is, so that a hundred Services with endpoints of their own
 // cost one socket, and what came is told apart whatever the proxy has done to the request.
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttp2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocketServer } from 'ws';
 
 /** A request as an endpoint got it. */
 export interface Call {
@@ -54,11 +55,17 @@ export class Endpoints implements AsyncDisposable {
   /** Where the same endpoints have a gRPC health service. */
   readonly grpcPort: number;
   readonly #listeners: Map<string, Listener>;
+  readonly #open: ReadonlySet<Socket>;
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(ports: readonly [number, number], listeners: Map<string, Listener>, stack: AsyncDisposableStack) {
+  private constructor(
+    ports: readonly [number, number],
+    { listeners, open }: { readonly listeners: Map<string, Listener>; readonly open: ReadonlySet<Socket> },
+    stack: AsyncDisposableStack,
+  ) {
     [this.port, this.grpcPort] = ports;
     this.#listeners = listeners;
+    this.#open = open;
     this.#stack = stack;
   }
 
@@ -71,13 +78,20 @@ export class Endpoints implements AsyncDisposable {
     const grpc = createHttp2Server().on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
       answerHealthCheck(listeners, stream, headers).catch((error: unknown) => stream.destroy(error as Error));
     });
-    const ports = [await listen(web, stack), await listen(grpc, stack)] as const;
-    return new Endpoints(ports, listeners, stack.move());
+    upgradeToWebSockets(web, listeners);
+    const open = new Set<Socket>();
+    const ports = [await listen(web, stack, open), await listen(grpc, stack, open)] as const;
+    return new Endpoints(ports, { listeners, open }, stack.move());
   }
 
   /** Puts an endpoint at a loopback address. */
   add(address: string, listener: Listener): void {
     this.#listeners.set(address, listener);
+  }
+
+  /** Open connections to an address. */
+  connectionsTo(address: string): number {
+    return [...this.#open].filter(({ localAddress }) => localAddress === address).length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -86,8 +100,7 @@ export class Endpoints implements AsyncDisposable {
 }
 
 /** Opens a free port on all addresses; the stack closes it, with what is connected to it. */
-async function listen(server: Server, stack: AsyncDisposableStack): Promise<number> {
-  const open = new Set<Socket>();
+async function listen(server: Server, stack: AsyncDisposableStack, open: Set<Socket>): Promise<number> {
   server.on('connection', (socket: Socket) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
@@ -99,6 +112,17 @@ async function listen(server: Server, stack: AsyncDisposableStack): Promise<numb
     await closed;
   });
   return (server.address() as AddressInfo).port;
+}
+
+/** A WebSocket first hears the name of its endpoint, then its own words again. */
+function upgradeToWebSockets(server: HttpServer, listeners: ReadonlyMap<string, Listener>): void {
+  const sockets = new WebSocketServer({ noServer: true });
+  server.on('upgrade', (request, socket, head) => {
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.send(listeners.get(request.socket.localAddress ?? '')?.name ?? '');
+      webSocket.on('message', (data) => webSocket.send(`${data}`));
+    });
+  });
 }
 
 async function answer(

@@ -15,7 +15,14 @@ export interface EndpointParts {
   readonly isDead?: boolean;
   /** Default: ready. */
   readonly conditions?: Readonly<Record<string, boolean>>;
+  /** Not in the slice. */
+  readonly isGone?: boolean;
 }
+
+/** Where the places beside the endpoints of the Service are, counted as endpoints. */
+const NEXT = 200;
+const COPY = 201;
+const CLUSTER = 202;
 
 /** What surrounds the annotation that a case is about. */
 export interface Surroundings {
@@ -60,6 +67,10 @@ export class Site implements Disposable {
   readonly host: string;
   /** What came to the endpoints, in the order in which it was complete. */
   readonly calls: Call[] = [];
+  /** Endpoints of the Service; `yaml` shows their changes. */
+  readonly parts: EndpointParts[];
+  /** Annotations beside those of the case; `yaml` shows their changes. */
+  readonly extra: Record<string, string> = {};
   readonly #number: number;
   readonly #endpoints: Endpoints;
   readonly #surroundings: Surroundings;
@@ -84,17 +95,16 @@ export class Site implements Disposable {
     this.#annotations = annotations;
     this.#answer = surroundings.answer ?? (() => ({}));
     const listed = surroundings.endpoints ?? 3;
-    this.parts = typeof listed === 'number' ? Array.from({ length: listed }, () => ({})) : listed;
-    for (const [at, name] of [...this.parts.map((_, index) => `web${index}`), 'next0', 'copy0', 'cluster0'].entries()) {
-      endpoints.add(this.#address(at), { name, onCall: (call) => this.#onCall(call) });
-    }
+    this.parts = typeof listed === 'number' ? Array.from({ length: listed }, () => ({})) : [...listed];
+    for (const at of this.parts.keys()) this.#listen(at, `web${at}`);
+    this.#listen(NEXT, 'next0');
+    this.#listen(COPY, 'copy0');
+    this.#listen(CLUSTER, 'cluster0');
   }
-
-  readonly parts: readonly EndpointParts[];
 
   /** `http://address:port` of a place outside the Service, `copy0`, for copies of requests. */
   get copyUrl(): string {
-    return `http://${this.#address(this.parts.length + 1)}:${this.#endpoints.port}`;
+    return `http://${this.addressOf(COPY)}:${this.#endpoints.port}`;
   }
 
   /** Names of the endpoints in the order of their calls. */
@@ -102,8 +112,14 @@ export class Site implements Disposable {
     return this.calls.map(({ endpoint }) => endpoint);
   }
 
+  /** Connections to the endpoint `web<at>` that are open now. */
+  connectionsTo(at: number): number {
+    return this.#endpoints.connectionsTo(this.addressOf(at));
+  }
+
   /** The site can be asked from now on. */
   open(ports: Ports): void {
+    this.#client?.close();
     this.#client = new Client(ports, this.host);
   }
 
@@ -184,14 +200,14 @@ export class Site implements Disposable {
     const { canary, isOnCanary = false, with: more = {} } = this.#surroundings;
     const [web, next] = [`${this.name}-web`, `${this.name}-next`];
     // The annotation that the case is about wins.
-    const own = isOnCanary ? more : { ...more, ...this.#annotations };
+    const own = isOnCanary ? more : { ...more, ...this.#annotations, ...this.extra };
     const documents = [
       ...this.#service(web, this.parts, 0),
       this.#ingress(this.name, web, own),
       ...(canary === undefined && !isOnCanary
         ? []
         : [
-            ...this.#service(next, [{}], this.parts.length),
+            ...this.#service(next, [{}], NEXT),
             this.#ingress(`${this.name}-next`, next, { ...canary, ...(isOnCanary ? this.#annotations : {}) }),
           ]),
     ];
@@ -215,13 +231,18 @@ export class Site implements Disposable {
     return this.#answer(call);
   }
 
-  #address(at: number): string {
+  #listen(at: number, name: string): void {
+    this.#endpoints.add(this.addressOf(at), { name, onCall: (call) => this.#onCall(call) });
+  }
+
+  /** Of the endpoint `web<at>`. */
+  addressOf(at: number): string {
     return `127.${1 + Math.floor(this.#number / 250)}.${this.#number % 250}.${10 + at}`;
   }
 
   #service(name: string, parts: readonly EndpointParts[], from: number): object[] {
     const { port } = this.#endpoints;
-    const clusterIP = this.#address(this.parts.length + 2);
+    const clusterIP = this.addressOf(CLUSTER);
     // One slice for those that listen, one for those that do not: a slice has one set of ports.
     const slices = [false, true].map((isDead) => ({
       apiVersion: 'discovery.k8s.io/v1',
@@ -230,7 +251,7 @@ export class Site implements Disposable {
       addressType: 'IPv4',
       ports: [{ name: 'http', port: isDead ? 1 : port }],
       endpoints: parts.flatMap((part, at) =>
-        (part.isDead ?? false) === isDead ? [this.#endpoint(part, from + at)] : [],
+        (part.isDead ?? false) === isDead && part.isGone !== true ? [this.#endpoint(part, from + at)] : [],
       ),
     }));
     const ports = [{ name: 'http', port }];
@@ -239,7 +260,7 @@ export class Site implements Disposable {
 
   #endpoint({ zones, conditions = { ready: true } }: EndpointParts, at: number): object {
     const hints = zones === undefined ? {} : { hints: { forZones: zones.map((name) => ({ name })) } };
-    return { addresses: [this.#address(at)], conditions, ...hints };
+    return { addresses: [this.addressOf(at)], conditions, ...hints };
   }
 
   /** The canary is the younger one, as in life. */

@@ -48,6 +48,33 @@ describe('CheckSchedule', () => {
     expect(schedule.takeDue(1150)).toEqual([target(1)]);
   });
 
+  test('a shorter interval holds at once, a longer one after the next probe', () => {
+    const schedule = new CheckSchedule(10, () => 0.5);
+    const every = (intervalMs: number) => [{ ...target(1), check: { ...check, intervalMs } }];
+    schedule.replace(every(3_600_000), 0);
+    schedule.replace(every(1000), 100);
+    expect(schedule.takeDue(599)).toEqual([]);
+    expect(schedule.takeDue(600)).toHaveLength(1);
+    schedule.onResult(target(1), true, 600);
+    schedule.replace(every(3_600_000), 700);
+    expect(schedule.takeDue(1600)).toHaveLength(1);
+    schedule.onResult(target(1), true, 1600);
+    expect(schedule.takeDue(3_000_000)).toEqual([]);
+  });
+
+  test('counts endpoints by upstream and state', () => {
+    const schedule = new CheckSchedule(10, () => 0);
+    const once = { ...check, unhealthyThreshold: 1 };
+    const other = { ...target(3), upstreamId: 'v' };
+    schedule.replace([{ ...target(1), check: once }, target(2), other], 0);
+    const [first] = schedule.takeDue(0);
+    if (first !== undefined) schedule.onResult(first, false, 0);
+    expect(schedule.counts()).toEqual([
+      { upstreamId: 'u', healthy: 1, failing: 1 },
+      { upstreamId: 'v', healthy: 1, failing: 0 },
+    ]);
+  });
+
   test('a running probe is not started again, and no more run than allowed', () => {
     const schedule = new CheckSchedule(2, () => 0);
     schedule.replace([target(1), target(2), target(3)], 0);

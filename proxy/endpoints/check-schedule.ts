@@ -15,6 +15,13 @@ export interface CheckTarget {
   readonly check: ActiveCheck;
 }
 
+/** Endpoints of one upstream by what their checks say. */
+export interface CheckCounts {
+  readonly upstreamId: string;
+  readonly healthy: number;
+  readonly failing: number;
+}
+
 interface Entry {
   target: CheckTarget;
   dueAtMs: number;
@@ -49,6 +56,8 @@ export class CheckSchedule {
       const known = before.get(name);
       const dueAtMs = nowMs + this.#random() * target.check.intervalMs;
       const entry = known ?? { target, dueAtMs, isRunning: false, isHealthy: true, against: 0 };
+      // A shorter interval holds from now on, and not only after the longer one has passed.
+      if (dueAtMs < entry.dueAtMs && target.check.intervalMs < entry.target.check.intervalMs) entry.dueAtMs = dueAtMs;
       entry.target = target;
       this.#entries.set(name, entry);
     }
@@ -81,6 +90,18 @@ export class CheckSchedule {
     entry.against = 0;
     entry.isHealthy = isGood;
     return isGood ? 'healthy' : 'unhealthy';
+  }
+
+  /** For each upstream with targets, how many of them are in which state. */
+  counts(): readonly CheckCounts[] {
+    const counts = new Map<string, { readonly upstreamId: string; healthy: number; failing: number }>();
+    for (const { target, isHealthy } of this.#entries.values()) {
+      const { upstreamId } = target;
+      const count = counts.get(upstreamId) ?? { upstreamId, healthy: 0, failing: 0 };
+      count[isHealthy ? 'healthy' : 'failing']++;
+      counts.set(upstreamId, count);
+    }
+    return [...counts.values()];
   }
 
   /** Endpoints that are unhealthy now: for a worker that has just started. */

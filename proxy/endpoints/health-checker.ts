@@ -5,7 +5,7 @@
 // Lives on the main thread, so that N workers are not N times the probes.
 
 import type { Upstream } from '../table/types.ts';
-import { CheckSchedule, type CheckTarget } from './check-schedule.ts';
+import { type CheckCounts, CheckSchedule, type CheckTarget } from './check-schedule.ts';
 import { endpointKey } from './endpoint-key.ts';
 import { probe } from './probes.ts';
 
@@ -22,10 +22,19 @@ export interface HealthCheckerOptions {
 
 const defaultMaxRunning = 64;
 
+/** What active checks have found; for metrics. */
+export interface CheckSample {
+  /** Probes so far, by their result. */
+  readonly good: number;
+  readonly bad: number;
+  readonly upstreams: readonly CheckCounts[];
+}
+
 export class HealthChecker {
   readonly #options: HealthCheckerOptions;
   readonly #schedule: CheckSchedule;
   readonly #running = new Map<AbortController, Promise<void>>();
+  readonly #results = { good: 0, bad: 0 };
 
   constructor(options: HealthCheckerOptions) {
     this.#options = options;
@@ -45,6 +54,10 @@ export class HealthChecker {
   /** Calls `onChange` again for every endpoint that fails: what a worker that has just started must be told. */
   repeat(onChange: HealthCheckerOptions['onChange']): void {
     for (const { upstreamId, endpoint } of this.#schedule.unhealthy()) onChange(upstreamId, endpoint, true);
+  }
+
+  sample(): CheckSample {
+    return { ...this.#results, upstreams: this.#schedule.counts() };
   }
 
   /** Resolves when the probes that run now are over. */
@@ -68,6 +81,9 @@ export class HealthChecker {
     const signal = AbortSignal.any([controller.signal, AbortSignal.timeout(target.check.timeoutMs)]);
     const running = probe(target, signal).then((isGood) => {
       this.#running.delete(controller);
+      // A probe that was cut at the end of everything has found nothing.
+      if (controller.signal.aborted) return;
+      this.#results[isGood ? 'good' : 'bad']++;
       const change = this.#schedule.onResult(target, isGood, this.#options.nowMs());
       if (change !== null) this.#options.onChange(target.upstreamId, target.endpoint, change === 'unhealthy');
     });

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { seededRandom } from '../balance/testing/endpoints.ts';
 import { defaultHealth, defaultOutliers, plainEndpoint, plainUpstream } from '../table/defaults.ts';
 import type { Endpoint, Upstream } from '../table/types.ts';
-import type { BalancerSettings } from '../table/upstream-settings.ts';
+import type { ActiveCheck, BalancerSettings } from '../table/upstream-settings.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import { LoadDirectory } from './load-directory.ts';
 import { allocateSharedLoads, SharedLoads } from './shared-loads.ts';
@@ -119,6 +119,23 @@ describe('probes of active checks', () => {
     expect([pickedOf(upstream), upstream.isPanic]).toEqual(['123', true]);
     upstream.probed('10.0.0.3:80', false);
     expect([pickedOf(upstream), upstream.isPanic]).toEqual(['3', false]);
+  });
+
+  test('what they said is forgotten with the check', () => {
+    const active: ActiveCheck = {
+      probe: { kind: 'tcp' },
+      port: null,
+      intervalMs: 1000,
+      timeoutMs: 500,
+      healthyThreshold: 2,
+      unhealthyThreshold: 3,
+    };
+    const { upstream, apply } = startUpstream({ endpoints: three, health: { ...defaultHealth, active } });
+    upstream.probed('10.0.0.1:80', true);
+    apply({ health: { ...defaultHealth, active: { ...active, intervalMs: 2000 } } });
+    expect(pickedOf(upstream)).toBe('23');
+    apply({ health: defaultHealth });
+    expect(pickedOf(upstream)).toBe('123');
   });
 });
 

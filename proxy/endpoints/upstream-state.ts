@@ -221,6 +221,8 @@ export class UpstreamState<Slot = unknown> {
     this.#needsLatency = needsLatency(upstream);
     this.#endpointLimit = endpointLimit(upstream.limits);
     const left = this.#replaceEndpoints(upstream);
+    // Without checks nobody would ever say that an endpoint is well again.
+    if (upstream.health.active === null) for (const state of this.#endpoints) state.isProbeFailing = false;
     this.#attachCounters();
     this.#applyLimits();
     if (!equalJson(upstream.health.passive, before.health.passive)) this.#detector = this.#createDetector();

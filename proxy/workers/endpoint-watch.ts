@@ -4,7 +4,7 @@
 //   table update --onUpdate--> rows for new endpoints, targets of checks --> workers --acks--> onAcknowledged: rows are free
 //   probe --> an endpoint turns --> `probed` to all workers; a worker that starts later is told by `repeatTo`
 
-import { HealthChecker } from '../endpoints/health-checker.ts';
+import { type CheckSample, HealthChecker } from '../endpoints/health-checker.ts';
 import { LoadDirectory } from '../endpoints/load-directory.ts';
 import { allocateSharedLoads, SharedLoads, type SharedLoadsMemory } from '../endpoints/shared-loads.ts';
 import type { Upstream, UpstreamId } from '../table/types.ts';
@@ -74,6 +74,11 @@ export class EndpointWatch {
     this.#checker.repeat((upstream, endpoint, isFailing) =>
       this.#options.tell({ type: 'probed', upstream, endpoint, isFailing }, workerId),
     );
+  }
+
+  /** What active checks have found. */
+  sampleChecks(): CheckSample {
+    return this.#checker.sample();
   }
 
   /** Ends all probes. */
