@@ -112,6 +112,12 @@ export class Site implements Disposable {
     return this.calls.map(({ endpoint }) => endpoint);
   }
 
+  /** Adds an endpoint; `yaml` shows it. */
+  grow(): void {
+    this.#listen(this.parts.length, `web${this.parts.length}`);
+    this.parts.push({});
+  }
+
   /** Connections to the endpoint `web<at>` that are open now. */
   connectionsTo(at: number): number {
     return this.#endpoints.connectionsTo(this.addressOf(at));
