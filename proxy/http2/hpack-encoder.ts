@@ -5,6 +5,7 @@
 // are new each time, and secrets, are literals. Names become lower case (RFC 9113 §8.2.1), and fields that HTTP/2 does
 // not know are left out (§8.2.2).
 
+import { BlockMemory } from './block-memory.ts';
 import { huffmanEncode, huffmanLength } from './huffman.ts';
 import { STATIC_ENTRIES, STATIC_NAMES } from './static-table.ts';
 
@@ -71,6 +72,9 @@ export class HpackEncoder {
   /** The smallest limit since the last block, and whether the peer must be told (RFC 7541 §4.2). */
   #smallestLimit = MAX_TABLE_BYTES;
   #mustTell = false;
+  /** Heads and trailers take turns, so each has its own. */
+  readonly #lastHead = new BlockMemory();
+  readonly #lastTrailers = new BlockMemory();
 
   /** Bytes in the dynamic table, as RFC 7541 §4.1 counts them. */
   get tableBytes(): number {
@@ -85,6 +89,8 @@ export class HpackEncoder {
     this.#smallestLimit = Math.min(this.#smallestLimit, limit);
     this.#mustTell = true;
     this.#evictTo(limit);
+    this.#lastHead.clear();
+    this.#lastTrailers.clear();
   }
 
   /** Room that the block of these lines needs at most. */
@@ -97,9 +103,18 @@ export class HpackEncoder {
    * field. `lines` from `from` up to its end or an empty line.
    */
   encode(status: number, lines: string, from: number, out: Buffer, at: number): number {
-    let next = this.#mustTell ? this.#tellLimit(out, at) : at;
-    if (status !== 0) next = encodeStatus(status, out, next);
-    return this.#lines(lines, from, out, next);
+    const memory = status === 0 ? this.#lastTrailers : this.#lastHead;
+    const start = this.#mustTell ? this.#tellLimit(out, at) : at;
+    const isAgain = memory.isAgain(status, lines, from);
+    if (isAgain) {
+      const behind = memory.write(this.#inserted, out, start);
+      if (behind !== -1) return behind;
+    }
+    const insertedBefore = this.#inserted;
+    const next = status === 0 ? start : encodeStatus(status, out, start);
+    const end = this.#lines(lines, from, out, next);
+    if (isAgain && this.#inserted === insertedBefore) memory.keep(insertedBefore, out, start, end);
+    return end;
   }
 
   /** Writes the block of a request; `lines` from `from` on as for `encode`. Needs room for `roomFor` all of its head. */

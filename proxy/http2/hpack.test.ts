@@ -189,8 +189,12 @@ test('what the encoder writes, the decoder reads, over a whole connection and ch
     lines,
     tableSize: fc.option(fc.constantFrom(0, 100, 4096, 65_536)),
   });
+  // The same head several times, also with another in between.
+  const several = fc
+    .tuple(fc.array(head, { minLength: 1, maxLength: 4 }), fc.array(fc.nat(3), { minLength: 1, maxLength: 30 }))
+    .map(([heads, order]) => order.map((at) => heads[at % heads.length] as (typeof heads)[number]));
   fc.assert(
-    fc.property(fc.array(head, { minLength: 1, maxLength: 12 }), (heads) => {
+    fc.property(several, (heads) => {
       const encoder = new HpackEncoder();
       const decoder = newDecoder();
       for (const each of heads) {
@@ -221,6 +225,41 @@ describe('the encoder', () => {
     const encoder = new HpackEncoder();
     blockOf(encoder, 'Server: sluice\r\n');
     expect(blockOf(encoder, 'Server: sluice\r\n').toString('hex')).toBe('88be');
+  });
+
+  test('a block that repeats stays right when the table changes in between', () => {
+    const encoder = new HpackEncoder();
+    const decoder = newDecoder();
+    const same = 'Server: sluice\r\nETag: "1"\r\n';
+    const want = [':status: 200', 'server: sluice', 'etag: "1"'];
+    const sendSame = (): string => {
+      const block = blockOf(encoder, same);
+      expect(decode(decoder, block)).toEqual(want);
+      return block.toString('hex');
+    };
+    sendSame();
+    const second = sendSame();
+    expect([sendSame(), sendSame()]).toEqual([second, second]);
+    expect(decode(decoder, blockOf(encoder, 'X-New: entry\r\n'))).toEqual([':status: 200', 'x-new: entry']);
+    const moved = sendSame();
+    expect(moved).not.toBe(second);
+    expect([sendSame(), sendSame()]).toEqual([moved, moved]);
+    encoder.setPeerLimit(0);
+    expect(sendSame()).toMatch(/^20/);
+    encoder.setPeerLimit(4096);
+    for (let again = 0; again < 4; again++) sendSame();
+  });
+
+  test('heads and trailers that take turns are both kept', () => {
+    const encoder = new HpackEncoder();
+    const decoder = newDecoder();
+    const out = Buffer.alloc(1000);
+    for (let call = 0; call < 5; call++) {
+      const head = encoder.encode(200, 'Content-Type: application/grpc\r\n', 0, out, 0);
+      expect(decode(decoder, out.subarray(0, head))).toEqual([':status: 200', 'content-type: application/grpc']);
+      const trailers = encoder.encode(0, `grpc-status: ${call === 4 ? 13 : 0}\r\n`, 0, out, 0);
+      expect(decode(decoder, out.subarray(0, trailers))).toEqual([`grpc-status: ${call === 4 ? 13 : 0}`]);
+    }
   });
 
   test('secrets enter no table, ours or another on the way (§7.1.3)', () => {

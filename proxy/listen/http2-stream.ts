@@ -9,7 +9,7 @@ import type { ClientStream } from '../forward/client-stream.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { PROXY_ERRORS, statusOfFault } from '../forward/errors.ts';
 import { type ClientFailure, Exchange } from '../forward/exchange.ts';
-import { renderInformational, renderResponse } from '../forward/response-text.ts';
+import { renderInformational, renderResponseAgain } from '../forward/response-text.ts';
 import { Deadline, type Timed } from '../forward/timer-wheel.ts';
 import { type Answer, answerOf, renderAnswer } from '../http/answer.ts';
 import { filterTrailers } from '../http/chunked.ts';
@@ -458,7 +458,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
 
   #renderHead(head: ResponseHead, addedLines: string): string {
     const { current, dateLine } = this.#context;
-    return renderResponse(head, {
+    return renderResponseAgain(head, {
       framing: 'none',
       dateLine,
       commonLines: (this.isTls ? current.tlsLines : current.plainLines) + addedLines,
