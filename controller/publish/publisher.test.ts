@@ -39,7 +39,7 @@ function start() {
     onUpdate: ({ kind, revision }: TableUpdate) => followed.push(`${kind} ${revision} after ${sink.sent.length}`),
     onAcknowledged: () => followed.push('acknowledged'),
   };
-  const publisher = new Publisher({ send: sink.send, follower, nowMs: () => clock.nowMs });
+  const publisher = new Publisher({ send: sink.send, follower, nowMs: () => clock.nowMs, turn: async () => undefined });
   return { sink, clock, publisher, followed };
 }
 
@@ -153,6 +153,31 @@ describe('publish', () => {
     expect(decodeUpdate((sink.sent[2] as TableBroadcast).bytes)).toMatchObject({ revision: 3, baseRevision: 1 });
   });
 
+  test('a long update is encoded in turns with others, and what comes meanwhile waits', async () => {
+    const sink = new Sink();
+    const turns: (() => void)[] = [];
+    const turn = () => new Promise<void>((resolve) => turns.push(resolve));
+    const publisher = new Publisher({ send: sink.send, nowMs: () => 0, turn });
+    const many = buildTable(
+      Array.from({ length: 150 }, (_, i) => buildHost(`h${1000 + i}.test`, [{ kind: 'prefix', path: '' }])),
+    );
+    const long = publisher.publish(input(many));
+    const short = publisher.publish(input(withPath('/later')));
+    let taken = 0;
+    for (let next = turns.shift(); next !== undefined; next = turns.shift()) {
+      expect(sink.sent).toEqual([]);
+      taken++;
+      next();
+      await new Promise(setImmediate);
+    }
+    expect(taken).toBeGreaterThan(1);
+    expect(sink.sent.map(({ revision }) => revision)).toEqual([1]);
+    sink.ack();
+    expect(await long).toMatchObject({ kind: 'published', revision: 1, form: 'full' });
+    sink.ack();
+    expect(await short).toMatchObject({ kind: 'published', revision: 2 });
+  });
+
   test('stopped workers leave it abandoned', async () => {
     const { sink, publisher } = start();
     const outcome = publisher.publish(input(withPath('')));
@@ -178,6 +203,7 @@ describe('publish', () => {
         let revision: number | null = null;
         const publisher = new Publisher({
           nowMs: () => 0,
+          turn: async () => undefined,
           send: async (broadcast) => {
             const update = decodeUpdate(broadcast.bytes);
             expect(canApply(update, revision)).toBe(true);

@@ -5,8 +5,9 @@
 // One update is on its way at a time. Results that arrive meanwhile wait in a single place where the newest replaces
 // the others: when changes outrun the workers, tables are left out, never queued.
 
-import { encodeUpdate } from '#proxy/table/codec.ts';
+import { encodeUpdate, encodeUpdateInTurns } from '#proxy/table/codec.ts';
 import type { TableUpdate } from '#proxy/table/update.ts';
+import { isLongUpdate } from '#proxy/table/update-lines.ts';
 import type { WorkerProblem } from '#proxy/workers/messages.ts';
 import type { AckReport, TableBroadcast } from '#proxy/workers/pool.ts';
 import type { TableVersion } from '../compile/table-version.ts';
@@ -57,6 +58,8 @@ export interface PublisherOptions {
   readonly follower?: UpdateFollower;
   /** Milliseconds that only go forward. */
   readonly nowMs: () => number;
+  /** Resolves when others have had their turn on this thread: between the pieces of a large update. */
+  readonly turn: () => Promise<void>;
 }
 
 interface Waiting {
@@ -130,7 +133,7 @@ export class Publisher {
     const next: NumberedTable = { revision: this.#lastRevision + 1, version: input.version };
     const update = diffTables(before, next);
     if (update === null) return { kind: 'unchanged', revision: this.currentRevision };
-    const bytes = encodeUpdate(update);
+    const bytes = isLongUpdate(update) ? await encodeUpdateInTurns(update, this.#options.turn) : encodeUpdate(update);
     const full = new FullEncoding(next, update.kind === 'full' ? bytes : null);
     this.#published = next;
     this.#lastRevision = next.revision;

@@ -5,6 +5,7 @@
 // started, then the first table is compiled and acknowledged, and only then do listeners open.
 
 import { randomBytes, randomInt } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SharedLoadsMemory } from '#proxy/endpoints/shared-loads.ts';
 import { createLimitMemory } from '#proxy/filters/limit-table.ts';
 import type { RoutingTable } from '#proxy/table/types.ts';
@@ -111,6 +112,7 @@ export class Sluice {
       send: (broadcast) => this.#pool.publish(broadcast),
       follower: this.#watch,
       nowMs: () => performance.now(),
+      turn: nextTurn,
     });
     this.#pipeline = new Pipeline({
       compileOptions: compileOptionsOf(options, fallbackCertificate),

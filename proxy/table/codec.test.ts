@@ -1,8 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeTable, decodeUpdate, encodeTable, encodeUpdate, renderCanonical } from './codec.ts';
+import {
+  decodeTable,
+  decodeUpdate,
+  decodeUpdateInTurns,
+  encodeTable,
+  encodeUpdate,
+  encodeUpdateInTurns,
+  renderCanonical,
+} from './codec.ts';
+import { plainEndpoint, plainUpstream } from './defaults.ts';
 import { arbitraryTable, materialOf } from './testing/arbitrary.ts';
-import { buildTable } from './testing/build.ts';
+import { buildHost, buildTable } from './testing/build.ts';
+import type { RoutingTable } from './types.ts';
+import type { TableUpdate } from './update.ts';
+import { isLongUpdate } from './update-lines.ts';
 
 describe('encode and decode', () => {
   test('a decoded table equals the encoded one', () => {
@@ -28,6 +40,69 @@ describe('encode and decode', () => {
 
   test('decoding bytes that are no JSON throws', () => {
     expect(() => decodeTable(new SharedArrayBuffer(4))).toThrow(SyntaxError);
+  });
+});
+
+describe('long updates', () => {
+  /** 250 of everything that can be many. */
+  const numbers = Array.from({ length: 250 }, (_, i) => String(1000 + i));
+  const [policy] = Object.values(buildTable([buildHost('a.test', [{ kind: 'prefix', path: '' }])]).policies);
+  const policies = Object.fromEntries(numbers.map((id) => [`p${id}`, policy]));
+  const virtualHosts = numbers.map((id) => buildHost(`${id}.test`, [{ kind: 'prefix', path: `/${id}` }]));
+  const upstreams = numbers.map((id) => plainUpstream(id, [plainEndpoint('10.0.0.1', Number(id))]));
+  const material = numbers.map((id) => ({ id, certPem: `cert ${id}`, keyPem: `key ${id}` }));
+  const table = { ...buildTable(virtualHosts), policies, upstreams } as RoutingTable;
+  const full: TableUpdate = { kind: 'full', revision: 7, table, material };
+  const parts: TableUpdate = {
+    kind: 'parts',
+    revision: 8,
+    baseRevision: 7,
+    global: null,
+    policies: table.policies,
+    removedPolicies: numbers,
+    virtualHosts,
+    removedVirtualHosts: [],
+    upstreams,
+    removedUpstreams: [],
+    certificates: [],
+    removedCertificates: [],
+    streams: null,
+    material,
+  };
+
+  test.each([
+    ['full', full],
+    ['parts', parts],
+  ])('%s: read at once or in turns they are what was written, at once or in turns', async (_, update) => {
+    let turns = 0;
+    const turn = async () => void turns++;
+    const bytes = await encodeUpdateInTurns(update, turn);
+    // The head, then three lines for each of four lists.
+    expect(turns).toBe(12);
+    expect(bytes).toEqual(encodeUpdate(update));
+    expect(decodeUpdate(bytes)).toEqual(update);
+    expect(await decodeUpdateInTurns(bytes, turn)).toEqual(update);
+    expect(turns).toBe(24);
+  });
+
+  test('no line holds more than 100 entries, the first line none', () => {
+    const [head, ...lines] = Buffer.from(encodeUpdate(parts))
+      .toString()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(head).toMatchObject({ virtualHosts: [], upstreams: [], material: [], policies: {} });
+    expect(lines.map(({ entries }) => entries.length)).toEqual([
+      100, 100, 50, 100, 100, 50, 100, 100, 50, 100, 100, 50,
+    ]);
+  });
+
+  test('a short update is one line and takes no turn', async () => {
+    const turn = () => Promise.reject(new Error('a turn'));
+    const update = { ...full, table: buildTable([]), material: [] };
+    expect(await decodeUpdateInTurns(await encodeUpdateInTurns(update, turn), turn)).toEqual(update);
+    expect(isLongUpdate(update)).toBe(false);
+    expect(isLongUpdate(full)).toBe(true);
   });
 });
 

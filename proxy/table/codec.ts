@@ -2,9 +2,12 @@
 //
 // Encoding happens once per revision on the main thread; every worker reads the same bytes. Canonical means: equal
 // values give equal bytes, whatever order their keys were written in, so bytes can be compared and hashed.
+// The long lists of an update stand in lines of their own (update-lines.ts), so that both sides can take a large one in
+// pieces and serve others in between.
 
 import type { RoutingTable } from './types.ts';
 import type { TableUpdate } from './update.ts';
+import { joinLine, readHeadLine, updateLines } from './update-lines.ts';
 
 /** Encodes a table. Throws TypeError when it holds something that is not JSON, which is a bug in the compiler. */
 export function encodeTable(table: RoutingTable): SharedArrayBuffer {
@@ -18,12 +21,66 @@ export function decodeTable(bytes: SharedArrayBuffer): RoutingTable {
 
 /** Encodes an update, key pairs included: the bytes are secret. Throws TypeError as `encodeTable` does. */
 export function encodeUpdate(update: TableUpdate): SharedArrayBuffer {
-  return encode(update);
+  return joinParts([...updateLines(update)].map(encodeLine));
 }
 
 /** Decodes what `encodeUpdate` made. Throws SyntaxError on other bytes. */
 export function decodeUpdate(bytes: SharedArrayBuffer): TableUpdate {
-  return decode(bytes) as TableUpdate;
+  const [head, ...rest] = linesOf(bytes);
+  const update = readHeadLine(parseLine(head));
+  for (const line of rest) joinLine(update, parseLine(line));
+  return update;
+}
+
+/** Gives the bytes of `encodeUpdate`, and lets others have their turn after each line: `turn` resolves when they had it. */
+export async function encodeUpdateInTurns(update: TableUpdate, turn: () => Promise<void>): Promise<SharedArrayBuffer> {
+  const parts: Buffer[] = [];
+  for (const line of updateLines(update)) {
+    if (parts.length > 0) await turn();
+    parts.push(encodeLine(line));
+  }
+  return joinParts(parts);
+}
+
+/** Decodes as `decodeUpdate` does, with turns as in `encodeUpdateInTurns`: an update of one line takes none. */
+export async function decodeUpdateInTurns(bytes: SharedArrayBuffer, turn: () => Promise<void>): Promise<TableUpdate> {
+  const [head, ...rest] = linesOf(bytes);
+  const update = readHeadLine(parseLine(head));
+  for (const line of rest) {
+    await turn();
+    joinLine(update, parseLine(line));
+  }
+  return update;
+}
+
+const lineFeed = 0x0a;
+
+/** One line with its end. JSON text holds no line feed of its own. */
+function encodeLine(line: unknown): Buffer {
+  return Buffer.from(`${renderCanonical(line)}\n`, 'utf8');
+}
+
+function parseLine(line: Buffer | undefined): unknown {
+  return JSON.parse(line?.toString('utf8') ?? '');
+}
+
+function joinParts(parts: readonly Buffer[]): SharedArrayBuffer {
+  const bytes = new SharedArrayBuffer(parts.reduce((sum, part) => sum + part.length, 0));
+  const view = Buffer.from(bytes);
+  let at = 0;
+  for (const part of parts) at += part.copy(view, at);
+  return bytes;
+}
+
+function linesOf(bytes: SharedArrayBuffer): Buffer[] {
+  const view = Buffer.from(bytes);
+  const lines: Buffer[] = [];
+  let from = 0;
+  for (let end = view.indexOf(lineFeed); end !== -1; end = view.indexOf(lineFeed, from)) {
+    lines.push(view.subarray(from, end));
+    from = end + 1;
+  }
+  return lines;
 }
 
 /**

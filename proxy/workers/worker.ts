@@ -1,11 +1,12 @@
 // Entry of a worker thread: connects a ProxyWorker to the main thread's messages. Nothing else happens here.
 
 import { performance } from 'node:perf_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { SharedLoads } from '../endpoints/shared-loads.ts';
 import { LimitTable } from '../filters/limit-table.ts';
 import type { RateStoreSettings } from '../filters/rate-store.ts';
-import { decodeUpdate } from '../table/codec.ts';
+import { decodeUpdateInTurns } from '../table/codec.ts';
 import type { FromWorker, ListenerSettings, ToWorker, WorkerStart } from './messages.ts';
 import { ProxyWorker } from './proxy-worker.ts';
 
@@ -14,6 +15,8 @@ if (port === null) throw new Error('worker.ts runs as a worker thread only');
 const start = workerData as WorkerStart;
 
 const send = (message: FromWorker): void => port.postMessage(message);
+
+let updates: Promise<void> = Promise.resolve();
 
 const worker = new ProxyWorker({
   ticketKeys: start.ticketKeys,
@@ -35,7 +38,7 @@ const worker = new ProxyWorker({
 port.on('message', (message: ToWorker) => {
   switch (message.type) {
     case 'update':
-      return applyUpdate(message.revision, message.bytes);
+      return takeUpdate(message.revision, message.bytes);
     case 'listen':
       void listen(message.listeners);
       return;
@@ -74,9 +77,16 @@ function machineMs(): number {
   return seconds * 1000 + nanoseconds / 1e6;
 }
 
-function applyUpdate(revision: number, bytes: SharedArrayBuffer): void {
+/** Updates one after the other: a long one is read in turns with requests, and a later one must not overtake it. */
+function takeUpdate(revision: number, bytes: SharedArrayBuffer): void {
+  updates = updates.then(() => applyUpdate(revision, bytes));
+}
+
+/** What cannot be applied is a bug: the rejection is not handled, so that it ends the thread and the pool hears of it. */
+async function applyUpdate(revision: number, bytes: SharedArrayBuffer): Promise<void> {
   const startedAtMs = performance.now();
-  if (!worker.apply(decodeUpdate(bytes))) return send({ type: 'needFull', revision: worker.revision });
+  const update = await decodeUpdateInTurns(bytes, nextTurn);
+  if (!worker.apply(update)) return send({ type: 'needFull', revision: worker.revision });
   send({ type: 'ack', revision, tookMs: performance.now() - startedAtMs, problems: [] });
 }
 
