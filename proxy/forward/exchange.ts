@@ -106,7 +106,7 @@ export class Exchange implements HedgedRequest, FilterUser, PacedUser, Timed, Wa
     this.record.virtualHost = host.name;
     this.#route = route;
     if (route === null) return this.#answer(answerOf(404, 'noRoute'));
-    const { filters } = route.route;
+    const { filters } = route;
     this.#facts.bind(current);
     const filtered = filters.length === 0 ? null : this.#filters.begin(filters, current);
     if (filtered === 'waiting') return;
@@ -122,7 +122,7 @@ export class Exchange implements HedgedRequest, FilterUser, PacedUser, Timed, Wa
 
   #afterFilters(route: IndexedRoute, current: CurrentTable): void {
     const { head } = this.#client;
-    const { target } = route.route;
+    const { target } = route;
     if (target.kind === 'answer') return this.#answer(answerOf(target.status, target.reason));
     const { maxBodyBytes } = route.policy;
     if (maxBodyBytes !== null && head.contentLength > maxBodyBytes) return this.#failRequest('bodyTooLarge');

@@ -9,11 +9,14 @@ import { applyPolicies } from '../table/apply.ts';
 import { equalJson } from '../table/equal.ts';
 import type {
   CertificateId,
+  Filter,
   PolicyId,
   Route,
   RoutePolicy,
+  RouteTarget,
   RoutingTable,
   UpstreamId,
+  UpstreamTarget,
   VirtualHost,
   VirtualHostName,
 } from '../table/types.ts';
@@ -21,10 +24,17 @@ import type { PartsUpdate } from '../table/update.ts';
 import { PersistentTable } from './persistent-table.ts';
 import { hashSpan, SpanTable } from './span-table.ts';
 
-/** A route with its references resolved: one lookup yields everything the data path needs. */
+/**
+ * A route with its references resolved: one lookup yields everything the data path needs. What every request asks of the
+ * route is repeated here, so that with thousands of hosts it need not be fetched from one object after another.
+ */
 export interface IndexedRoute {
   readonly route: Route;
   readonly policy: RoutePolicy;
+  /** Of the route. All empty lists are one. */
+  readonly filters: readonly Filter[];
+  /** Of the route. Plain targets of one upstream are one. */
+  readonly target: RouteTarget;
   /** null when the route answers itself. */
   readonly upstreamId: UpstreamId | null;
   /** What the data path hangs on the route while this index serves: its counters. null until it does. */
@@ -53,6 +63,8 @@ export interface HostIndex {
   /** The routes this was built from; equal ones need no second build. */
   readonly source: Pick<VirtualHost, 'mode' | 'routes'>;
   readonly routes: HostRoutes;
+  /** The route of every path, as most hosts have it; null: `routes` tell. */
+  readonly only: IndexedRoute | null;
 }
 
 export type HostRoutes = PathRoutes | RegexRoutes;
@@ -90,8 +102,9 @@ export function indexRoutes(table: RoutingTable): RouteIndex {
   const exact = new Map<string, HostIndex>();
   const wildcard = new Map<string, HostIndex>();
   let catchAll = emptyCatchAll;
+  const resolver = new RouteResolver(table.policies);
   for (const host of table.virtualHosts) {
-    const indexed = indexHost(host, table.policies);
+    const indexed = indexHost(host, resolver);
     if (host.name === '_') catchAll = indexed;
     else if (isWildcard(host.name)) wildcard.set(keyOfWildcard(host.name), indexed);
     else exact.set(host.name, indexed);
@@ -124,6 +137,7 @@ export function updateIndex(index: RouteIndex, parts: PartsUpdate): RouteIndex {
     else exact.set(name, indexed);
   };
   let { passthroughHosts } = index;
+  const resolver = new RouteResolver(policies);
   for (const name of parts.removedVirtualHosts) {
     passthroughHosts -= hasPassthrough(findHost(index, name)) ? 1 : 0;
     place(name, null);
@@ -131,7 +145,7 @@ export function updateIndex(index: RouteIndex, parts: PartsUpdate): RouteIndex {
   for (const host of parts.virtualHosts) {
     const before = findHost(index, host.name);
     passthroughHosts += (hasPassthrough(host) ? 1 : 0) - (hasPassthrough(before) ? 1 : 0);
-    place(host.name, reindexHost(before, host, policies));
+    place(host.name, reindexHost(before, host, resolver));
   }
   return {
     exact: index.exact.with(exact),
@@ -150,13 +164,9 @@ export function findHost(index: RouteIndex, name: VirtualHostName): HostIndex | 
   return table.find(hashSpan(key, 0, key.length), key, 0, key.length);
 }
 
-function reindexHost(
-  before: HostIndex | undefined,
-  host: VirtualHost,
-  policies: Readonly<Record<PolicyId, RoutePolicy>>,
-): HostIndex {
+function reindexHost(before: HostIndex | undefined, host: VirtualHost, resolver: RouteResolver): HostIndex {
   if (before === undefined || before.source.mode !== host.mode || !equalJson(before.source.routes, host.routes)) {
-    return indexHost(host, policies);
+    return indexHost(host, resolver);
   }
   return { ...before, certificate: host.certificate, passthrough: host.passthrough };
 }
@@ -165,21 +175,51 @@ function hasPassthrough(host: Pick<VirtualHost, 'passthrough'> | undefined): boo
   return host !== undefined && host.passthrough !== null;
 }
 
-function indexHost(host: VirtualHost, policies: Readonly<Record<PolicyId, RoutePolicy>>): HostIndex {
-  const routes = host.routes.map((route) => resolveRoute(route, policies));
+function indexHost(host: VirtualHost, resolver: RouteResolver): HostIndex {
+  const resolved = host.routes.map((route) => resolver.resolve(route));
+  const routes = host.mode === 'path' ? indexPaths(resolved) : indexPatterns(resolved);
   return {
     name: host.name,
     certificate: host.certificate,
     passthrough: host.passthrough,
     source: { mode: host.mode, routes: host.routes },
-    routes: host.mode === 'path' ? indexPaths(routes) : indexPatterns(routes),
+    routes,
+    only: routes.kind === 'path' && routes.byPath.size === 0 ? routes.root : null,
   };
 }
 
-function resolveRoute(route: Route, policies: Readonly<Record<PolicyId, RoutePolicy>>): IndexedRoute {
-  const policy = policies[route.policy];
-  if (policy === undefined) throw new Error(`route ${route.id} names policy ${route.policy}, which the table lacks`);
-  return { route, policy, upstreamId: route.target.kind === 'upstream' ? route.target.upstream : null, slot: null };
+const NO_FILTERS: readonly Filter[] = [];
+
+/** Resolves the routes of one table or update. */
+class RouteResolver {
+  readonly #policies: Readonly<Record<PolicyId, RoutePolicy>>;
+  readonly #plainTargets = new Map<UpstreamId, UpstreamTarget>();
+
+  constructor(policies: Readonly<Record<PolicyId, RoutePolicy>>) {
+    this.#policies = policies;
+  }
+
+  resolve(route: Route): IndexedRoute {
+    const policy = this.#policies[route.policy];
+    if (policy === undefined) throw new Error(`route ${route.id} names policy ${route.policy}, which the table lacks`);
+    const target = this.#shared(route.target);
+    return {
+      route,
+      policy,
+      filters: route.filters.length === 0 ? NO_FILTERS : route.filters,
+      target,
+      upstreamId: target.kind === 'upstream' ? target.upstream : null,
+      slot: null,
+    };
+  }
+
+  #shared(target: RouteTarget): RouteTarget {
+    if (target.kind !== 'upstream' || target.canaries.length > 0 || target.affinity !== null) return target;
+    const known = this.#plainTargets.get(target.upstream);
+    if (known !== undefined) return known;
+    this.#plainTargets.set(target.upstream, target);
+    return target;
+  }
 }
 
 function indexPaths(routes: readonly IndexedRoute[]): PathRoutes {
@@ -229,4 +269,5 @@ const emptyCatchAll: HostIndex = {
   passthrough: null,
   source: { mode: 'path', routes: [] },
   routes: { kind: 'path', byPath: new SpanTable(new Map()), root: null, longestPath: 0 },
+  only: null,
 };

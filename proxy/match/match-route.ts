@@ -28,6 +28,7 @@ export function matchHost(index: RouteIndex, host: string): HostIndex {
  * shorter one (Kubernetes docs, Ingress, "Multiple matches"); in regex mode the first match in table order wins.
  */
 export function matchRoute(host: HostIndex, path: string): IndexedRoute | null {
+  if (host.only !== null) return host.only;
   return host.routes.kind === 'path' ? matchPath(host.routes, path) : matchPatterns(host.routes, path);
 }
 
