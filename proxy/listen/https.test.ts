@@ -1,6 +1,9 @@
 // TLS: which certificate is shown to whom, and that replacing one disturbs nobody.
 
 import { once } from 'node:events';
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generate } from 'selfsigned';
@@ -197,4 +200,25 @@ test('a large response passes through TLS unchanged', async () => {
   client.send(GET);
   const [response] = await client.responses(1);
   expect(response?.body === '0123456789abcdef'.repeat(size / 16)).toBe(true);
+});
+
+test('large bodies of several connections at once come through TLS both ways, each its own', async () => {
+  await using echo = http.createServer((request, response) => request.pipe(response)).listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  await using proxy = new TestProxy();
+  const { port } = echo.address() as AddressInfo;
+  const routes: TestRoute[] = [{ endpoints: [port], policy: { maxBodyBytes: null } }];
+  proxy.publish(withCertificates(tableOf(routes, { defaultCertificate: 'default' }), names), [...pairs.values()]);
+  await proxy.listenTls();
+  const roundTrip = async (seed: number): Promise<boolean> => {
+    const body = Buffer.alloc(3_000_000 + seed);
+    for (let at = 0; at < body.length; at++) body[at] = (at * (seed + 3) + (at >> 8)) & 255;
+    const request = https.request({ port: proxy.tlsPort, method: 'POST', rejectUnauthorized: false, agent: false });
+    request.end(body);
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    const parts: Buffer[] = [];
+    for await (const part of response) parts.push(part);
+    return Buffer.concat(parts).equals(body);
+  };
+  expect(await Promise.all([0, 1, 2, 3].map(roundTrip))).toEqual([true, true, true, true]);
 });
