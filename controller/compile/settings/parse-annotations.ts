@@ -15,6 +15,7 @@ import {
 } from './annotation-gates.ts';
 import { type AnnotationsByName, annotationsByName, OWN_PREFIX, ownAnnotationsByName } from './annotations.ts';
 import { enableGlobalAuth } from './auth.ts';
+import { checkCombinations } from './combinations.ts';
 import { globalAuthUrl } from './configmap-auth.ts';
 import { allowSnippetAnnotations } from './configmap-security.ts';
 import { DENIED, diagnosticsOf, type Effect, type Finding, quoteValue, REJECTED } from './finding.ts';
@@ -74,6 +75,7 @@ export function parseAnnotations(ingress: Ingress, context: AnnotationContext): 
     ...sets.flatMap(checkNames),
     ...absent,
     ...judged.findings,
+    ...checkCombinations(values, ({ name }) => readings.get(name)?.field ?? ''),
     ...globalDenials(values, global),
   ];
   return { values, verdict: verdictOf(findings), findings, diagnostics: diagnosticsOf(findings, ingress) };

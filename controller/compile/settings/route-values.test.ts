@@ -220,8 +220,36 @@ test.each<[Record<string, string>, MirrorSettings | null]>([
   [{ 'mirror-target': '$http_x_target' }, null],
   [{ 'mirror-target': '/only/a/path' }, null],
   [{ 'mirror-target': 'http://m.test$no_such_thing' }, null],
+  [{ 'mirror-target': 'http://user:secret@m.test/' }, null],
+  // A host alone makes no copies, nor does it make a URL of something else.
+  [{ 'mirror-host': 'm.test' }, null],
+  [{ 'mirror-target': 'm.test/path', 'mirror-host': 'm.test' }, null],
+  [{ 'mirror-target': 'ftp://m.test/', 'mirror-host': 'm.test' }, null],
+  [
+    { 'mirror-target': 'http://$http_x_target/', 'mirror-host': 'm.test' },
+    {
+      target: [text('http://'), { kind: 'header', name: 'x-target' }, text('/')],
+      host: 'm.test',
+      sendBody: true,
+    },
+  ],
 ])('mirror: %j', (given, want) => {
   expect(mirrorSettings(parse(given).values)).toEqual(want);
+});
+
+test.each<[string, Record<string, string>, string[]]>([
+  ['a target with a host', { 'mirror-target': 'http://m.test$request_uri' }, []],
+  ['no target', { 'mirror-host': 'm.test', 'mirror-request-body': 'off' }, ['mirror-host', 'mirror-request-body']],
+  ['a host by variable', { 'mirror-target': 'http://$http_x/' }, ['mirror-target']],
+  ['a host by variable, and set', { 'mirror-target': 'http://$http_x/', 'mirror-host': 'm.test' }, []],
+  ['all by variable, and set', { 'mirror-target': '$http_x', 'mirror-host': 'm.test' }, []],
+  ['no URL', { 'mirror-target': '/path', 'mirror-host': 'm.test' }, ['mirror-target']],
+])('mirror annotations without effect are reported: %s', (_name, given, want) => {
+  const { diagnostics } = parse(given);
+  expect(diagnostics.map(({ reason }) => reason)).toEqual(want.map(() => 'AnnotationNoEffect'));
+  const named = diagnostics.map(({ field }) => /\/([a-z-]+)\]$/.exec(field)?.[1]);
+  expect(named.toSorted()).toEqual(want.toSorted());
+  for (const { message } of diagnostics) expect(message).toContain('requests are served without it');
 });
 
 test.each<[Record<string, string>, Partial<RoutePolicy>]>([
