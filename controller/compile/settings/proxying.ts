@@ -74,7 +74,7 @@ export const proxyRequestBuffering: AnnotationRecord<OnOff> = proxying({
   support: 'partial',
   doc: 'Whether the start of a request body is kept for another attempt, up to `client-body-buffer-size`.',
   shortfall: () => null,
-  note: 'bodies are sent on as they arrive; ingress-nginx reads them completely first',
+  note: 'bodies are sent on as they arrive, once a connection is open; ingress-nginx reads them completely first, which keeps slow clients away from the Service',
 });
 
 /** Whether a response is read ahead of the client. */
