@@ -481,6 +481,13 @@ export const workerMetrics: readonly MetricRecord[] = [
     help: 'Open connections to endpoints, idle in the pool or busy.',
   },
   {
+    name: 'sluice_upstream_concurrency_limit',
+    kind: 'gauge',
+    source: 'workers',
+    labels: ['upstream'],
+    help: 'Requests that an upstream may have at one time by `adaptive-concurrency`, as found from its response times.',
+  },
+  {
     name: 'sluice_endpoint_ejections_total',
     kind: 'counter',
     source: 'workers',

@@ -1,6 +1,7 @@
 // One worker's view of the shared counters of one row: it writes its own count and reads the sum of all workers.
 
 import { cellsPerScore, LatencyScore } from '../balance/latency-score.ts';
+import { LoadNumbers } from '../balance/load-numbers.ts';
 import { rowKey, type SharedLoads } from './shared-loads.ts';
 
 /** The shared counters as a worker has them: `column` is its own, from 0. */
@@ -30,6 +31,11 @@ export class LoadCell {
 
   score(): LatencyScore {
     return new LatencyScore(this.#loads.scores, this.row * cellsPerScore);
+  }
+
+  /** The same two cells, for a row that has no score. */
+  numbers(): LoadNumbers {
+    return new LoadNumbers(this.#loads.scores, this.row * cellsPerScore);
   }
 }
 

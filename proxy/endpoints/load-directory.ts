@@ -10,7 +10,7 @@ import type { Upstream, UpstreamId } from '../table/types.ts';
 import { endpointKey } from './endpoint-key.ts';
 import { needsSharedLoad } from './needs.ts';
 import { rowKey, type SharedLoads } from './shared-loads.ts';
-import { gateRows } from './upstream-gate.ts';
+import { adaptiveRow, gateRows } from './upstream-gate.ts';
 
 export class LoadDirectory {
   readonly #loads: SharedLoads;
@@ -87,5 +87,6 @@ export class LoadDirectory {
 
 /** What is counted of an upstream: the whole of it, its gate, and each endpoint. */
 function countersOf({ limits, endpoints }: Upstream): readonly string[] {
-  return ['', ...(limits === null ? [] : gateRows), ...endpoints.map(endpointKey)];
+  const ofGate = limits === null ? [] : limits.adaptive === null ? gateRows : [...gateRows, adaptiveRow];
+  return ['', ...ofGate, ...endpoints.map(endpointKey)];
 }

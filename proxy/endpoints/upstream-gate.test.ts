@@ -14,6 +14,7 @@ const limits: UpstreamLimits = {
   maxPending: 2,
   pendingTimeoutMs: 1000,
   retryAfterSeconds: 1,
+  adaptive: null,
 };
 
 /** Gates of `workers` workers over shared counters, and waiters that write down what they are told. */

@@ -6,13 +6,18 @@
 //
 // Places hold for the whole process: they are counted in shared memory, first counted in, then checked, so that workers
 // that ask at one moment never take more than there are. A place that another worker frees is seen at the next tick.
+// With adaptive concurrency the number of places follows the response times; the workers find it together.
 
+import { AdaptiveLimit, type AdaptiveNumbers } from '../balance/adaptive-limit.ts';
+import { LoadNumbers } from '../balance/load-numbers.ts';
 import type { UpstreamLimits } from '../table/upstream-settings.ts';
-import { findCell, LoadTotal, type WorkerLoads } from './load-cell.ts';
+import { findCell, type LoadCell, LoadTotal, type WorkerLoads } from './load-cell.ts';
 import { PendingQueue, type Waiter } from './pending-queue.ts';
 
 /** Rows of the gate's counters in the shared memory, beside those of endpoints; no endpoint has such a name. */
 export const gateRows = ['#requests', '#pending'] as const;
+/** One more with adaptive concurrency. */
+export const adaptiveRow = '#adaptive';
 
 export type Entrance = 'admitted' | 'waiting' | 'full';
 
@@ -20,12 +25,18 @@ export class UpstreamGate {
   readonly #requests = new LoadTotal();
   readonly #pending = new LoadTotal();
   readonly #queue = new PendingQueue();
+  readonly #upstreamId: string;
+  readonly #loads: WorkerLoads | null;
   #limits: UpstreamLimits;
+  #adaptive: AdaptiveLimit | null = null;
 
   constructor(limits: UpstreamLimits, upstreamId: string, loads: WorkerLoads | null) {
-    this.#limits = limits;
     this.#requests.countIn(findCell(loads, upstreamId, gateRows[0]));
     this.#pending.countIn(findCell(loads, upstreamId, gateRows[1]));
+    this.#upstreamId = upstreamId;
+    this.#loads = loads;
+    this.#limits = limits;
+    this.configure(limits);
   }
 
   get limits(): UpstreamLimits {
@@ -42,6 +53,16 @@ export class UpstreamGate {
     return this.#pending.load;
   }
 
+  /** Without shared counters each worker counts alone, and its limits are its own. */
+  get isShared(): boolean {
+    return this.#requests.cell !== null;
+  }
+
+  /** The limit that was found from response times; null without adaptive concurrency: then do not `observe`. */
+  get adaptive(): AdaptiveLimit | null {
+    return this.#adaptive;
+  }
+
   /** True while `tick` has something to do. */
   get isRestless(): boolean {
     return this.#queue.length > 0;
@@ -50,10 +71,20 @@ export class UpstreamGate {
   /** New limits hold for whoever comes from now on; those who wait keep their time. */
   configure(limits: UpstreamLimits): void {
     this.#limits = limits;
+    const { adaptive } = limits;
+    if (adaptive === null) this.#adaptive = null;
+    else if (this.#adaptive === null) this.#adaptive = new AdaptiveLimit(adaptive, this.#numbers());
+    else this.#adaptive.configure(adaptive);
+  }
+
+  /** An attempt was answered, or waited in vain, for `latencyMs`. */
+  observe(latencyMs: number, nowMs: number): void {
+    this.#adaptive?.observe(latencyMs, nowMs, this.#requests.load);
   }
 
   /** Asks for a place. With `waiting`, one method of the waiter is called later, unless it is cancelled. */
   enter(waiter: Waiter, nowMs: number): Entrance {
+    this.#adaptive?.advance(nowMs, this.#requests.load);
     // Nobody overtakes those who wait.
     if (this.#queue.length === 0 && this.#takePlace()) return 'admitted';
     const { maxPending, pendingTimeoutMs } = this.#limits;
@@ -104,11 +135,22 @@ export class UpstreamGate {
     }
   }
 
-  /** Over HTTP/1.1 each request under way holds a connection: the lower of both limits counts. */
+  /** Over HTTP/1.1 each request under way holds a connection: the lowest of the limits counts. */
   #takePlace(): boolean {
     const { maxRequests, maxConnections } = this.#limits;
-    return takeOne(this.#requests, Math.min(maxRequests ?? Infinity, maxConnections ?? Infinity));
+    const adaptive = this.#adaptive === null ? Infinity : this.#adaptive.limit;
+    return takeOne(this.#requests, Math.min(maxRequests ?? Infinity, maxConnections ?? Infinity, adaptive));
   }
+
+  /** In the cells for scores of the gate's rows, which have none. Without rows they are this worker's own. */
+  #numbers(): AdaptiveNumbers {
+    const before = findCell(this.#loads, this.#upstreamId, adaptiveRow);
+    return { found: numbersOf(this.#requests.cell), times: numbersOf(this.#pending.cell), before: numbersOf(before) };
+  }
+}
+
+function numbersOf(cell: LoadCell | null): LoadNumbers {
+  return cell?.numbers() ?? new LoadNumbers();
 }
 
 function takeOne(counter: LoadTotal, limit: number): boolean {

@@ -164,6 +164,7 @@ describe('what may be picked', () => {
       maxPending: 0,
       pendingTimeoutMs: 0,
       retryAfterSeconds: 1,
+      adaptive: null,
     };
     const { states, upstream } = startUpstream({ endpoints: [pod(1), pod(2)], limits }, 2);
     endpointOf(upstream, 1).begin();

@@ -223,15 +223,18 @@ export class Attempts {
     if (this.#record.connectMs < 0) this.#record.connectMs = 0;
     const { endpoint } = this;
     if (endpoint === null || this.#upstream === null) return;
-    if (isFailureStatus(status)) this.#upstream.onFailed(endpoint, elapsedMs);
-    else this.#upstream.onAnswered(endpoint, elapsedMs);
+    if (isFailureStatus(status)) return this.#upstream.onFailed(endpoint, elapsedMs);
+    this.#upstream.onAnswered(endpoint, elapsedMs);
+    if (this.#gate !== null) this.#tellGate(this.#gate, elapsedMs);
   }
 
   /** The attempt at hand failed. Only the upstream's own failures count against its endpoint. */
   failed(code: ProxyErrorCode): void {
-    const { status, side } = PROXY_ERRORS[code];
+    const { status, side, condition } = PROXY_ERRORS[code];
     const elapsedMs = this.#note(status);
-    if (side === 'upstream') this.blame(code, elapsedMs);
+    if (side !== 'upstream') return;
+    this.blame(code, elapsedMs);
+    if (this.#gate !== null && condition === 'timeout') this.#tellGate(this.#gate, elapsedMs);
   }
 
   /** Tells the upstream that its endpoint failed, `elapsedMs` after the attempt began. */
@@ -265,6 +268,11 @@ export class Attempts {
   #noteTried(endpoint: LiveEndpoint): void {
     this.#tried ??= [];
     if (!this.#tried.includes(endpoint)) this.#tried.push(endpoint);
+  }
+
+  /** What the attempt took, for a limit that follows the response times. Failures that come fast would only mislead it. */
+  #tellGate(gate: UpstreamGate, elapsedMs: number): void {
+    if (gate.adaptive !== null) gate.observe(elapsedMs, this.#context.balancing.nowMs());
   }
 
   #leave(gate: UpstreamGate): void {

@@ -356,6 +356,7 @@ describe('budgets', () => {
     maxPending: 0,
     pendingTimeoutMs: 1000,
     retryAfterSeconds: 1,
+    adaptive: null,
   };
 
   test('no place at the upstream, no hedge; with one it is given back', async () => {

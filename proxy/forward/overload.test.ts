@@ -16,6 +16,7 @@ const noLimits: UpstreamLimits = {
   maxPending: 0,
   pendingTimeoutMs: 1000,
   retryAfterSeconds: 7,
+  adaptive: null,
 };
 
 /** An origin that answers when it is told to. */

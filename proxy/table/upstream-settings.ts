@@ -98,6 +98,19 @@ export interface UpstreamLimits {
   readonly pendingTimeoutMs: number;
   /** For Retry-After, whole seconds. */
   readonly retryAfterSeconds: number;
+  /** A limit of requests that follows the response times, below the others; null: none. */
+  readonly adaptive: AdaptiveLimitSettings | null;
+}
+
+/** Adaptive concurrency: as many requests at one time as the upstream answers without getting slower. */
+export interface AdaptiveLimitSettings {
+  /** The limit never falls below this, at least 1; nor rises above `maxRequests`. */
+  readonly minRequests: number;
+  readonly maxRequests: number;
+  /** Percent by which responses may be slower than with few requests. */
+  readonly tolerancePercent: number;
+  /** How often response times with few requests are measured. */
+  readonly measureEveryMs: number;
 }
 
 /** Endpoints whose `zones` name `zone` come first. */

@@ -192,6 +192,7 @@ export class ProxyWorker implements Observer {
       gauges: [
         ...this.#streamWatch.gauges(),
         ...portStates(this.#streams),
+        ...concurrencyLimits(this.#endpoints, this.#options.loads),
         { name: 'sluice_open_connections', labels: { protocol: 'http' }, value: this.#openPlain },
         { name: 'sluice_open_connections', labels: { protocol: 'https' }, value: this.#openTls },
         { name: 'sluice_upstream_connections', labels: { state: 'idle' }, value: pool.idleCount },
@@ -321,6 +322,17 @@ function handshakeFailures({ failures }: Handshakes): SampleValue[] {
 function mirrorOutcomes({ outcomes }: Mirrors): SampleValue[] {
   const name = 'sluice_mirrored_requests_total';
   return [...outcomes].map(([result, value]) => ({ name, labels: { result }, value }));
+}
+
+/** Samples of workers are added up: a limit that all share is told by the first one only. */
+function concurrencyLimits(endpoints: LiveEndpoints, loads: WorkerLoads | null): SampleValue[] {
+  const samples: SampleValue[] = [];
+  for (const { id, gate } of endpoints.upstreams()) {
+    const adaptive = gate?.adaptive ?? null;
+    if (gate === null || adaptive === null || (gate.isShared && loads?.column !== 0)) continue;
+    samples.push({ name: 'sluice_upstream_concurrency_limit', labels: { upstream: id }, value: adaptive.limit });
+  }
+  return samples;
 }
 
 /** Workers without hedged routes name none. */

@@ -2,14 +2,20 @@
 
 import { annotationFamily } from './define.ts';
 import type { AnnotationRecord } from './record.ts';
-import { integerFrom, timeFromOne } from './types.ts';
+import { bool, integerFrom, timeFromOne } from './types.ts';
 
 const breaking = annotationFamily({
   group: 'Circuit breaking (Sluice)',
   scope: 'service',
   support: 'full',
 });
-const BREAKERS = ['max-connections', 'max-requests', 'max-connections-per-endpoint', 'max-requests-per-endpoint'];
+const BREAKERS = [
+  'max-connections',
+  'max-requests',
+  'max-connections-per-endpoint',
+  'max-requests-per-endpoint',
+  'adaptive-concurrency',
+];
 
 function breaker(name: string, doc: string): AnnotationRecord<number> {
   return breaking({ name, type: integerFrom(0), default: 0, risk: 'Low', doc: `${doc}; \`0\` is no limit.` });
@@ -45,6 +51,51 @@ export const retryAfter: AnnotationRecord<number> = breaking({
   risk: 'Low',
   dependsOn: BREAKERS,
   doc: 'Retry-After of those answers.',
+});
+
+/** A limit of requests that is found from response times. */
+export const adaptiveConcurrency: AnnotationRecord<boolean> = breaking({
+  name: 'adaptive-concurrency',
+  type: bool,
+  default: false,
+  risk: 'Low',
+  doc: 'Bounds the requests at one time by a limit that follows the response times of the Service.',
+});
+
+const adaptive = { risk: 'Low', dependsOn: ['adaptive-concurrency'] } as const;
+
+export const adaptiveMin: AnnotationRecord<number> = breaking({
+  ...adaptive,
+  name: 'adaptive-concurrency-min',
+  type: integerFrom(1, 100_000),
+  default: 5,
+  doc: 'The lowest limit that is set.',
+});
+
+export const adaptiveMax: AnnotationRecord<number> = breaking({
+  ...adaptive,
+  name: 'adaptive-concurrency-max',
+  type: integerFrom(1, 100_000),
+  default: 1000,
+  doc: 'The highest limit that is set; at least the lowest.',
+});
+
+/** Percent. */
+export const adaptiveTolerance: AnnotationRecord<number> = breaking({
+  ...adaptive,
+  name: 'adaptive-concurrency-tolerance',
+  type: integerFrom(5, 1000, 'percent, 5 to 1000'),
+  default: 50,
+  doc: 'By how much responses may be slower than with few requests before the limit falls.',
+});
+
+/** Milliseconds. */
+export const adaptiveInterval: AnnotationRecord<number> = breaking({
+  ...adaptive,
+  name: 'adaptive-concurrency-interval',
+  type: timeFromOne,
+  default: 60_000,
+  doc: 'How often response times with few requests are measured, `1s` at least; the limit is halved for this moment.',
 });
 
 const attempts = annotationFamily({ group: 'Further attempts (Sluice)', scope: 'path', support: 'full' });
@@ -110,6 +161,11 @@ export const ownOverloadAnnotations: readonly AnnotationRecord<unknown>[] = [
   maxPending,
   pendingTimeout,
   retryAfter,
+  adaptiveConcurrency,
+  adaptiveMin,
+  adaptiveMax,
+  adaptiveTolerance,
+  adaptiveInterval,
   perTryTimeout,
   retryBudget,
   retryBudgetMin,

@@ -185,7 +185,14 @@ describe('health', () => {
 });
 
 const queue = { maxPending: 100, pendingTimeoutMs: 1000, retryAfterSeconds: 1 };
-const none = { maxConnections: null, maxRequests: null, maxConnectionsPerEndpoint: null, maxRequestsPerEndpoint: null };
+const none = {
+  maxConnections: null,
+  maxRequests: null,
+  maxConnectionsPerEndpoint: null,
+  maxRequestsPerEndpoint: null,
+  adaptive: null,
+};
+const adaptive = { minRequests: 5, maxRequests: 1000, tolerancePercent: 50, measureEveryMs: 60_000 };
 
 test.each<[Record<string, string>, UpstreamLimits | null]>([
   [{}, null],
@@ -198,6 +205,20 @@ test.each<[Record<string, string>, UpstreamLimits | null]>([
   [
     { 'max-requests-per-endpoint': '9', 'max-pending': '0', 'pending-timeout': '250ms', 'retry-after': '7' },
     { ...none, maxRequestsPerEndpoint: 9, maxPending: 0, pendingTimeoutMs: 250, retryAfterSeconds: 7 },
+  ],
+  [{ 'adaptive-concurrency': 'false', 'adaptive-concurrency-min': '9' }, null],
+  [{ 'adaptive-concurrency': 'true' }, { ...none, ...queue, adaptive }],
+  [
+    { 'adaptive-concurrency': 'true', 'max-requests': '50', 'adaptive-concurrency-tolerance': '100' },
+    { ...none, ...queue, maxRequests: 50, adaptive: { ...adaptive, tolerancePercent: 100 } },
+  ],
+  [
+    { 'adaptive-concurrency': 'true', 'adaptive-concurrency-min': '30', 'adaptive-concurrency-max': '20' },
+    { ...none, ...queue, adaptive: { ...adaptive, minRequests: 30, maxRequests: 30 } },
+  ],
+  [
+    { 'adaptive-concurrency': 'true', 'adaptive-concurrency-min': '0', 'adaptive-concurrency-interval': '5ms' },
+    { ...none, ...queue, adaptive: { ...adaptive, measureEveryMs: 1000 } },
   ],
 ])('circuit breaking: %j', (given, want) => {
   expect(limitSettings(parseOwn(given).values)).toEqual(want);

@@ -2,6 +2,7 @@
 
 import type {
   ActiveCheck,
+  AdaptiveLimitSettings,
   BalancerSettings,
   OutlierSettings,
   ProbeSettings,
@@ -36,6 +37,11 @@ import {
   slowStart,
 } from './own-health.ts';
 import {
+  adaptiveConcurrency,
+  adaptiveInterval,
+  adaptiveMax,
+  adaptiveMin,
+  adaptiveTolerance,
   maxConnections,
   maxConnectionsPerEndpoint,
   maxPending,
@@ -57,6 +63,9 @@ const OWN_KINDS: Readonly<Record<OwnBalancer, Exclude<BalancerSettings['kind'], 
   'shortest-expected-delay': 'shortestExpectedDelay',
   'never-queue': 'neverQueue',
 };
+
+/** More often, the limit would be halved most of the time. */
+const MIN_MEASURE_MS = 1000;
 
 /** Size of a group where the annotation says 0 (ingress-nginx `upstreamhashby/main.go`). */
 const DEFAULT_SUBSET_SIZE = 3;
@@ -146,6 +155,7 @@ export function limitSettings(values: AnnotationValues): UpstreamLimits | null {
     maxRequests: nullIfZero(requiredValue(maxRequests, values)),
     maxConnectionsPerEndpoint: nullIfZero(requiredValue(maxConnectionsPerEndpoint, values)),
     maxRequestsPerEndpoint: nullIfZero(requiredValue(maxRequestsPerEndpoint, values)),
+    adaptive: adaptiveSettings(values),
   };
   if (Object.values(limits).every((limit) => limit === null)) return null;
   return {
@@ -153,6 +163,17 @@ export function limitSettings(values: AnnotationValues): UpstreamLimits | null {
     maxPending: requiredValue(maxPending, values),
     pendingTimeoutMs: requiredValue(pendingTimeout, values),
     retryAfterSeconds: requiredValue(retryAfter, values),
+  };
+}
+
+function adaptiveSettings(values: AnnotationValues): AdaptiveLimitSettings | null {
+  if (values.get(adaptiveConcurrency) !== true) return null;
+  const minRequests = requiredValue(adaptiveMin, values);
+  return {
+    minRequests,
+    maxRequests: Math.max(minRequests, requiredValue(adaptiveMax, values)),
+    tolerancePercent: requiredValue(adaptiveTolerance, values),
+    measureEveryMs: Math.max(MIN_MEASURE_MS, requiredValue(adaptiveInterval, values)),
   };
 }
 

@@ -150,6 +150,14 @@ const limits: fc.Arbitrary<UpstreamLimits> = fc.record({
   maxPending: fc.nat(100),
   pendingTimeoutMs: fc.constant(1000),
   retryAfterSeconds: fc.constant(1),
+  adaptive: fc.option(
+    fc.record({
+      minRequests: fc.integer({ min: 1, max: 5 }),
+      maxRequests: fc.integer({ min: 5, max: 1000 }),
+      tolerancePercent: fc.nat(200),
+      measureEveryMs: fc.constant(60_000),
+    }),
+  ),
 });
 
 export const arbitraryUpstreamSettings: fc.Arbitrary<Omit<Upstream, 'id' | 'endpoints'>> = fc.record({
