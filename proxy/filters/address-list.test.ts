@@ -15,3 +15,14 @@ test.each<[string, readonly string[], string, boolean]>([
 ])('%s', (_name, cidrs, address, expected) => {
   expect(addressList(cidrs)(address)).toBe(expected);
 });
+
+test('answers stay right over more addresses than are kept, and when asked again', () => {
+  const isListed = addressList(['10.0.0.0/12']);
+  for (let round = 0; round < 2; round++) {
+    for (let i = 0; i < 3000; i++) {
+      const address = `10.${i % 32}.${i % 256}.${round}`;
+      expect(isListed(address)).toBe(i % 32 < 16);
+      expect(isListed(address)).toBe(i % 32 < 16);
+    }
+  }
+});

@@ -11,6 +11,10 @@ const WAYS = 8;
 const HEADER_WORDS = 4;
 /** Words of an entry before its columns: two of the hash. */
 const ENTRY_WORDS = 2;
+/** States of a lock; `AWAITED` is held, and a thread sleeps for it. */
+const FREE = 0;
+const HELD = 1;
+const AWAITED = 2;
 /** Looks at a lock before the thread sleeps for `LOCK_SLEEP_MS`. */
 const SPINS = 200;
 const LOCK_SLEEP_MS = 1;
@@ -142,17 +146,25 @@ export class LimitTable {
 
   #lockBucket(bucket: number): void {
     const at = HEADER_WORDS + bucket;
-    for (let tries = 0; Atomics.compareExchange(this.#words, at, 0, 1) !== 0; tries++) {
-      if (tries < SPINS) continue;
-      // A worker that was ended in the middle never unlocks; its entry is at worst one request off.
-      if (tries > SPINS + MAX_SLEEPS) return;
-      Atomics.wait(this.#words, at, 1, LOCK_SLEEP_MS);
-    }
+    if (Atomics.compareExchange(this.#words, at, FREE, HELD) !== FREE) this.#waitForLock(at);
   }
 
+  #waitForLock(at: number): void {
+    for (let tries = 0; tries < SPINS; tries++) {
+      if (Atomics.compareExchange(this.#words, at, FREE, HELD) === FREE) return;
+    }
+    // Whoever has it now will wake one that waits; so will we, since others may be waiting as well.
+    for (let sleeps = 0; sleeps <= MAX_SLEEPS; sleeps++) {
+      if (Atomics.exchange(this.#words, at, AWAITED) === FREE) return;
+      Atomics.wait(this.#words, at, AWAITED, LOCK_SLEEP_MS);
+    }
+    // A worker that was ended in the middle never unlocks; its entry is at worst one request off.
+  }
+
+  /** Waking nobody is a call into the runtime all the same. */
   #unlock(bucket: number): void {
-    Atomics.store(this.#words, HEADER_WORDS + bucket, 0);
-    Atomics.notify(this.#words, HEADER_WORDS + bucket, 1);
+    const at = HEADER_WORDS + bucket;
+    if (Atomics.exchange(this.#words, at, FREE) === AWAITED) Atomics.notify(this.#words, at, 1);
   }
 
   /** FNV-1a with two seeds, over both texts and a mark between them. */

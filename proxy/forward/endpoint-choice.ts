@@ -28,6 +28,11 @@ export class EndpointChoice implements CanaryRequest {
   /** Key of the cookie to set; null for none. */
   #newKey: string | null = null;
   #hashKey: string | null = null;
+  /** The Cookie lines of the request at hand; null until somebody asks. */
+  #cookieText: string | null = null;
+  /** Made once, since it is handed on. */
+  readonly #hasEndpoints = (upstream: UpstreamId): boolean =>
+    (this.#context.endpoints.get(upstream)?.members.length ?? 0) > 0;
 
   constructor(context: ProxyContext, facts: RequestFacts) {
     this.#context = context;
@@ -66,13 +71,14 @@ export class EndpointChoice implements CanaryRequest {
   /** `Set-Cookie` with CRLF when the client is to be bound to the endpoint picked last; '' otherwise. */
   get cookieLine(): string {
     if (this.#newKey === null || this.#affinity === null) return '';
+    const { cookie } = this.#affinity;
     const request = {
       isHttps: this.#facts.scheme === 'https',
-      userAgent: headerValue(this.#facts.text, 'user-agent'),
+      userAgent: cookie.conditionalSameSiteNone ? headerValue(this.#facts.text, 'user-agent') : '',
       nowMs: this.#context.balancing.wallMs(),
     };
     const value = { key: this.#newKey, tag: this.#tag };
-    return `Set-Cookie: ${renderAffinityCookie(this.#affinity.cookie, value, request)}\r\n`;
+    return `Set-Cookie: ${renderAffinityCookie(cookie, value, request)}\r\n`;
   }
 
   clear(): void {
@@ -82,6 +88,7 @@ export class EndpointChoice implements CanaryRequest {
     this.#boundKey = null;
     this.#newKey = null;
     this.#hashKey = null;
+    this.#cookieText = null;
   }
 
   headerValue(name: string): string {
@@ -94,7 +101,8 @@ export class EndpointChoice implements CanaryRequest {
 
   /** All Cookie lines as one (RFC 9113 §8.2.3). */
   #cookies(): string {
-    return headerValue(this.#facts.text, 'cookie', '; ');
+    this.#cookieText ??= headerValue(this.#facts.text, 'cookie', '; ');
+    return this.#cookieText;
   }
 
   /** Cookie first, then the rules of the canaries (annotation reference, `affinity-canary-behavior`). */
@@ -107,7 +115,7 @@ export class EndpointChoice implements CanaryRequest {
     const isAsked = prepared.canaries.length > 0 && (primary?.members.length ?? 0) > 0;
     if (!isAsked) return this.#take(target, prepared, -1);
     const asked = this.#boundKey === null ? prepared.canaries : prepared.legacyCanaries;
-    const chosen = chooseCanary(asked, this, (upstream) => this.#hasEndpoints(upstream), balancing.random);
+    const chosen = chooseCanary(asked, this, this.#hasEndpoints, balancing.random);
     this.#take(target, prepared, chosen === -1 ? -1 : prepared.canaries.indexOf(asked[chosen] as CompiledCanary));
   }
 
@@ -146,10 +154,6 @@ export class EndpointChoice implements CanaryRequest {
     this.#upstream = this.#context.endpoints.get(canary.upstream) ?? null;
     this.#tag = prepared.canaryTags[side] as string;
     this.#affinity = this.#tag === '' ? null : affinity;
-  }
-
-  #hasEndpoints(upstream: UpstreamId): boolean {
-    return (this.#context.endpoints.get(upstream)?.members.length ?? 0) > 0;
   }
 
   #pickByCookie(

@@ -62,7 +62,9 @@ export class ResponseSender {
   /** `connection` is the value of the Connection header, `addedLines` are further lines; '' for none. */
   sendHead(head: ResponseHead, connection: string, addedLines: string): void {
     this.isHeadSent = true;
-    this.#writer().addText(renderResponseAgain(head, this.#parts(connection, addedLines)));
+    const text = renderResponseAgain(head, this.#parts(connection, ''));
+    // Lines of one response, as an affinity cookie: what is the same for all need not be rendered again for them.
+    this.#writer().addText(addedLines === '' ? text : `${text.slice(0, -2)}${addedLines}\r\n`);
   }
 
   /** The 101 names the protocol it switches to, which other responses do not forward (RFC 9110 §7.8). */
