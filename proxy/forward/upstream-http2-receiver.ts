@@ -93,9 +93,8 @@ export class UpstreamHttp2Receiver {
     const isAck = (flags & Flag.ack) !== 0;
     switch (type) {
       case FrameType.headers:
-        return this.#headers(streamId, flags, payload, payloadStart, payloadEnd);
       case FrameType.continuation:
-        return this.#continuation(flags, payload, payloadStart, payloadEnd);
+        return this.#headers();
       case FrameType.rstStream:
         return owner.onReset(streamId, uint32(payload, payloadStart));
       case FrameType.settings:
@@ -117,21 +116,18 @@ export class UpstreamHttp2Receiver {
     }
   }
 
-  #headers(streamId: number, flags: number, buf: Buffer, start: number, end: number): void {
-    const isLast = (flags & Flag.endStream) !== 0;
-    if ((flags & Flag.endHeaders) !== 0) return this.#blockComplete(streamId, isLast, buf, start, end);
-    this.#block.begin(streamId, isLast, buf, start, end);
-  }
-
-  #continuation(flags: number, buf: Buffer, start: number, end: number): void {
+  #headers(): void {
     const block = this.#block;
-    if (!block.add(buf, start, end, MAX_BLOCK_BYTES)) {
-      return this.#owner.connectionError(ErrorCode.enhanceYourCalm, 'header block too large');
+    switch (block.take(this.#reader, MAX_BLOCK_BYTES)) {
+      case 'opened':
+      case 'more':
+        return;
+      case 'tooLarge':
+        return this.#owner.connectionError(ErrorCode.enhanceYourCalm, 'header block too large');
+      case 'complete':
+        this.#blockComplete(block.streamId, block.isLast, block.bytes, block.start, block.end);
+        block.release();
     }
-    if ((flags & Flag.endHeaders) === 0) return;
-    const { streamId, isLast, bytes, length } = block;
-    block.clear();
-    this.#blockComplete(streamId, isLast, bytes, 0, length);
   }
 
   #blockComplete(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {

@@ -78,32 +78,38 @@ export class Http2Output implements Flushable, Timed {
 
   /** Encodes and writes a header section; `status` 0 is for trailers. Lines from `from` on. */
   headers(streamId: number, status: number, lines: string, from: number, isLast: boolean): void {
-    const { frames, encoder } = this;
-    const room = HpackEncoder.roomFor(lines);
+    this.#section(streamId, status, null, lines, from, isLast);
+  }
+
+  /** Encodes and writes the head of a request; `text` is all of it in HTTP/1.1, its further lines begin at `from`. */
+  request(streamId: number, request: RequestPseudo, text: string, from: number, isLast: boolean): void {
+    this.#section(streamId, 0, request, text, from, isLast);
+  }
+
+  #section(
+    streamId: number,
+    status: number,
+    request: RequestPseudo | null,
+    text: string,
+    from: number,
+    isLast: boolean,
+  ): void {
+    const { frames } = this;
+    const room = HpackEncoder.roomFor(text);
     if (room > MAX_FRAME_BYTES) {
       const block = Buffer.allocUnsafe(room);
-      frames.headers(streamId, block, 0, encoder.encode(status, lines, from, block, 0), isLast);
+      frames.headers(streamId, block, 0, this.#encode(status, request, text, from, block, 0), isLast);
     } else {
       const out = frames.reserve(FRAME_HEADER_BYTES + room);
-      const end = encoder.encode(status, lines, from, out, frames.cursor + FRAME_HEADER_BYTES);
+      const end = this.#encode(status, request, text, from, out, frames.cursor + FRAME_HEADER_BYTES);
       frames.headersInPlace(streamId, end, isLast);
     }
     this.schedule();
   }
 
-  /** Encodes and writes the head of a request; `text` is all of it in HTTP/1.1, its further lines begin at `from`. */
-  request(streamId: number, request: RequestPseudo, text: string, from: number, isLast: boolean): void {
-    const { frames, encoder } = this;
-    const room = HpackEncoder.roomFor(text);
-    if (room > MAX_FRAME_BYTES) {
-      const block = Buffer.allocUnsafe(room);
-      frames.headers(streamId, block, 0, encoder.encodeRequest(request, text, from, block, 0), isLast);
-    } else {
-      const out = frames.reserve(FRAME_HEADER_BYTES + room);
-      const end = encoder.encodeRequest(request, text, from, out, frames.cursor + FRAME_HEADER_BYTES);
-      frames.headersInPlace(streamId, end, isLast);
-    }
-    this.schedule();
+  #encode(status: number, request: RequestPseudo | null, text: string, from: number, out: Buffer, at: number): number {
+    if (request !== null) return this.encoder.encodeRequest(request, text, from, out, at);
+    return this.encoder.encode(status, text, from, out, at);
   }
 
   /** Lets waiting streams write, the most urgent first, as far as the window and the buffer reach. */

@@ -121,9 +121,8 @@ export class Http2Receiver {
     const owner = this.#owner;
     switch (type) {
       case FrameType.headers:
-        return this.#headers(streamId, flags, payload, payloadStart, payloadEnd);
       case FrameType.continuation:
-        return this.#continuation(flags, payload, payloadStart, payloadEnd);
+        return this.#headers();
       case FrameType.priority:
         // Deprecated (RFC 9113 §5.3.2), and ignored but for its size, which is an error of a stream we need not know.
         if (owner.mayCount('priority') && length !== 5) owner.connectionError(ErrorCode.frameSizeError, 'frameSize');
@@ -149,22 +148,19 @@ export class Http2Receiver {
     }
   }
 
-  #headers(streamId: number, flags: number, buf: Buffer, start: number, end: number): void {
-    const isLast = (flags & Flag.endStream) !== 0;
-    if ((flags & Flag.endHeaders) !== 0) return this.#blockComplete(streamId, isLast, buf, start, end);
-    this.#block.begin(streamId, isLast, buf, start, end);
-    this.#owner.onBlockOpened();
-  }
-
-  #continuation(flags: number, buf: Buffer, start: number, end: number): void {
+  #headers(): void {
     const block = this.#block;
-    if (!block.add(buf, start, end, MAX_BLOCK_BYTES)) {
-      return this.#owner.connectionError(ErrorCode.enhanceYourCalm, 'headerBlockTooLarge');
+    switch (block.take(this.#reader, MAX_BLOCK_BYTES)) {
+      case 'opened':
+        return this.#owner.onBlockOpened();
+      case 'more':
+        return;
+      case 'tooLarge':
+        return this.#owner.connectionError(ErrorCode.enhanceYourCalm, 'headerBlockTooLarge');
+      case 'complete':
+        this.#blockComplete(block.streamId, block.isLast, block.bytes, block.start, block.end);
+        block.release();
     }
-    if ((flags & Flag.endHeaders) === 0) return;
-    const { streamId, isLast, bytes, length } = block;
-    block.clear();
-    this.#blockComplete(streamId, isLast, bytes, 0, length);
   }
 
   #blockComplete(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {
