@@ -30,7 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   get('get-1k-64', '1 KB GET, 64 connections', '/1k', 64, { field: 'all', isQuick: true }),
   get('get-1k-512', '1 KB GET, 512 connections', '/1k', 512),
   get('get-1k-64-log', '1 KB GET, 64 connections, access log on', '/1k', 64, { flavour: 'accessLog' }),
-  get('get-1k-64-filters', '1 KB GET, 64 connections, a route with limits, affinity, canary and bandwidth', '/1k', 64, {
+  get('get-1k-64-filters', '1 KB GET, 64 connections, a route with ten filters', '/1k', 64, {
     flavour: 'filters',
   }),
   get('get-100k-16', '100 KB GET, 16 connections', '/100k', 16),

@@ -107,7 +107,7 @@ frontend http
 ${flavour === 'filters' ? FILTER_BACKENDS : ''}${flavour === 'grpc' ? GRPC_BACKEND : ''}${ORIGIN_PORTS.map(renderBackend).join('')}`;
 }
 
-/** Without a bandwidth limit, which HAProxy has from 2.7 on. */
+/** Without a bandwidth limit, which HAProxy has from 2.7 on, and without ewma and retry budgets, which it has not. */
 const FILTERS = `acl is_allowed src 192.0.2.0/24
   http-request track-sc0 src table rates unless is_allowed
   http-request track-sc1 src table minutes unless is_allowed
@@ -120,9 +120,11 @@ const FILTER_BACKENDS = `backend rates
 backend minutes
   stick-table type ip size 64k expire 70s store http_req_rate(60s)
 backend sticky
+  balance leastconn
   cookie INGRESSCOOKIE insert indirect nocache httponly
+  retries 2
   retry-on conn-failure empty-response 503
-  server origin 127.0.0.1:${ORIGIN_PORTS[0]} cookie a pool-max-conn 1024
+  server origin 127.0.0.1:${ORIGIN_PORTS[0]} cookie a maxconn 100000 pool-max-conn 1024
 `;
 
 const GRPC_BACKEND = `backend grpc\n  server origin 127.0.0.1:${GRPC_PORT} proto h2 pool-max-conn 1024\n`;

@@ -95,7 +95,7 @@ function requestHeaders(flavour: Flavour): string {
   return headers.map(([name, value]) => `${directive} ${name} ${value};`).join('\n  ');
 }
 
-/** As ingress-nginx renders them; affinity by a cookie is a hash of it here, since this nginx has no `sticky`. */
+/** As ingress-nginx renders them; affinity by a cookie is a hash of it here, since this nginx has no `sticky`; nor has it ewma and retry budgets. */
 const FILTER_TABLES = `
   geo $is_allowed { default 0; 192.0.2.0/24 1; }
   map $is_allowed $limit_key { 0 $binary_remote_addr; 1 ""; }
@@ -106,12 +106,12 @@ const FILTER_TABLES = `
   map $cookie_canary $by_cookie { default 0; always 1; }
   map $by_header$by_cookie $chosen { default sticky; 10 origin-${ORIGIN_PORTS[0]}; 01 origin-${ORIGIN_PORTS[0]}; }
   map $cookie_INGRESSCOOKIE $new_cookie { default ""; "" "INGRESSCOOKIE=$request_id; Path=/; HttpOnly"; }
-  upstream sticky { hash $cookie_INGRESSCOOKIE consistent; server 127.0.0.1:${ORIGIN_PORTS[0]}; keepalive 1024; keepalive_requests 100000000; }`;
+  upstream sticky { zone sticky 64k; hash $cookie_INGRESSCOOKIE consistent; server 127.0.0.1:${ORIGIN_PORTS[0]} max_conns=100000; keepalive 1024; keepalive_requests 100000000; }`;
 
 const FILTERS = `
     limit_req zone=rps burst=5000000 nodelay; limit_req zone=rpm burst=300000000 nodelay; limit_conn conn 1000;
     limit_rate 1024m; limit_rate_after 1m; add_header Set-Cookie $new_cookie;
-    proxy_next_upstream error timeout http_503; proxy_read_timeout 30s; proxy_pass http://$chosen;`;
+    proxy_next_upstream error timeout http_503; proxy_next_upstream_tries 3; proxy_read_timeout 30s; proxy_pass http://$chosen;`;
 
 function renderUpstream(port: number): string {
   return `upstream origin-${port} { server 127.0.0.1:${port}; keepalive 1024; keepalive_requests 100000000; }`;

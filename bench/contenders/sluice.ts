@@ -95,7 +95,10 @@ function renderHost(index: number): unknown {
   return renderIngress(`host-${index}`, hostName(index), originPortOf(index));
 }
 
-/** None of them refuses or slows a request: it is their reckoning that is measured. The peers have equivalents. */
+/**
+ * Ten: two rates, connections, bandwidth, affinity, canary, retries, ewma, circuit breaker, retry budget. None of them
+ * refuses or slows a request: it is their reckoning that is measured. The peers have the nearest they know.
+ */
 const FILTERS = {
   'nginx.ingress.kubernetes.io/limit-rps': '1000000',
   'nginx.ingress.kubernetes.io/limit-rpm': '60000000',
@@ -106,6 +109,9 @@ const FILTERS = {
   'nginx.ingress.kubernetes.io/affinity': 'cookie',
   'nginx.ingress.kubernetes.io/proxy-next-upstream': 'error timeout http_503',
   'nginx.ingress.kubernetes.io/proxy-read-timeout': '30',
+  'nginx.ingress.kubernetes.io/load-balance': 'ewma',
+  'sluice.ingress.kubernetes.io/max-requests': '100000',
+  'sluice.ingress.kubernetes.io/retry-budget': '20',
 };
 
 function annotations(flavour: Flavour): Readonly<Record<string, string>> {
