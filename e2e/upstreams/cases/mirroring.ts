@@ -39,6 +39,12 @@ const copiesNothing: Check = async (site) => {
   expect(copies(site)).toEqual([]);
 };
 
+/** The target is a valid value that can send no copies; the diagnostic says why. */
+function noCopies(why: string): Surroundings {
+  const field = 'metadata.annotations[nginx.ingress.kubernetes.io/mirror-target]';
+  return { complaints: [`warning ${field}: mirror-target ${why}; requests are served without it`] };
+}
+
 /** What becomes of a copy is no matter of its request. */
 const isIndependent: Check = async (site) => {
   for (const reply of ['silence', 'reset', 'garbage', { status: 500 }] as const) {
@@ -63,9 +69,13 @@ export const mirroringCases: CaseTable = {
       ['COPY/fixed?x=1', copiesLike({ path: '/fixed?x=1' })],
       ['COPY/\x24{request_method}$uri', copiesLike({ path: '/POST/a/b' })],
       ['COPY', copiesLike({ path: '/' })],
-      ['ftp://127.0.0.1/', copiesNothing],
+      ['ftp://127.0.0.1/', copiesNothing, noCopies('does not begin with http:// or https://')],
       // No host in the text: none to send.
-      ['$scheme://127.0.0.1/', copiesNothing],
+      [
+        '$scheme://127.0.0.1/',
+        copiesNothing,
+        noCopies('shows no plain host before its first variable, and mirror-host is not set'),
+      ],
     ],
     invalid: [
       ['"http://copy.test"', notName],
