@@ -2,7 +2,7 @@
 //
 //   open -> (request body ends) -> (response ends) -> closed; either side may end first, a reset ends both at once
 // Request payload that the exchange cannot take yet is held here, up to the stream's window, because only what was taken
-// is credited to the client. Response payload that a window or a full output holds up stays here too (`#pending`).
+// is credited to the client. Response payload that a window or a full output holds up stays in `Http2Sending`.
 // Streams are reused by later requests, on any connection of the worker.
 
 import type { ClientStream } from '../forward/client-stream.ts';
@@ -16,10 +16,11 @@ import { filterTrailers } from '../http/chunked.ts';
 import { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { DEFAULT_URGENCY } from '../http2/priority.ts';
-import { ErrorCode, type ErrorCodeValue, MAX_FRAME_BYTES, MAX_WINDOW_BYTES } from '../http2/protocol.ts';
+import { ErrorCode, type ErrorCodeValue } from '../http2/protocol.ts';
 import type { RequestFault, RequestFields } from '../http2/request-fields.ts';
 import { BodyPace, bodyGraceMs } from './body-pace.ts';
-import type { Http2Output, SendingStream } from './http2-output.ts';
+import type { Http2Output } from './http2-output.ts';
+import { Http2Sending, type SendingHome } from './http2-sending.ts';
 import type { Http2Starts } from './http2-starts.ts';
 import type { Peer } from './peers.ts';
 import { SMALL_BODY_BYTES } from './read-buffers.ts';
@@ -56,9 +57,7 @@ interface Part {
   readonly end: number;
 }
 
-const EMPTY = Buffer.alloc(0);
-
-export class Http2Stream implements ClientStream, SendingStream, Timed {
+export class Http2Stream implements ClientStream, SendingHome, Timed {
   id = 0;
   isTls = false;
   remoteAddress = '';
@@ -75,7 +74,6 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   readonly #deadline = new Deadline(this);
   readonly #pace = new BodyPace();
   #home: StreamHome | null = null;
-  #sendWindow = 0;
   #receiveWindow = 0;
   #uncredited = 0;
   #received = 0;
@@ -85,7 +83,6 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   #isWaiting = false;
   #isReset = false;
   #isHeadSent = false;
-  #isLocalClosed = false;
   #isBodyEnded = false;
   /** Lines that may be forwarded. */
   #requestTrailers = '';
@@ -97,17 +94,12 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   /** Payload from the client that waits for the exchange. */
   readonly #held: Part[] = [];
   #heldBytes = 0;
-  /** Payload for the client that waits for a window or for room. */
-  readonly #pending: Part[] = [];
-  #isEnding = false;
-  #trailers = '';
-  #lastFrameEpoch = -1;
-  #lastFrameAt = 0;
-  #bytesOut = 0;
+  readonly #sending: Http2Sending;
 
   constructor(context: ProxyContext) {
     this.#context = context;
     this.#exchange = new Exchange(context, this);
+    this.#sending = new Http2Sending(this, context.buffers);
   }
 
   get remotePort(): number {
@@ -126,24 +118,19 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     this.urgency = fields.urgency;
     this.isIncremental = fields.isIncremental;
     this.isRemoteClosed = isRemoteClosed;
-    this.#sendWindow = home.sendWindowBytes;
+    this.#sending.open(home.output, home.sendWindowBytes);
     this.#receiveWindow = home.receiveWindowBytes;
     this.#uncredited = 0;
     this.#received = 0;
     this.#declaredLength = fields.isWebSocket ? -1 : fields.declaredLength;
     this.#isReset = false;
     this.#isHeadSent = false;
-    this.#isLocalClosed = false;
     this.#isBodyEnded = isRemoteClosed && !fields.isWebSocket;
     this.#requestTrailers = '';
     this.#isBodyBlocked = false;
     this.#isWebSocket = fields.isWebSocket;
     this.#isTunnel = false;
     this.#wantsContinue = this.head.expectContinue && !isRemoteClosed;
-    this.#isEnding = false;
-    this.#trailers = '';
-    this.#lastFrameEpoch = -1;
-    this.#bytesOut = 0;
     const { peerLimits, clientBodyTimeoutMs } = this.#context.current.global;
     // What comes in a tunnel is no body: it has time limits of its own.
     const minBodyRate = isRemoteClosed || fields.isWebSocket ? 0 : peerLimits.minBodyRate;
@@ -232,19 +219,13 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
 
   /** Also negative, after a change of SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113 §6.9.2). False on overflow. */
   growWindow(bytes: number): boolean {
-    this.#sendWindow += bytes;
-    if (this.#sendWindow > MAX_WINDOW_BYTES) return false;
-    if (this.#sendWindow > 0 && this.#pending.length > 0) {
-      this.#home?.output.queue.add(this);
-      this.#home?.output.schedule();
-    }
-    return true;
+    return this.#sending.growWindow(bytes);
   }
 
   /** RST_STREAM came, or the connection is gone: nothing more can be sent. */
   onGone(): void {
     this.#isReset = true;
-    this.#dropPending();
+    this.#sending.drop();
     this.#giveUp('clientGone');
   }
 
@@ -280,7 +261,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   }
 
   onDeadline(): void {
-    if (this.#pending.length > 0) return this.fail(ErrorCode.cancel, 'windowStall');
+    if (this.#sending.isHeldUp) return this.fail(ErrorCode.cancel, 'windowStall');
     if (!this.#isActive) return;
     this.#exchange.onClientFailed(this.#pace.isSpent(this.#context.wheel.nowMs) ? 'bodyTooSlow' : 'bodyTimeout');
   }
@@ -345,7 +326,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
 
   /** The client's time runs only while it is free to send; while it owes us its reading, the deadline is for that. */
   #armBodyDeadline(): void {
-    if (this.#pending.length > 0) return;
+    if (this.#sending.isHeldUp) return;
     const { wheel, current } = this.#context;
     const isWaiting = this.#isActive && !this.isRemoteClosed && !this.#isTunnel && this.#mayHand;
     if (isWaiting) {
@@ -394,9 +375,8 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
 
   /** Trailers need no consent in HTTP/2: they are part of its framing (RFC 9113 §8.1). */
   sendEnd(trailers: string): void {
-    this.#trailers = trailers === '' ? '' : filterTrailers(trailers);
-    this.#isEnding = true;
-    if (this.#pending.length === 0) this.#endOutput();
+    if (this.#home === null || this.#isReset) return;
+    this.#sending.end(trailers === '' ? '' : filterTrailers(trailers));
   }
 
   sendAnswer(answer: Answer): void {
@@ -449,8 +429,8 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   finished(): void {
     this.#isActive = false;
     this.#observe(false);
-    if (!this.#isReset && !this.#isEnding) this.sendEnd('');
-    if (this.#pending.length === 0) this.#context.wheel.clear(this.#deadline);
+    if (!this.#isReset && !this.#sending.isEnding) this.sendEnd('');
+    if (!this.#sending.isHeldUp) this.#context.wheel.clear(this.#deadline);
     this.#closeIfDone();
   }
 
@@ -469,92 +449,38 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
   }
 
   #sendHeaders(status: number, lines: string, from: number, isLast: boolean): void {
-    const home = this.#home;
-    if (home === null || this.#isReset) return;
-    const { output } = home;
-    const before = output.frames.bytesOut;
-    output.headers(this.id, status, lines, from, isLast);
-    this.#bytesOut += output.frames.bytesOut - before;
-    // A section of several frames is ended by an empty DATA frame instead: END_STREAM belongs to its first one.
-    const isSingle = output.frames.bytesOut - before <= MAX_FRAME_BYTES;
-    this.#lastFrameEpoch = isSingle ? output.frames.epoch : -1;
-    this.#lastFrameAt = output.frames.lastFrameAt;
+    if (this.#home === null || this.#isReset) return;
+    this.#sending.headers(status, lines, from, isLast);
   }
 
   /** Writes what it can and keeps the rest. False: wait for `onClientDrain`. */
   #send(buf: Buffer, start: number, end: number, isStable: boolean): boolean {
     const home = this.#home;
-    if (home === null || this.#isReset) return true;
-    const { output } = home;
-    let at = start;
-    if (this.#pending.length === 0 && output.queue.isEmpty) {
-      while (at < end && this.#sendWindow > 0 && output.hasRoom) at = this.#writeFrame(home, buf, at, end, false);
-    }
-    if (at === end) return true;
-    if (isStable) this.#pending.push({ buf, start: at, end });
-    else this.#pending.push({ buf: Buffer.from(buf.subarray(at, end)), start: 0, end: end - at });
-    this.#context.buffers.waitingBytes += end - at;
-    this.#pace.pause(this.#context.wheel.nowMs);
-    this.#context.wheel.set(this.#deadline, home.stallMs);
-    if (this.#sendWindow > 0) {
-      output.queue.add(this);
-      output.schedule();
-    }
+    if (home === null || this.#isReset || this.#sending.send(buf, start, end, isStable)) return true;
+    const { wheel } = this.#context;
+    this.#pace.pause(wheel.nowMs);
+    wheel.set(this.#deadline, home.stallMs);
     return false;
+  }
+
+  onFrameWritten(bytes: number): void {
+    if (bytes >= WORTHY_FRAME_BYTES) this.#home?.creditWork();
   }
 
   writeSome(): boolean {
     const home = this.#home;
-    const part = this.#pending[0];
-    if (home === null || part === undefined || this.#sendWindow <= 0) return false;
-    const isLastPart = this.#pending.length === 1 && this.#isEnding && this.#trailers === '';
-    const before = part.start;
-    part.start = this.#writeFrame(home, part.buf, before, part.end, isLastPart);
-    this.#context.buffers.waitingBytes -= part.start - before;
+    if (home === null || !this.#sending.canWrite) return false;
+    const progress = this.#sending.writeSome();
     this.#context.wheel.set(this.#deadline, home.stallMs);
-    if (part.start === part.end) this.#pending.shift();
-    if (this.#pending.length > 0) return this.#sendWindow > 0;
-    this.#drained();
-    return false;
-  }
-
-  /** Writes one frame of `buf[start..end)`; gives the position behind it. */
-  #writeFrame(home: StreamHome, buf: Buffer, start: number, end: number, mayEnd: boolean): number {
-    const { output } = home;
-    const size = Math.min(end - start, MAX_FRAME_BYTES, this.#sendWindow, output.window);
-    const isLast = mayEnd && start + size === end;
-    output.frames.data(this.id, buf, start, start + size, isLast);
-    this.#lastFrameEpoch = output.frames.epoch;
-    this.#lastFrameAt = output.frames.lastFrameAt;
-    this.#sendWindow -= size;
-    output.window -= size;
-    this.#bytesOut += size + 9;
-    if (size >= WORTHY_FRAME_BYTES) home.creditWork();
-    if (isLast) this.#isLocalClosed = true;
-    output.schedule();
-    return start + size;
+    if (progress === 'drained') this.#drained();
+    return progress === 'more';
   }
 
   #drained(): void {
     this.#context.wheel.clear(this.#deadline);
-    if (this.#isEnding) {
-      this.#endOutput();
-      return this.#closeIfDone();
-    }
+    if (this.#sending.isEnding) return this.#closeIfDone();
     this.#armBodyDeadline();
     this.#exchange.onClientDrain();
-  }
-
-  /** Sends END_STREAM: on trailers, on the frame written last where it can still be changed, or on a frame of its own. */
-  #endOutput(): void {
-    const home = this.#home;
-    if (home === null || this.#isLocalClosed || this.#isReset) return;
-    this.#isLocalClosed = true;
-    if (this.#trailers !== '') return this.#sendHeaders(0, this.#trailers, 0, true);
-    const { frames } = home.output;
-    if (frames.endStreamAt(this.#lastFrameEpoch, this.#lastFrameAt)) return;
-    frames.data(this.id, EMPTY, 0, 0, true);
-    home.output.schedule();
   }
 
   // ---- ends
@@ -563,27 +489,21 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     const home = this.#home;
     if (home === null || this.#isReset) return;
     this.#isReset = true;
-    this.#dropPending();
+    this.#sending.drop();
     // After END_STREAM of both sides there is nothing left to reset.
-    if (this.#isLocalClosed && this.isRemoteClosed) return;
+    if (this.#sending.isClosed && this.isRemoteClosed) return;
     home.output.frames.rstStream(this.id, code);
     home.output.schedule();
-  }
-
-  #dropPending(): void {
-    this.#home?.output.queue.remove(this);
-    for (const { start, end } of this.#pending) this.#context.buffers.waitingBytes -= end - start;
-    this.#pending.length = 0;
   }
 
   /** Gives the stream back once the exchange is over and all is sent, or the stream is reset. */
   #closeIfDone(): void {
     const home = this.#home;
     if (home === null || this.#isActive) return;
-    if (!this.#isReset && !this.#isLocalClosed) return;
+    if (!this.#isReset && !this.#sending.isClosed) return;
     // RFC 9113 §8.1: the response is complete, the rest of the request is not wanted.
     if (!this.#isReset && !this.isRemoteClosed) this.#writeReset(ErrorCode.noError);
-    this.#dropPending();
+    this.#sending.close();
     this.#context.wheel.clear(this.#deadline);
     this.#home = null;
     if (this.#heldBytes > 0) home.creditReceived(this.#heldBytes);
@@ -598,7 +518,7 @@ export class Http2Stream implements ClientStream, SendingStream, Timed {
     record.isTls = this.isTls;
     record.head = isRefused ? null : this.head;
     if (!isRefused) record.requestBytes += this.head.text.length;
-    record.responseBytes = this.#bytesOut;
+    record.responseBytes = this.#sending.bytesOut;
     this.#context.observer.onRequest(record);
     // A stream in the free list must not keep an old table alive.
     record.route = null;
