@@ -137,7 +137,73 @@ const ofEach = {
   whenInvalid: { holds: '0' },
 } as const;
 
+/** Nothing is answered while `admits` looks: the limit stays at its start, the lowest one. */
+const adaptive: Surroundings = { with: { ...noQueue, 'sluice/adaptive-concurrency': 'true' } };
+const invalidBound = [
+  ['0', 'is below 1'],
+  ['100001', 'is above 100000'],
+  ['few', isNoNumber],
+] as const;
+
 export const overloadCases: CaseTable = {
+  'sluice/adaptive-concurrency': {
+    absent: admitsAll,
+    values: [
+      ['true', admits(5), { with: noQueue }],
+      ['false', admitsAll],
+    ],
+    invalid: [['yes', 'is not a bool (true or false)']],
+    whenInvalid: { holds: 'false' },
+  },
+  'sluice/adaptive-concurrency-min': {
+    ...adaptive,
+    absent: admits(5),
+    values: [
+      ['1', admits(1)],
+      ['8', admits(8)],
+      ['100000', admitsAll],
+    ],
+    invalid: invalidBound,
+    whenInvalid: { holds: '5' },
+  },
+  'sluice/adaptive-concurrency-max': {
+    ...adaptive,
+    absent: admits(5),
+    values: [
+      ['100000', admits(5)],
+      // The lowest limit wins over a highest one below it.
+      ['1', admits(5)],
+    ],
+    invalid: invalidBound,
+    whenInvalid: { holds: '1000' },
+  },
+  'sluice/adaptive-concurrency-tolerance': {
+    ...adaptive,
+    absent: admits(5),
+    values: [
+      ['5', admits(5)],
+      ['1000', admits(5)],
+    ],
+    invalid: [
+      ['4', 'is below 5'],
+      ['1001', 'is above 1000'],
+      ['half', isNoNumber],
+    ],
+    whenInvalid: { holds: '50' },
+  },
+  'sluice/adaptive-concurrency-interval': {
+    ...adaptive,
+    absent: admits(5),
+    values: [
+      ['1s', admits(5)],
+      ['1h', admits(5)],
+    ],
+    invalid: [
+      ['0', 'is no time at all'],
+      ['soon', 'is not a time such as 30s or 1h'],
+    ],
+    whenInvalid: { holds: '60s' },
+  },
   'sluice/max-requests': ofAll,
   'sluice/max-connections': ofAll,
   'sluice/max-requests-per-endpoint': ofEach,
