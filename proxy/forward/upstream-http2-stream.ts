@@ -3,12 +3,13 @@
 //   reserved -> open -> closed; the response may end before the request does, a reset ends both
 // Response payload that the client cannot take yet is held here, up to the stream's window: only what was taken is credited
 // to the upstream, so one slow client holds up nobody else on the connection. Request payload that a window or a full
-// output holds up stays here too (`#pending`).
+// output holds up stays in `Http2Sending`.
 
 import type { ResponseHead } from '../http/response-head.ts';
 import { DEFAULT_URGENCY } from '../http2/priority.ts';
-import { ErrorCode, type ErrorCodeValue, MAX_FRAME_BYTES, MAX_WINDOW_BYTES } from '../http2/protocol.ts';
-import type { Http2Output, SendingStream } from '../listen/http2-output.ts';
+import { ErrorCode, type ErrorCodeValue } from '../http2/protocol.ts';
+import type { Http2Output } from '../listen/http2-output.ts';
+import { Http2Sending, type SendingHome } from '../listen/http2-sending.ts';
 import { type ReadBuffers, SMALL_BODY_BYTES } from '../listen/read-buffers.ts';
 import type { ProxyErrorCode } from './errors.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
@@ -37,9 +38,8 @@ interface Part {
 const MAX_INFORMATIONAL = 16;
 /** Held payload is gathered in pieces of this size at least, so that tiny frames do not cost more than they bring. */
 const HELD_PIECE_BYTES = 4096;
-const EMPTY = Buffer.alloc(0);
 
-export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
+export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
   /** 0 until `begin`. */
   id = 0;
   readonly urgency = DEFAULT_URGENCY;
@@ -55,13 +55,9 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
   readonly #home: UpstreamStreamHome;
   #user: UpstreamUser | null;
   #isClosed = false;
-  #sendWindow = 0;
   #receiveWindow = 0;
   #uncredited = 0;
   #isHeadRequest = false;
-  #isLocalClosed = false;
-  #isEnding = false;
-  #requestTrailers = '';
   #informational = 0;
   /** Declared payload still to come; -1 when it was not declared. */
   #declared = -1;
@@ -69,14 +65,13 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
   #trailers: string | null = null;
   #isPaused = false;
   readonly #held: Part[] = [];
-  readonly #pending: Part[] = [];
-  #lastFrameEpoch = -1;
-  #lastFrameAt = 0;
+  readonly #sending: Http2Sending;
 
   constructor(home: UpstreamStreamHome, user: UpstreamUser | null, isReused: boolean) {
     this.#home = home;
     this.#user = user;
     this.isReused = isReused;
+    this.#sending = new Http2Sending(this, home.buffers);
   }
 
   get user(): UpstreamUser | null {
@@ -94,35 +89,21 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
   ): void {
     this.#user = user;
     this.#isHeadRequest = isHeadRequest;
-    this.#sendWindow = this.#home.sendWindowBytes;
     this.#receiveWindow = this.#home.receiveWindowBytes;
-    this.#isLocalClosed = isComplete;
-    const { frames } = this.#home.output;
-    const before = frames.bytesOut;
+    const { output, sendWindowBytes } = this.#home;
+    this.#sending.open(output, sendWindowBytes);
+    this.#sending.isClosed = isComplete;
+    const before = output.frames.bytesOut;
     this.#home.open(this, text, isComplete);
-    // END_STREAM belongs to the first frame of a head, which is no longer at hand when there are several.
-    this.#lastFrameEpoch = frames.bytesOut - before <= MAX_FRAME_BYTES ? frames.epoch : -1;
-    this.#lastFrameAt = frames.lastFrameAt;
+    this.#sending.noteSection(before);
   }
 
   writeBody(buf: Buffer, start: number, end: number): boolean {
-    if (this.#isClosed) return true;
-    const { output, buffers } = this.#home;
-    let at = start;
-    if (this.#pending.length === 0 && output.queue.isEmpty) {
-      while (at < end && this.#sendWindow > 0 && output.hasRoom) at = this.#writeFrame(buf, at, end, false);
-    }
-    if (at === end) return true;
-    this.#pending.push({ buf: Buffer.from(buf.subarray(at, end)), start: 0, end: end - at });
-    buffers.waitingBytes += end - at;
-    this.#wait();
-    return false;
+    return this.#isClosed || this.#sending.send(buf, start, end, false);
   }
 
   endBody(trailers: string): void {
-    this.#isEnding = true;
-    this.#requestTrailers = trailers;
-    if (this.#pending.length === 0) this.#endOutput();
+    if (!this.#isClosed) this.#sending.end(trailers);
   }
 
   /** HTTP/2 has no tunnels of HTTP/1.1: nothing switches to one. */
@@ -153,18 +134,15 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
 
   // ---- SendingStream
 
+  onFrameWritten(): void {
+    // Only clients are watched for what their reading is worth.
+  }
+
   writeSome(): boolean {
-    const part = this.#pending[0];
-    if (part === undefined || this.#sendWindow <= 0) return false;
-    const before = part.start;
-    const isLastPart = this.#pending.length === 1 && this.#isEnding && this.#requestTrailers === '';
-    part.start = this.#writeFrame(part.buf, before, part.end, isLastPart);
-    this.#home.buffers.waitingBytes -= part.start - before;
-    if (part.start === part.end) this.#pending.shift();
-    if (this.#pending.length > 0) return this.#sendWindow > 0;
-    if (this.#isEnding) this.#endOutput();
-    else this.#user?.onUpstreamDrain();
-    return false;
+    if (!this.#sending.canWrite) return false;
+    const progress = this.#sending.writeSome();
+    if (progress === 'drained' && !this.#sending.isEnding) this.#user?.onUpstreamDrain();
+    return progress === 'more';
   }
 
   // ---- from the connection
@@ -176,10 +154,7 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
 
   /** The upstream's window for this stream changed, also downwards (RFC 9113 §6.9.2). False on overflow. */
   growWindow(bytes: number): boolean {
-    this.#sendWindow += bytes;
-    if (this.#sendWindow > MAX_WINDOW_BYTES) return false;
-    if (this.#pending.length > 0) this.#wait();
-    return true;
+    return this.#sending.growWindow(bytes);
   }
 
   /** A head, also a 1xx. `fault` says why it is none. */
@@ -288,7 +263,7 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
     const user = this.#user;
     this.#user = null;
     // RFC 9113 §8.1: the response is complete, so the rest of the request is not wanted.
-    if (!this.#isLocalClosed) this.#reset(ErrorCode.cancel);
+    if (!this.#sending.isClosed) this.#reset(ErrorCode.cancel);
     this.#close();
     user?.onResponseEnd(trailers);
   }
@@ -305,44 +280,10 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
     this.#uncredited = 0;
   }
 
-  // ---- request
-
-  #wait(): void {
-    if (this.#sendWindow <= 0) return;
-    this.#home.output.queue.add(this);
-    this.#home.output.schedule();
-  }
-
-  /** Writes one frame of `buf[start..end)`; gives the position behind it. */
-  #writeFrame(buf: Buffer, start: number, end: number, mayEnd: boolean): number {
-    const { output } = this.#home;
-    const size = Math.min(end - start, MAX_FRAME_BYTES, this.#sendWindow, output.window);
-    const isLast = mayEnd && start + size === end;
-    output.frames.data(this.id, buf, start, start + size, isLast);
-    this.#lastFrameEpoch = output.frames.epoch;
-    this.#lastFrameAt = output.frames.lastFrameAt;
-    this.#sendWindow -= size;
-    output.window -= size;
-    if (isLast) this.#isLocalClosed = true;
-    output.schedule();
-    return start + size;
-  }
-
-  /** Sends END_STREAM: on trailers, on the frame written last where it can still be changed, or on a frame of its own. */
-  #endOutput(): void {
-    if (this.#isLocalClosed || this.#isClosed) return;
-    this.#isLocalClosed = true;
-    const { output } = this.#home;
-    if (this.#requestTrailers !== '') return output.headers(this.id, 0, this.#requestTrailers, 0, true);
-    if (output.frames.endStreamAt(this.#lastFrameEpoch, this.#lastFrameAt)) return;
-    output.frames.data(this.id, EMPTY, 0, 0, true);
-    output.schedule();
-  }
-
   // ---- ends
 
   #reset(code: ErrorCodeValue): void {
-    const isOver = this.#isLocalClosed && this.#trailers !== null;
+    const isOver = this.#sending.isClosed && this.#trailers !== null;
     if (this.#isClosed || isOver || this.id === 0) return;
     this.#home.output.frames.rstStream(this.id, code);
     this.#home.output.schedule();
@@ -351,12 +292,10 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingStream {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { output, buffers } = this.#home;
-    output.queue.remove(this);
+    const { buffers } = this.#home;
+    this.#sending.drop();
     for (const { start, end } of this.#held) buffers.waitingBytes -= end - start;
-    for (const { start, end } of this.#pending) buffers.waitingBytes -= end - start;
     this.#held.length = 0;
-    this.#pending.length = 0;
     this.#home.closed(this);
   }
 }
