@@ -205,7 +205,7 @@ describe('passthrough', () => {
     expect(String(await readAll(socket))).toBe('from the pod');
     socket.destroy();
     await once(socket, 'close');
-    expect((await proxy.stop())[0]).toMatch(/^\[127\.0\.0\.1\] \[[^\]]+\] TCP 200 \d+ \d+ 0\.\d{3}$/);
+    expect((await proxy.stop())[0]).toMatch(/^\[127\.0\.0\.1\] \[[^\]]+\] TCP 200 \d+ \d+ \d+\.\d{3}$/);
   });
 
   test('behind a PROXY header, whose address is logged', async () => {

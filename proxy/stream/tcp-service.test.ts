@@ -170,7 +170,7 @@ describe('endpoints', () => {
   test('with one attempt only, it is not', async () => {
     await publishServices(proxy, [{ endpoints: [await closedPort(), await closedPort()] }], { maxAttempts: 1 });
     expect(String(await exchange(''))).toBe('');
-    expect((await proxy.stop())[0]).toMatch(/^\[127\.0\.0\.1\] \[[^\]]+\] TCP 502 0 0 0\.\d{3}$/);
+    expect((await proxy.stop())[0]).toMatch(/^\[127\.0\.0\.1\] \[[^\]]+\] TCP 502 0 0 \d+\.\d{3}$/);
   });
 
   test('no endpoint: the connection is closed and logged as 502', async () => {

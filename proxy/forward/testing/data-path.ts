@@ -175,7 +175,7 @@ export function startDataPath(
 
 /** Waits until `isDone`; fails after 5 s with what `describe` says. Polls each turn of the event loop. */
 export async function eventually(isDone: () => boolean, describe: () => unknown = () => ''): Promise<void> {
-  const deadline = performance.now() + 5_000;
+  const deadline = performance.now() + 10_000;
   while (!isDone()) {
     if (performance.now() > deadline) throw new Error(`timed out: ${JSON.stringify(describe())}`);
     await new Promise(setImmediate);
