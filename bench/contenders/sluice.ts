@@ -68,7 +68,8 @@ function renderManifests(flavour: Flavour, tls: Readonly<Record<string, string>>
     { apiVersion: 'v1', kind: 'Secret', metadata: inNamespace('tls'), type: 'kubernetes.io/tls', data: tls },
     ...[...ORIGIN_PORTS, GRPC_PORT].flatMap(renderService),
     renderIngress('bench', HOST, flavour === 'grpc' ? GRPC_PORT : ORIGIN_PORTS[0], annotations(flavour)),
-    ...(flavour === 'filters' ? [renderIngress('canary', HOST, ORIGIN_PORTS[0], CANARY)] : []),
+    // Its own Service: of one that both name, the canary's annotations would decide.
+    ...(flavour === 'filters' ? [renderIngress('canary', HOST, ORIGIN_PORTS[1], CANARY)] : []),
     ...(flavour === 'manyHosts' ? Array.from({ length: HOST_COUNT }, (_, i) => renderHost(i)) : []),
   ];
 }
