@@ -5,12 +5,12 @@ import { defaultHealth } from '../table/defaults.ts';
 import type { AffinitySettings, HedgeSettings } from '../table/route-settings.ts';
 import type { RoutePolicy, Upstream } from '../table/types.ts';
 import type { UpstreamLimits } from '../table/upstream-settings.ts';
-import { DataPath, eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
+import { type DataPath, eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
 import { startHttp2Origin } from './testing/http2-origin.ts';
-import { type RawOrigin, startRawOrigin } from './testing/origin.ts';
+import { type RawOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw, type RawClient } from './testing/raw-client.ts';
 import { SilentListener } from './testing/silent-listener.ts';
-import { type TestRoute, tableOf } from './testing/test-proxy.ts';
+import { startProxy, type TestRoute } from './testing/test-proxy.ts';
 
 const hedge: HedgeSettings = { afterMs: 50, budget: { percent: 100, minPerSecond: 100 } };
 const noPassiveHealth = { ...defaultHealth, passive: 'off' } as const;
@@ -401,8 +401,26 @@ test('HTTP/2 upstreams: the loser’s stream is reset, its connection stays', as
   for (const origin of origins) await origin[Symbol.asyncDispose]();
 });
 
-test('without hedging no object of it is made', () => {
-  const path = new DataPath(tableOf([{ endpoints: [1] }]), true);
-  expect(path.context.hedging.timers.isTurning).toBe(false);
-  expect(Object.values(path.context.hedging.outcomes).every((count) => count === 0)).toBe(true);
+test('in a worker, by its own clock: the metric counts it', async () => {
+  await using silent = await startRawOrigin(() => {});
+  await using origin = await startReplyingOrigin(okOf('second'));
+  const upstream = { health: noPassiveHealth };
+  const policy = { hedge: { ...hedge, afterMs: 20 } };
+  await using proxy = await startProxy([{ endpoints: [silent.port, origin.port], policy, upstream }]);
+  using client = await connectRaw(proxy.port);
+  const startedAtMs = performance.now();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  expect(await bodyAt(client)).toBe('second');
+  expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(19);
+  const counted = proxy.worker.sample().counters.filter(({ name }) => name === 'sluice_hedged_requests_total');
+  expect(counted).toEqual([{ name: 'sluice_hedged_requests_total', labels: { result: 'won' }, value: 1 }]);
+});
+
+test('routes without hedging start no timer and count nothing', async () => {
+  await using origin = await startReplyingOrigin(okOf('ok'));
+  await using proxy = await startDataPath([{ endpoints: [origin.port] }]);
+  using client = await send(proxy);
+  expect(await bodyAt(client)).toBe('ok');
+  expect(proxy.context.hedging.timers.isTurning).toBe(false);
+  expect(Object.values(proxy.context.hedging.outcomes).every((count) => count === 0)).toBe(true);
 });
