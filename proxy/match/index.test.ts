@@ -4,8 +4,8 @@ import { applyUpdate } from '../table/apply.ts';
 import { arbitraryPath, arbitraryRequestHost, arbitraryTablePair } from '../table/testing/arbitrary.ts';
 import { buildHost, buildRoute, buildTable, deepFreeze, testPolicy } from '../table/testing/build.ts';
 import type { RoutingTable, VirtualHost } from '../table/types.ts';
-import type { PartsUpdate } from '../table/update.ts';
-import { findHost, indexRoutes, updateIndex } from './index.ts';
+import type { PartsUpdate, TableUpdate } from '../table/update.ts';
+import { findHost, indexRoutes, prepareHosts, type RouteIndex, updateIndex } from './index.ts';
 import { matchHost, matchRoute } from './match-route.ts';
 
 const nothing: PartsUpdate = {
@@ -41,14 +41,63 @@ const table = deepFreeze(
   buildTable([buildHost('a.test', [everything]), buildHost('b.test', [everything]), buildHost('*.test', [everything])]),
 );
 
+/** Everything at once, with the number of turns that others would have had. */
+function prepareAll(index: RouteIndex, update: TableUpdate) {
+  const preparing = prepareHosts(index, update);
+  let turns = 0;
+  let step = preparing.next();
+  for (; step.done !== true; step = preparing.next()) turns++;
+  return { prepared: step.value, turns };
+}
+
+describe('prepareHosts', () => {
+  const host = (i: number, path: string) => buildHost(`h${i}.test`, [{ kind: 'prefix', path }]);
+  const hosts = (path: string) => Array.from({ length: 250 }, (_, i) => host(1000 + i, path));
+
+  test('of an update in parts: hosts are built with its policies, and then only put in their places', () => {
+    const before = indexRoutes(buildTable(hosts('/a')));
+    const policy = { ...testPolicy, maxBodyBytes: 77 };
+    const changed = [...hosts('/b').slice(0, 249), buildHost('new.test', [everything])].map((each) => ({
+      ...each,
+      routes: each.routes.map((route) => ({ ...route, policy: 'q' })),
+    }));
+    const parts = { ...nothing, policies: { q: policy }, virtualHosts: changed };
+    const { prepared, turns } = prepareAll(before, parts);
+    expect(turns).toBe(2);
+    const after = updateIndex(before, parts, prepared);
+    expect(findHost(after, 'h1007.test')).toBe(prepared.get(changed[7] as VirtualHost));
+    expect(matchRoute(matchHost(after, 'new.test'), '/x')?.policy).toBe(policy);
+    expect(matchRoute(matchHost(after, 'h1007.test'), '/b')?.policy).toBe(policy);
+    expect(matchRoute(matchHost(after, 'h1249.test'), '/a')?.policy).not.toBe(policy);
+  });
+
+  test('of a full update: nothing of the table before is in them', () => {
+    const next = buildTable(hosts('/b'));
+    const full = { kind: 'full', revision: 2, table: next, material: [] } as const;
+    const { prepared, turns } = prepareAll(indexRoutes(buildTable(hosts('/a'))), full);
+    expect(turns).toBe(2);
+    const index = indexRoutes(next, prepared);
+    const source = next.virtualHosts.find(({ name }) => name === 'h1007.test') as VirtualHost;
+    expect(findHost(index, 'h1007.test')).toBe(prepared.get(source));
+    expect(matchRoute(matchHost(index, 'h1007.test'), '/a')).toBeNull();
+    expect(matchRoute(matchHost(index, 'h1007.test'), '/b')).not.toBeNull();
+  });
+
+  test('a short update takes no turn', () => {
+    expect(prepareAll(indexRoutes(table), { ...nothing, virtualHosts: [host(1, '/a')] }).turns).toBe(0);
+  });
+});
+
 describe('updateIndex', () => {
   test('an updated index answers as one built from the updated table, and the old one as before', () => {
     const requests = fc.array(fc.tuple(arbitraryRequestHost, arbitraryPath), { minLength: 10, maxLength: 20 });
     fc.assert(
-      fc.property(arbitraryTablePair, requests, ([before, after], asked) => {
+      fc.property(arbitraryTablePair, requests, fc.boolean(), ([before, after], asked, isPrepared) => {
         const index = indexRoutes(before);
         const parts = partsOf(before, after);
-        const updated = updateIndex(index, parts);
+        const updated = isPrepared
+          ? updateIndex(index, parts, prepareAll(index, parts).prepared)
+          : updateIndex(index, parts);
         const rebuilt = indexRoutes(applyUpdate(before, parts));
         const untouched = indexRoutes(before);
         for (const [host, path] of asked) {

@@ -20,7 +20,14 @@ import type { Handshakes } from '../listen/handshakes.ts';
 import { Listeners } from '../listen/listeners.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
 import { SecureContexts } from '../listen/secure-contexts.ts';
-import { findHost, indexRoutes, type RouteIndex, updateIndex } from '../match/index.ts';
+import {
+  findHost,
+  indexRoutes,
+  type PreparedHosts,
+  prepareHosts,
+  type RouteIndex,
+  updateIndex,
+} from '../match/index.ts';
 import { AccessLog } from '../observe/access-log.ts';
 import type { Observer, RequestRecord } from '../observe/observer.ts';
 import { requestIdSource } from '../observe/request-id.ts';
@@ -124,10 +131,20 @@ export class ProxyWorker implements Observer {
     return this.#context.current.revision;
   }
 
-  /** Applies an update in one step. False when it is built on a revision this worker does not have. */
-  apply(update: TableUpdate): boolean {
-    if (update.kind === 'full') this.#applyFull(update);
-    else if (update.baseRevision === this.revision) this.#applyParts(update);
+  /** Does ahead of `apply` what can be done in turns with requests: it yields when they should have one. */
+  *prepare(update: TableUpdate): Generator<void, PreparedHosts | undefined> {
+    // It may name what this worker does not know, and will not be applied.
+    if (update.kind === 'parts' && update.baseRevision !== this.revision) return undefined;
+    return yield* prepareHosts(this.#context.current.index, update);
+  }
+
+  /**
+   * Applies an update in one step. False when it is built on a revision this worker does not have. `prepared` is what
+   * `prepare` gave for it, with no other update applied since.
+   */
+  apply(update: TableUpdate, prepared?: PreparedHosts): boolean {
+    if (update.kind === 'full') this.#applyFull(update, prepared);
+    else if (update.baseRevision === this.revision) this.#applyParts(update, prepared);
     else return false;
     return true;
   }
@@ -230,20 +247,20 @@ export class ProxyWorker implements Observer {
     return global.accessLogForDefaultBackend || record.virtualHost !== '_' || route.route.labels.ingress !== '';
   }
 
-  #applyFull(update: FullUpdate): void {
+  #applyFull(update: FullUpdate, prepared?: PreparedHosts): void {
     const { table, material } = update;
     this.#contexts.add(material);
     this.#endpoints.replaceUpstreams(table.upstreams);
-    this.#swap(currentTable(update.revision, indexRoutes(table), table.global), true);
+    this.#swap(currentTable(update.revision, indexRoutes(table, prepared), table.global), true);
     this.#streams.apply(table.streams);
     this.#contexts.retain(new Set(table.certificates.map((certificate) => certificate.id)));
   }
 
-  #applyParts(update: PartsUpdate): void {
+  #applyParts(update: PartsUpdate, prepared?: PreparedHosts): void {
     const before = this.#context.current;
     this.#contexts.add(update.material);
     this.#endpoints.applyUpstreams(update.upstreams, update.removedUpstreams);
-    const index = updateIndex(before.index, update);
+    const index = updateIndex(before.index, update, prepared);
     const next =
       update.global === null
         ? { ...before, revision: update.revision, index }

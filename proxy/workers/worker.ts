@@ -86,7 +86,10 @@ function takeUpdate(revision: number, bytes: SharedArrayBuffer): void {
 async function applyUpdate(revision: number, bytes: SharedArrayBuffer): Promise<void> {
   const startedAtMs = performance.now();
   const update = await decodeUpdateInTurns(bytes, nextTurn);
-  if (!worker.apply(update)) return send({ type: 'needFull', revision: worker.revision });
+  const preparing = worker.prepare(update);
+  let step = preparing.next();
+  for (; step.done !== true; step = preparing.next()) await nextTurn();
+  if (!worker.apply(update, step.value)) return send({ type: 'needFull', revision: worker.revision });
   send({ type: 'ack', revision, tookMs: performance.now() - startedAtMs, problems: [] });
 }
 
