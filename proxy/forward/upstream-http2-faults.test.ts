@@ -125,6 +125,9 @@ describe('faults of the connection: 502, GOAWAY and a new connection', () => {
     ['a push', frame(FrameType.pushPromise, Flag.endHeaders, 1, uint32(2)), ErrorCode.protocolError],
     ['DATA on an idle stream', frame(FrameType.data, 0, 9, 'x'), ErrorCode.protocolError],
     ['a head on an even stream', headFrame(2, OK), ErrorCode.protocolError],
+    // The next two were found by the comparison with node:http2 (proxy/fuzz/http2-differential.ts).
+    ['WINDOW_UPDATE of an idle stream', frame(FrameType.windowUpdate, 0, 9, uint32(1)), ErrorCode.protocolError],
+    ['PRIORITY of a wrong size', frame(FrameType.priority, 0, 1, '1234'), ErrorCode.frameSizeError],
     ['RST_STREAM of an idle stream', reset(9, ErrorCode.cancel), ErrorCode.protocolError],
     [
       'broken compression',

@@ -88,7 +88,7 @@ export class UpstreamHttp2Receiver {
   }
 
   #frame(): void {
-    const { type, flags, streamId, payload, payloadStart, payloadEnd } = this.#reader;
+    const { type, flags, streamId, length, payload, payloadStart, payloadEnd } = this.#reader;
     const owner = this.#owner;
     const isAck = (flags & Flag.ack) !== 0;
     switch (type) {
@@ -111,8 +111,10 @@ export class UpstreamHttp2Receiver {
         if (owner.mayCount('windowUpdate')) owner.onWindowUpdate(streamId, uint31(payload, payloadStart));
         return;
       default:
-        // PRIORITY says nothing to a client.
-        owner.mayCount('priority');
+        // PRIORITY says nothing to a client, but has to have its size (RFC 9113 §6.3).
+        if (owner.mayCount('priority') && type === FrameType.priority && length !== 5) {
+          owner.connectionError(ErrorCode.frameSizeError, 'PRIORITY of a wrong size');
+        }
     }
   }
 

@@ -413,7 +413,12 @@ export class UpstreamHttp2
   onWindowUpdate(streamId: number, increment: number): void {
     if (streamId !== 0) {
       const stream = this.#streams.get(streamId);
-      if (stream === undefined) return;
+      if (stream === undefined) {
+        if (this.#isIdleStream(streamId)) {
+          this.connectionError(ErrorCode.protocolError, 'WINDOW_UPDATE on an idle stream');
+        }
+        return;
+      }
       if (increment === 0) stream.refuse('window update of 0');
       else if (!stream.growWindow(increment)) stream.refuse('window overflow', ErrorCode.flowControlError);
       return;

@@ -2,6 +2,16 @@ import { afterAll, beforeAll, describe, test } from '@jest/globals';
 import { requestBytes, responseBytes } from './arbitrary.ts';
 import { readCorpus } from './corpus.ts';
 import { checkHttp2Request, http2Block } from './http2.ts';
+import {
+  checkBrokenClient,
+  checkBrokenServer,
+  checkClientConversation,
+  checkServerConversation,
+  Http2Clients,
+  Http2Servers,
+} from './http2-differential.ts';
+import { broken, clientConversation, serverConversation } from './http2-sessions.ts';
+import { checkClientHello, checkProxyHeader, clientHelloBytes, proxyHeaderBytes } from './preludes.ts';
 import { checkRequest, checkResponse, runFuzz } from './properties.ts';
 import { UndiciReader } from './readings.ts';
 import { checkRepeatedRequest, checkRepeatedResponse } from './repeated.ts';
@@ -34,4 +44,23 @@ test('a short run finds no head that is read otherwise when it is repeated', asy
   const requests = readCorpus('request').map(({ text }) => text);
   await runFuzz({ inputs: 500 }, 1, requestBytes(requests), checkRepeatedRequest);
   await runFuzz({ inputs: 500 }, 1, responseBytes([]), checkRepeatedResponse);
+});
+
+describe('HTTP/2, a short run against node:http2', () => {
+  test('a client says the same to both', async () => {
+    await using servers = await Http2Servers.start();
+    await runFuzz({ inputs: 150 }, 1, clientConversation, (frames) => checkClientConversation(servers, frames));
+    await runFuzz({ inputs: 300 }, 1, broken(clientConversation), (frames) => checkBrokenClient(servers, frames));
+  }, 60_000);
+
+  test('a server says the same to both', async () => {
+    await using clients = await Http2Clients.start();
+    await runFuzz({ inputs: 150 }, 1, serverConversation, (frames) => checkServerConversation(clients, frames));
+    await runFuzz({ inputs: 300 }, 1, broken(serverConversation), (frames) => checkBrokenServer(clients, frames));
+  }, 60_000);
+});
+
+test('a short run finds no PROXY header or ClientHello that is read otherwise when it is split', async () => {
+  await runFuzz({ inputs: 1000 }, 1, proxyHeaderBytes, checkProxyHeader);
+  await runFuzz({ inputs: 1000 }, 1, clientHelloBytes, checkClientHello);
 });

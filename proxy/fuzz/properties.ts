@@ -86,16 +86,16 @@ export async function checkResponse(text: string, undici: UndiciReader): Promise
 export type FuzzExtent = { readonly seconds: number } | { readonly inputs: number };
 
 /** Runs a property; gives how many inputs were tried, rejects with the smallest failing one. */
-export async function runFuzz(
+export async function runFuzz<T>(
   extent: FuzzExtent,
   seed: number,
-  input: fc.Arbitrary<string>,
-  check: (text: string) => Promise<void>,
+  input: fc.Arbitrary<T>,
+  check: (input: T) => Promise<void>,
 ): Promise<number> {
   let tried = 0;
-  const property = fc.asyncProperty(input, async (text) => {
+  const property = fc.asyncProperty(input, async (value) => {
     tried++;
-    await check(text);
+    await check(value);
   });
   const limits =
     'inputs' in extent
