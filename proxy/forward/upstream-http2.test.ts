@@ -1,9 +1,11 @@
 // HTTP/2 to upstreams, against Node's own HTTP/2 server: what arrives there, and what comes back.
 
+import { once } from 'node:events';
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { request } from 'undici';
+import { WebSocket } from 'ws';
 import { startProxy } from './testing/test-proxy.ts';
 
 interface Origin {
@@ -88,4 +90,23 @@ test('bodies of any size go both ways, many at one time over one connection', as
   );
   for (const [at, answer] of answers.entries()) expect(answer.equals(bodies[at] as Buffer)).toBe(true);
   expect(origin.sessions).toBe(1);
+});
+
+test('WebSocket to an HTTP/2 upstream: the upgrade is not sent, and the client is answered as for any other GET', async () => {
+  let seen: IncomingHttpHeaders = {};
+  await using origin = await startOrigin((stream, headers) => {
+    seen = headers;
+    stream.respond({ ':status': 426 });
+    stream.end();
+  });
+  await using proxy = await startProxy([{ endpoints: [origin.port], policy: { protocol: 'http2' } }]);
+  const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/`);
+  const [error] = (await once(socket, 'error')) as [Error];
+  expect(error.message).toBe('Unexpected server response: 426');
+  expect([seen[':method'], seen[':protocol'], seen['upgrade'], seen['connection']]).toEqual([
+    'GET',
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
