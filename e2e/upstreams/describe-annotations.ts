@@ -2,6 +2,7 @@
 // with two workers. Rows run at the same time, since some wait for seconds; each test then awaits its own.
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { stringify } from 'yaml';
 import type { AnnotationCases, CaseTable, Check, Outcome } from './annotation-cases.ts';
 import { Edge, ManifestFolder } from './edge.ts';
 import { Endpoints } from './endpoints.ts';
@@ -24,8 +25,12 @@ const rowLimitMs = 60_000;
 const NOT_LOADED = 'there is no earlier version to keep, so none of its rules gets traffic';
 const REJECTED = 'the whole Ingress is not loaded (an edited one keeps serving its last accepted version)';
 
-/** Tests every annotation of a table. `flags` are those of the Sluice process. */
-export function describeAnnotations(table: CaseTable, flags: readonly string[] = []): void {
+/** Tests every annotation of a table. `flags` are those of the Sluice process, `settings` its ConfigMap `default/settings`. */
+export function describeAnnotations(
+  table: CaseTable,
+  flags: readonly string[] = [],
+  settings: Readonly<Record<string, string>> = {},
+): void {
   const rows = Object.entries(table).flatMap(([annotation, cases]) => rowsOf(annotation, cases));
   const outcomes = new Map(rows.map((row) => [row, Promise.withResolvers<void>()]));
   const stack = new AsyncDisposableStack();
@@ -35,7 +40,11 @@ export function describeAnnotations(table: CaseTable, flags: readonly string[] =
     const sites = rows.map(({ annotation, value, surroundings }, number) => {
       return stack.use(new Site(number, endpoints, surroundings, annotation === '' ? {} : { [annotation]: value }));
     });
-    const files = Object.fromEntries(sites.map(({ name, yaml }) => [name, yaml]));
+    const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' }, data: settings };
+    const files = {
+      settings: stringify(configMap),
+      ...Object.fromEntries(sites.map(({ name, yaml }) => [name, yaml])),
+    };
     const edge = stack.use(await Edge.start(stack.use(await ManifestFolder.create(files)), flags));
     for (const site of sites) site.open(edge.ports);
     startAll(rows, (row, at) => run(row, sites[at] as Site, edge), outcomes);

@@ -1,9 +1,18 @@
 // Probes over real sockets: each kind against a server that answers well, badly, and not at all.
 
-import { createServer as createHttpServer } from 'node:http';
-import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Stream } from 'node:http2';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import {
+  createServer as createHttp2Server,
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { generate } from 'selfsigned';
 import { defaultHealth, plainEndpoint, plainUpstream } from '../table/defaults.ts';
 import type { ActiveCheck, ProbeSettings } from '../table/upstream-settings.ts';
 import { HealthChecker } from './health-checker.ts';
@@ -16,28 +25,34 @@ afterEach(async () => {
   }
 });
 
-async function listen(server: Server | Http2Server): Promise<number> {
+async function listen(server: Server | Http2Server | Http2SecureServer): Promise<number> {
   open.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
 }
 
-const http = (seen: string[], status: number) =>
-  createHttpServer((request, response) => {
+const answering =
+  (seen: string[], status: number): RequestListener =>
+  (request, response) => {
     seen.push(`${request.method} ${request.url} ${request.headers.host}`);
     response.writeHead(status).end();
-  });
+  };
+const http = (seen: string[], status: number) => createHttpServer(answering(seen, status));
 
 /** A health service that answers with this state (1 is SERVING) and status, and writes down what was asked. */
 const grpc = (seen: string[], state: number, grpcStatus: string) =>
-  createHttp2Server().on('stream', (stream: ServerHttp2Stream, headers) => {
+  createHttp2Server().on('stream', serving(seen, state, grpcStatus));
+
+function serving(seen: string[], state: number, grpcStatus: string) {
+  return (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     stream.on('data', (part: Buffer) => seen.push(`${headers[':path']} ${part.toString('hex')}`));
     stream.on('end', () => {
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': grpcStatus }));
       stream.end(Buffer.from([0, 0, 0, 0, 2, 0x08, state]));
     });
-  });
+  };
+}
 
 /** A server that takes connections and says nothing. It ends what it holds when it closes. */
 function silent(): Server {
@@ -71,7 +86,15 @@ async function isFailing(port: number, probe: ProbeSettings, change: Partial<Act
   return told.includes(true);
 }
 
-const httpProbe = { kind: 'http', path: '/ready?x=1', host: null, minStatus: 200, maxStatus: 399 } as const;
+const httpProbe = {
+  kind: 'http',
+  overTls: false,
+  path: '/ready?x=1',
+  host: null,
+  minStatus: 200,
+  maxStatus: 399,
+} as const;
+const grpcProbe = { kind: 'grpc', overTls: false, service: '' } as const;
 
 describe('probes', () => {
   test.each([
@@ -100,11 +123,23 @@ describe('probes', () => {
   ])('gRPC %s', async (_, state, grpcStatus, want) => {
     const seen: string[] = [];
     const port = await listen(grpc(seen, state, grpcStatus));
-    expect(await isFailing(port, { kind: 'grpc', service: 'web' })).toBe(want);
+    expect(await isFailing(port, { ...grpcProbe, service: 'web' })).toBe(want);
     expect(seen).toEqual(['/grpc.health.v1.Health/Check 00000000050a03776562']);
   });
 
-  const kinds: readonly ProbeSettings[] = [{ kind: 'tcp' }, httpProbe, { kind: 'grpc', service: '' }];
+  test('over TLS, with a certificate that nobody knows', async () => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'the pod' }], { keyType: 'ec' });
+    const seen: string[] = [];
+    const https = await listen(createHttpsServer({ cert, key }, answering(seen, 200)));
+    const grpcs = await listen(createSecureServer({ cert, key }).on('stream', serving(seen, 1, '0')));
+    expect(await isFailing(https, { ...httpProbe, overTls: true })).toBe(false);
+    expect(await isFailing(grpcs, { ...grpcProbe, overTls: true })).toBe(false);
+    expect(seen).toHaveLength(2);
+    expect(await isFailing(https, httpProbe)).toBe(true);
+    expect(await isFailing(grpcs, grpcProbe)).toBe(true);
+  });
+
+  const kinds: readonly ProbeSettings[] = [{ kind: 'tcp' }, httpProbe, grpcProbe];
 
   test('TCP: a connection is enough', async () => {
     expect(await isFailing(await listen(silent()), { kind: 'tcp' })).toBe(false);

@@ -3,6 +3,7 @@
 
 import { request as httpRequest } from 'node:http';
 import { connect as http2Connect } from 'node:http2';
+import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import type { ProbeSettings } from '../table/upstream-settings.ts';
 import type { CheckTarget } from './check-schedule.ts';
@@ -18,7 +19,7 @@ export function probe(target: CheckTarget, signal: AbortSignal): Promise<boolean
     case 'http':
       return probeHttp(place, check.probe);
     case 'grpc':
-      return probeGrpc(place, check.probe.service);
+      return probeGrpc(place, check.probe);
     default:
       return check.probe satisfies never;
   }
@@ -29,6 +30,9 @@ interface Place {
   readonly port: number;
   readonly signal: AbortSignal;
 }
+
+/** As requests to HTTPS upstreams (`proxy-ssl-verify` is off by default): health is no question of trust. */
+const unverified = { rejectUnauthorized: false } as const;
 
 function probeTcp({ address, port, signal }: Place): Promise<boolean> {
   return settle((done) => {
@@ -46,7 +50,8 @@ function probeHttp(place: Place, settings: Extract<ProbeSettings, { kind: 'http'
   const { address, port, signal } = place;
   return settle((done) => {
     const headers = { host: settings.host ?? endpointKey({ address, port }), 'user-agent': 'sluice-health-check' };
-    const request = httpRequest({ host: address, port, path: settings.path, headers, agent: false, signal });
+    const options = { host: address, port, path: settings.path, headers, agent: false, signal } as const;
+    const request = settings.overTls ? httpsRequest({ ...options, ...unverified }) : httpRequest(options);
     request.once('response', ({ statusCode = 0 }) =>
       done(statusCode >= settings.minStatus && statusCode <= settings.maxStatus),
     );
@@ -58,10 +63,14 @@ function probeHttp(place: Place, settings: Extract<ProbeSettings, { kind: 'http'
 /** Most bytes of an answer that are kept: a HealthCheckResponse has seven. */
 const maxGrpcBytes = 1024;
 
-/** grpc.health.v1.Health/Check over HTTP/2 without TLS; good is grpc-status 0 with the state SERVING. */
-function probeGrpc({ address, port, signal }: Place, service: string): Promise<boolean> {
+/** grpc.health.v1.Health/Check over HTTP/2; good is grpc-status 0 with the state SERVING. */
+function probeGrpc(
+  { address, port, signal }: Place,
+  settings: Extract<ProbeSettings, { kind: 'grpc' }>,
+): Promise<boolean> {
+  const { service, overTls } = settings;
   return settle((done) => {
-    const session = http2Connect(`http://${endpointKey({ address, port })}`);
+    const session = http2Connect(`${overTls ? 'https' : 'http'}://${endpointKey({ address, port })}`, unverified);
     const fail = () => done(false);
     session.once('error', fail).once('close', fail);
     signal.addEventListener('abort', fail, { once: true });

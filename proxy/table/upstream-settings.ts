@@ -78,13 +78,15 @@ export type ProbeSettings =
   /** GET; `host` null sends `address:port`. Statuses from `minStatus` to `maxStatus` are good. */
   | {
       readonly kind: 'http';
+      /** Certificates are not verified, as towards HTTPS upstreams. */
+      readonly overTls: boolean;
       readonly path: string;
       readonly host: string | null;
       readonly minStatus: number;
       readonly maxStatus: number;
     }
   /** grpc.health.v1.Health/Check; '' asks for the server as a whole. */
-  | { readonly kind: 'grpc'; readonly service: string };
+  | { readonly kind: 'grpc'; readonly overTls: boolean; readonly service: string };
 
 /** Circuit breaking. null is no limit. What is over a limit waits, then is answered 503 with Retry-After. */
 export interface UpstreamLimits {

@@ -112,7 +112,7 @@ export const activeCheck: AnnotationRecord<'off' | 'http' | 'tcp' | 'grpc'> = ac
   default: 'off',
   risk: 'Low',
   dependsOn: [],
-  doc: 'Probes every endpoint: `http` asks for a path, `tcp` connects, `grpc` asks grpc.health.v1.',
+  doc: 'Probes every endpoint: `http` asks for a path, `tcp` connects, `grpc` asks grpc.health.v1. Over TLS with `backend-protocol` HTTPS or GRPCS, unless `active-check-port` is set.',
 });
 
 export const activePath: AnnotationRecord<string> = active({

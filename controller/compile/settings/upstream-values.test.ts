@@ -100,7 +100,7 @@ describe('the balancer', () => {
 
 const usual: UpstreamHealth = { passive: 'default', active: null, slowStartMs: 0 };
 const probe = {
-  probe: { kind: 'http', path: '/', host: null, minStatus: 200, maxStatus: 399 },
+  probe: { kind: 'http', overTls: false, path: '/', host: null, minStatus: 200, maxStatus: 399 },
   port: null,
   intervalMs: 10_000,
   timeoutMs: 2000,
@@ -153,7 +153,10 @@ describe('health', () => {
       },
       {
         ...usual,
-        active: { ...probe, probe: { kind: 'http', path: '/up', host: 'a.test', minStatus: 200, maxStatus: 200 } },
+        active: {
+          ...probe,
+          probe: { kind: 'http', overTls: false, path: '/up', host: 'a.test', minStatus: 200, maxStatus: 200 },
+        },
       },
     ],
     [
@@ -174,13 +177,32 @@ describe('health', () => {
       },
       {
         ...usual,
-        active: { ...probe, probe: { kind: 'grpc', service: 'shop.Cart' }, healthyThreshold: 1, unhealthyThreshold: 9 },
+        active: {
+          ...probe,
+          probe: { kind: 'grpc', overTls: false, service: 'shop.Cart' },
+          healthyThreshold: 1,
+          unhealthyThreshold: 9,
+        },
       },
     ],
     [{ 'slow-start': '30s' }, { ...usual, slowStartMs: 30_000 }],
     [{ 'slow-start': '1y' }, { ...usual, slowStartMs: 2_147_483_647 }],
   ])('%j', (given, want) => {
     expect(healthSettings(parseOwn(given).values)).toEqual(want);
+  });
+
+  test.each([
+    ['HTTPS', {}, true],
+    ['grpcs', {}, true],
+    ['AUTO_HTTP', {}, false],
+    ['HTTP2', {}, false],
+    // A port for probes alone.
+    ['HTTPS', { 'active-check-port': '9000' }, false],
+  ])('with backend-protocol %s and %j probes go over TLS: %p', (protocol, more, overTls) => {
+    for (const kind of ['http', 'grpc']) {
+      const { values } = parseOwn({ 'active-check': kind, ...more }, {}, { 'backend-protocol': protocol });
+      expect(healthSettings(values).active?.probe).toMatchObject({ kind, overTls });
+    }
   });
 });
 

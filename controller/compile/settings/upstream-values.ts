@@ -10,6 +10,7 @@ import type {
   UpstreamLimits,
   ZonePreference,
 } from '#proxy/table/upstream-settings.ts';
+import { upstreamProtocol } from './backend-protocol.ts';
 import { MAX_TIMER_MS } from './durations.ts';
 import { loadBalance, upstreamHashBy, upstreamHashBySubset, upstreamHashBySubsetSize } from './load-balancing.ts';
 import { balancer, hashBoundedLoad, type OwnBalancer, zonePreference, zoneSpillOver } from './own-balancing.ts';
@@ -131,21 +132,28 @@ function activeSettings(values: AnnotationValues): ActiveCheck | null {
 
 function probeSettings(values: AnnotationValues): ProbeSettings | null {
   const kind = requiredValue(activeCheck, values);
+  const overTls = isProbedOverTls(values);
   switch (kind) {
     case 'off':
       return null;
     case 'tcp':
       return { kind };
     case 'grpc':
-      return { kind, service: values.get(activeService) ?? '' };
+      return { kind, overTls, service: values.get(activeService) ?? '' };
     case 'http': {
       const { min, max } = requiredValue(activeStatus, values);
       const path = requiredValue(activePath, values);
-      return { kind, path, host: values.get(activeHost), minStatus: min, maxStatus: max };
+      return { kind, overTls, path, host: values.get(activeHost), minStatus: min, maxStatus: max };
     }
     default:
       return kind satisfies never;
   }
+}
+
+/** The endpoints' own port speaks what requests speak; a port for probes alone hardly ever has a certificate. */
+function isProbedOverTls(values: AnnotationValues): boolean {
+  const protocol = upstreamProtocol(values);
+  return (protocol === 'https' || protocol === 'grpcs') && values.get(activePort) === null;
 }
 
 /** Circuit breaking; null when no limit is set. */

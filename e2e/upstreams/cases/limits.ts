@@ -1,6 +1,7 @@
 // Limits of requests, connections and bandwidth: annotation reference section 8. One process with two workers counts.
 
 import { expect } from '@jest/globals';
+import { until } from '../../harness/wait.ts';
 import type { CaseTable, Check } from '../annotation-cases.ts';
 import { all, statusesOf, tally } from '../checks.ts';
 import type { Asked } from '../client.ts';
@@ -44,16 +45,23 @@ function passesAndRefills(count: number, perSecond: number): Check {
 function holds(count: number): Check {
   return async (site) => {
     site.answerWith((call) => site.hold(call));
-    const asked = site.askTogether(20);
+    let refused = 0;
+    const asked = Array.from({ length: 20 }, async () => {
+      const told = await site.ask({ fresh: true });
+      if (told.status === 503) refused++;
+      return told;
+    });
+    // All others have their answer before those that are held: who came later would take a place that is free again.
+    await until(
+      'refusals',
+      () => refused,
+      (answers) => answers === 20 - count,
+    );
     await site.held(count);
-    // All others are answered before those that are held.
-    const { promise, resolve } = Promise.withResolvers<void>();
-    setImmediate(resolve);
-    await promise;
     const elsewhere = site.ask({ from: '127.0.0.2' });
     await site.held(count + 1);
     site.release();
-    expect(tally(statusesOf(await asked))).toEqual({ 200: count, 503: 20 - count });
+    expect(tally(statusesOf(await Promise.all(asked)))).toEqual({ 200: count, 503: 20 - count });
     expect((await elsewhere).status).toBe(200);
     // The places are free again.
     site.answerWith(() => ({}));

@@ -130,8 +130,15 @@ const outliers: fc.Arbitrary<OutlierSettings> = fc.record({
 const activeCheck: fc.Arbitrary<ActiveCheck> = fc.record({
   probe: fc.oneof(
     fc.constant({ kind: 'tcp' as const }),
-    fc.constant({ kind: 'grpc' as const, service: '' }),
-    fc.constant({ kind: 'http' as const, path: '/healthz', host: null, minStatus: 200, maxStatus: 399 }),
+    fc.constant({ kind: 'grpc' as const, overTls: false, service: '' }),
+    fc.constant({
+      kind: 'http' as const,
+      overTls: false,
+      path: '/healthz',
+      host: null,
+      minStatus: 200,
+      maxStatus: 399,
+    }),
   ),
   port: fc.option(fc.constantFrom(80, 9000)),
   intervalMs: fc.constantFrom(1000, 10_000),
