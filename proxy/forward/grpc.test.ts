@@ -108,6 +108,25 @@ test('both ways at one time: each message is answered before the next is sent', 
   expect(got).toEqual(Array.from({ length: 500 }, (_, at) => String(at)));
 });
 
+test('both ways at one time: 100,000 messages each way, none waiting for another', async () => {
+  const stream = client.chat();
+  let answered = 0;
+  await new Promise<void>((resolve, reject) => {
+    stream.on('data', (message: Buffer) => {
+      if (Number(message.toString()) === answered) answered++;
+    });
+    stream.on('end', resolve);
+    stream.on('error', reject);
+    let sent = 0;
+    const go = (): void => {
+      while (sent < 100_000) if (!stream.write(Buffer.from(String(sent++)))) return void stream.once('drain', go);
+      stream.end();
+    };
+    go();
+  });
+  expect(answered).toBe(100_000);
+}, 60_000);
+
 test('a client that cancels ends the call at the server', async () => {
   const stream = client.chat();
   const failed = new Promise<Failure>((resolve) => stream.on('error', (error) => resolve(error as grpc.ServiceError)));

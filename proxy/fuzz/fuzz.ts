@@ -1,5 +1,6 @@
-// `npm run fuzz [-- --seconds N --seed N]`: fuzzes the parsers against node:http, undici and node:http2. Prints what it tried; on a
-// failure prints the smallest input found, and the seed that finds it again.
+// `npm run fuzz [-- --seconds N --seed N --conversations N]`: fuzzes the parsers against node:http, undici and node:http2.
+// Prints what it tried; on a failure prints the smallest input found, and the seed that finds it again. `--conversations` is
+// the most of each kind of HTTP/2 conversation: with a seed, CI tries the same ones however fast its machine is.
 
 import { parseArgs } from 'node:util';
 import { requestBytes, responseBytes } from './arbitrary.ts';
@@ -19,9 +20,12 @@ import { checkRequest, checkResponse, runFuzz } from './properties.ts';
 import { UndiciReader } from './readings.ts';
 import { checkRepeatedRequest, checkRepeatedResponse } from './repeated.ts';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { seconds: { type: 'string' }, seed: { type: 'string' }, conversations: { type: 'string' } },
+});
 const seconds = Number(values.seconds ?? '60');
 const seed = Number(values.seed ?? Date.now() % 2 ** 31);
+const mostInputs = Number(values.conversations ?? Number.MAX_SAFE_INTEGER);
 
 const seeds = (kind: 'request' | 'response'): string[] => readCorpus(kind).map(({ text }) => text);
 
@@ -42,12 +46,20 @@ console.log(`repeated heads: ${repeated} inputs, each read as by a new parser`);
 await using servers = await Http2Servers.start();
 const quarter = { seconds: seconds / 24 };
 const asServer =
-  (await runFuzz(quarter, seed, clientConversation, (frames) => checkClientConversation(servers, frames))) +
-  (await runFuzz(half, seed, broken(clientConversation), (frames) => checkBrokenClient(servers, frames)));
+  (await runFuzz({ ...quarter, mostInputs }, seed, clientConversation, (frames) =>
+    checkClientConversation(servers, frames),
+  )) +
+  (await runFuzz({ ...half, mostInputs }, seed, broken(clientConversation), (frames) =>
+    checkBrokenClient(servers, frames),
+  ));
 await using clients = await Http2Clients.start();
 const asClient =
-  (await runFuzz(quarter, seed, serverConversation, (frames) => checkServerConversation(clients, frames))) +
-  (await runFuzz(quarter, seed, broken(serverConversation), (frames) => checkBrokenServer(clients, frames)));
+  (await runFuzz({ ...quarter, mostInputs }, seed, serverConversation, (frames) =>
+    checkServerConversation(clients, frames),
+  )) +
+  (await runFuzz({ ...quarter, mostInputs }, seed, broken(serverConversation), (frames) =>
+    checkBrokenServer(clients, frames),
+  ));
 console.log(`HTTP/2 conversations: ${asServer} as server, ${asClient} as client, no difference to node:http2`);
 const preludes =
   (await runFuzz(quarter, seed, proxyHeaderBytes, checkProxyHeader)) +

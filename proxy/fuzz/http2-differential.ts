@@ -27,7 +27,7 @@ interface Message {
 /** What a peer made of a conversation: messages in a fixed order. */
 export interface Outcome {
   readonly messages: readonly Message[];
-  /** It said that something was wrong: with a GOAWAY or RST_STREAM with an error, or by ending the connection. */
+  /** It said that something was wrong: with a GOAWAY or RST_STREAM with an error, a 400, or by ending the connection. */
   readonly hasRefused: boolean;
 }
 
@@ -134,7 +134,8 @@ export class Http2Servers implements AsyncDisposable {
     client.greet();
     client.send(Buffer.from(conversation.join(''), 'latin1'));
     await journal.settled(() => client.frames.length + Number(client.isEnded));
-    const hasRefused = client.isEnded || client.frames.some(isRefusal);
+    const isBadRequest = ({ streamId }: { readonly streamId: number }) => client.status(streamId) === ':status: 400';
+    const hasRefused = client.isEnded || client.frames.some((each) => isRefusal(each) || isBadRequest(each));
     client.socket.destroy();
     await journal.settled(() => 0);
     return { messages: journal.take(), hasRefused };
@@ -316,12 +317,13 @@ export async function checkBrokenServer(clients: Http2Clients, conversation: Con
 
 /**
  * Frames that RFC 9113 lets pass and node:http2 does not: ALTSVC (RFC 7838) and ORIGIN (RFC 8336), which it checks and we
- * ignore, and answers to a PING that nobody has sent.
+ * ignore, and answers to a PING or to SETTINGS that nobody has sent.
  */
 function hasOddity(conversation: Conversation): boolean {
   let isThere = false;
   isCutShort(conversation, (type, flags) => {
-    isThere ||= type === 0x0a || type === 0x0c || (type === FrameType.ping && (flags & Flag.ack) !== 0);
+    const isAnswer = (type === FrameType.ping || type === FrameType.settings) && (flags & Flag.ack) !== 0;
+    isThere ||= type === 0x0a || type === 0x0c || isAnswer;
   });
   return isThere;
 }

@@ -83,7 +83,7 @@ export async function checkResponse(text: string, undici: UndiciReader): Promise
 }
 
 /** How long a fuzz run goes on. */
-export type FuzzExtent = { readonly seconds: number } | { readonly inputs: number };
+export type FuzzExtent = { readonly seconds: number; readonly mostInputs?: number } | { readonly inputs: number };
 
 /** Runs a property; gives how many inputs were tried, rejects with the smallest failing one. */
 export async function runFuzz<T>(
@@ -101,7 +101,7 @@ export async function runFuzz<T>(
     'inputs' in extent
       ? { numRuns: extent.inputs }
       : {
-          numRuns: Number.MAX_SAFE_INTEGER,
+          numRuns: extent.mostInputs ?? Number.MAX_SAFE_INTEGER,
           interruptAfterTimeLimit: extent.seconds * 1000,
           markInterruptAsFailure: false,
         };

@@ -18,6 +18,10 @@ const send = (message: FromWorker): void => port.postMessage(message);
 
 let updates: Promise<void> = Promise.resolve();
 
+/** performance.now() begins at another moment in each thread; hrtime does not, but gives each reading as an array. */
+const startOfThreadMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+const machineMs = (): number => startOfThreadMs + performance.now();
+
 const worker = new ProxyWorker({
   ticketKeys: start.ticketKeys,
   maxConnections: start.maxConnections,
@@ -69,12 +73,6 @@ async function connectStore({ url, timeoutMs, onFailure }: RateStoreSettings): P
   const store = new RedisRateStore({ url, timeoutMs, nowMs: () => performance.now(), onChange });
   store.start();
   worker.useRateStore(store, onFailure);
-}
-
-/** performance.now() begins at another moment in each thread. */
-function machineMs(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1000 + nanoseconds / 1e6;
 }
 
 /** Updates one after the other: a long one is read in turns with requests, and a later one must not overtake it. */

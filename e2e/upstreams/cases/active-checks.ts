@@ -127,9 +127,16 @@ async function timeToLeaveOut(site: Site): Promise<number> {
   const since = site.calls.slice(from);
   return (requestsOfFirst(since).at(-1)?.atMs ?? 0) - (probesOfWeb0(since)[0]?.atMs ?? 0);
 }
-/** Not before that time; a machine that is busy makes the first probe arrive late. */
+/** Not before that time, at best of three: a machine that is busy makes the first probe arrive late. */
 function leavesOutNotBefore(ms: number): Check {
-  return async (site) => expect(await timeToLeaveOut(site)).toBeGreaterThan(ms * 0.7);
+  return async (site) => {
+    const times = [await timeToLeaveOut(site)];
+    while (times.length < 3 && Math.max(...times) <= ms * 0.7) {
+      site.answerWith(() => ({}));
+      times.push(await timeToLeaveOut(site));
+    }
+    expect(Math.max(...times)).toBeGreaterThan(ms * 0.7);
+  };
 }
 /** At best of three times. */
 function leavesOutWithin(ms: number): Check {
