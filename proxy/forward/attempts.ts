@@ -70,7 +70,7 @@ export class Attempts {
     const { retryBudget } = route.policy;
     if (retryBudget !== null) {
       const { balancing } = this.#context;
-      balancing.allowance(route, retryBudget).countRequest(balancing.nowMs());
+      balancing.allowances.of(route, retryBudget).countRequest(balancing.nowMs());
     }
     return upstream !== null && upstream.gate !== null;
   }
@@ -324,7 +324,7 @@ export class Attempts {
     const { retryBudget } = route.policy;
     if (retryBudget === null) return true;
     const { balancing } = this.#context;
-    return balancing.allowance(route, retryBudget).take(balancing.nowMs());
+    return balancing.allowances.of(route, retryBudget).take(balancing.nowMs());
   }
 
   /** Notes how the attempt at hand ended; gives the time it took. */

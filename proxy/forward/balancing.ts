@@ -3,10 +3,8 @@
 
 import { affinityTag } from '../balance/affinity-cookie.ts';
 import { type CompiledCanary, compileCanaries } from '../match/canary.ts';
-import type { IndexedRoute } from '../match/index.ts';
-import type { RetryBudget } from '../table/route-settings.ts';
 import type { UpstreamTarget } from '../table/types.ts';
-import { RetryAllowance } from './retry-allowance.ts';
+import { RetryAllowances } from './retry-allowance.ts';
 
 export interface BalancingOptions {
   /** Milliseconds of the clock that the endpoint registry uses. */
@@ -35,9 +33,10 @@ export class Balancing {
   readonly nowMs: () => number;
   readonly wallMs: () => number;
   readonly random: () => number;
+  /** What further attempts of a route may cost; their counters are this worker's. */
+  readonly allowances = new RetryAllowances();
   /** Keyed by what the table holds, so that nothing outlives its table. */
   readonly #targets = new WeakMap<UpstreamTarget, PreparedTarget>();
-  readonly #allowances = new WeakMap<IndexedRoute, RetryAllowance>();
   #turn = 0;
 
   constructor({ nowMs, wallMs, random }: BalancingOptions) {
@@ -53,16 +52,6 @@ export class Balancing {
       this.#targets.set(target, prepared);
     }
     return prepared;
-  }
-
-  /** The retry budget of a route; its counters are this worker's. */
-  allowance(route: IndexedRoute, budget: RetryBudget): RetryAllowance {
-    let allowance = this.#allowances.get(route);
-    if (allowance === undefined) {
-      allowance = new RetryAllowance(budget);
-      this.#allowances.set(route, allowance);
-    }
-    return allowance;
   }
 
   /**

@@ -55,7 +55,7 @@ export class HedgedAttempt implements UpstreamUser, Timed {
   /** The first attempt of a request begins. The delay runs from here, or with a body from `requestEnded`. */
   begin(route: IndexedRoute, settings: HedgeSettings, head: RequestHead, transport: Transport): void {
     const { hedging, balancing } = this.#context;
-    hedging.allowance(route, settings.budget).countRequest(balancing.nowMs());
+    hedging.allowances.of(route, settings.budget).countRequest(balancing.nowMs());
     if (!mayBeDoubled(head, route.policy) || !this.#attempts.mayBeTwo) return;
     this.#route = route;
     this.#transport = transport;
@@ -116,7 +116,7 @@ export class HedgedAttempt implements UpstreamUser, Timed {
     const endpoint = this.#attempts.pickSecond();
     if (endpoint === null) return this.#stayAlone('noEndpoint');
     const { hedge } = route.policy;
-    const hasBudget = hedge !== null && hedging.allowance(route, hedge.budget).take(balancing.nowMs());
+    const hasBudget = hedge !== null && hedging.allowances.of(route, hedge.budget).take(balancing.nowMs());
     const second = hasBudget ? this.#attempts.beginSecond(endpoint) : null;
     if (second === null) return this.#stayAlone('overBudget');
     this.#second = second;

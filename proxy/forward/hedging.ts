@@ -1,9 +1,7 @@
 // What the hedged attempts of one worker share: their timer, their budgets, and how they ended.
 
-import type { IndexedRoute } from '../match/index.ts';
-import type { RetryBudget } from '../table/route-settings.ts';
 import { FineWheel, type Repeat } from './fine-wheel.ts';
-import { RetryAllowance } from './retry-allowance.ts';
+import { RetryAllowances } from './retry-allowance.ts';
 
 /**
  * How a second attempt ended; a stable word for the metric.
@@ -26,20 +24,10 @@ export class Hedging {
     overBudget: 0,
     noEndpoint: 0,
   };
-  /** Keyed by what the table holds, so that nothing outlives its table. */
-  readonly #allowances = new WeakMap<IndexedRoute, RetryAllowance>();
+  /** What second attempts of a route may cost; their counters are this worker's. */
+  readonly allowances = new RetryAllowances();
 
   constructor(nowMs: () => number, repeat: Repeat) {
     this.timers = new FineWheel(nowMs, repeat);
-  }
-
-  /** What second attempts of a route may cost; its counters are this worker's. */
-  allowance(route: IndexedRoute, budget: RetryBudget): RetryAllowance {
-    let allowance = this.#allowances.get(route);
-    if (allowance === undefined) {
-      allowance = new RetryAllowance(budget);
-      this.#allowances.set(route, allowance);
-    }
-    return allowance;
   }
 }

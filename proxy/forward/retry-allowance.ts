@@ -3,6 +3,7 @@
 // Counted over ten slots of a second each. Counters belong to one worker: a share needs no more, and the attempts that
 // are always allowed hold per worker.
 
+import type { IndexedRoute } from '../match/index.ts';
 import type { RetryBudget } from '../table/route-settings.ts';
 
 const SLOTS = 10;
@@ -20,20 +21,20 @@ export class RetryAllowance {
   /** A request of the route begins. */
   countRequest(nowMs: number): void {
     this.#advance(nowMs);
-    this.#requests[this.#slot] = (this.#requests[this.#slot] as number) + 1;
+    this.#requests[this.#slot()] = (this.#requests[this.#slot()] as number) + 1;
   }
 
   /** Takes one further attempt out of the budget; false when there is none left. */
   take(nowMs: number): boolean {
     this.#advance(nowMs);
     const { percent, minPerSecond } = this.#budget;
-    const isFree = (this.#retries[this.#slot] as number) < minPerSecond;
+    const isFree = (this.#retries[this.#slot()] as number) < minPerSecond;
     if (!isFree && (sum(this.#retries) + 1) * 100 > sum(this.#requests) * percent) return false;
-    this.#retries[this.#slot] = (this.#retries[this.#slot] as number) + 1;
+    this.#retries[this.#slot()] = (this.#retries[this.#slot()] as number) + 1;
     return true;
   }
 
-  get #slot(): number {
+  #slot(): number {
     return this.#second % SLOTS;
   }
 
@@ -53,4 +54,19 @@ function sum(slots: Int32Array): number {
   let total = 0;
   for (const count of slots) total += count;
   return total;
+}
+
+/** The allowances of one worker, each made when its route first asks. */
+export class RetryAllowances {
+  /** Keyed by what the table holds, so that nothing outlives its table. */
+  readonly #byRoute = new WeakMap<IndexedRoute, RetryAllowance>();
+
+  of(route: IndexedRoute, budget: RetryBudget): RetryAllowance {
+    let allowance = this.#byRoute.get(route);
+    if (allowance === undefined) {
+      allowance = new RetryAllowance(budget);
+      this.#byRoute.set(route, allowance);
+    }
+    return allowance;
+  }
 }

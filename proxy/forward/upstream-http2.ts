@@ -151,7 +151,7 @@ export class UpstreamHttp2
     if (this.#streams.size === 1) this.#pulse.watch();
     const from = this.#readHead(text);
     this.output.request(stream.id, this.#pseudo, text, from, isLast);
-    if (this.#isWornOut) this.retire();
+    if (this.#isWornOut()) this.retire();
   }
 
   /** Reads the request line and the Host that RequestRenderer has written; gives where the other lines begin. */
@@ -170,7 +170,7 @@ export class UpstreamHttp2
   }
 
   /** ConfigMap `upstream-keepalive-requests` and `-time`. */
-  get #isWornOut(): boolean {
+  #isWornOut(): boolean {
     const { upstreamKeepAliveRequests, upstreamKeepAliveTimeMs } = this.#home.global;
     if (this.#nextId > 2 * upstreamKeepAliveRequests || this.#nextId >= MAX_STREAM_ID - 1) return true;
     return this.#home.wheel.nowMs - this.#openedAtMs >= upstreamKeepAliveTimeMs;

@@ -293,11 +293,11 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     this.#takeEarlyPriority(stream);
     if (fields.fault !== null) stream.refuse(fields.fault);
     else this.starts.take(stream);
-    if (this.#state === 'open' && this.#isWornOut) this.#beginDrain();
+    if (this.#state === 'open' && this.#isWornOut()) this.#beginDrain();
   }
 
   /** ConfigMap `keep-alive-requests`, `keep-alive: 0`, and our own limit of age. */
-  get #isWornOut(): boolean {
+  #isWornOut(): boolean {
     const { clientKeepAliveRequests, clientKeepAliveMs } = this.#context.current.global;
     if (this.#requests >= clientKeepAliveRequests || clientKeepAliveMs === 0) return true;
     return this.#context.wheel.nowMs - this.#openedAtMs >= this.#settings.maxConnectionAgeMs;

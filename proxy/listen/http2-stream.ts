@@ -188,7 +188,7 @@ export class Http2Stream implements ClientStream, SendingHome, Timed {
     }
     // What nobody wants any more is used up at once: the response is complete, or the exchange has given up.
     if (!this.#isActive || length === 0) return this.#credit(home, flowBytes);
-    if (this.#mayHand) {
+    if (this.#mayHand()) {
       const isStable = isOwned || length <= SMALL_BODY_BYTES;
       const bytes = isStable ? buf : Buffer.from(buf.subarray(start, end));
       this.#hand(bytes, isStable ? start : 0, isStable ? end : length);
@@ -268,7 +268,7 @@ export class Http2Stream implements ClientStream, SendingHome, Timed {
 
   // ---- request payload
 
-  get #mayHand(): boolean {
+  #mayHand(): boolean {
     if (this.#held.length > 0 || this.#isBodyBlocked) return false;
     return this.#isWebSocket ? this.#isTunnel : this.#exchange.canTakeBody;
   }
@@ -300,7 +300,7 @@ export class Http2Stream implements ClientStream, SendingHome, Timed {
   }
 
   #endBody(): void {
-    if (this.#isBodyEnded || !this.isRemoteClosed || !this.#isActive || !this.#mayHand) return;
+    if (this.#isBodyEnded || !this.isRemoteClosed || !this.#isActive || !this.#mayHand()) return;
     this.#isBodyEnded = true;
     if (this.#isTunnel) this.#exchange.onTunnelClientEnd();
     else this.#exchange.onBodyEnd(this.#requestTrailers);
@@ -328,7 +328,7 @@ export class Http2Stream implements ClientStream, SendingHome, Timed {
   #armBodyDeadline(): void {
     if (this.#sending.isHeldUp) return;
     const { wheel, current } = this.#context;
-    const isWaiting = this.#isActive && !this.isRemoteClosed && !this.#isTunnel && this.#mayHand;
+    const isWaiting = this.#isActive && !this.isRemoteClosed && !this.#isTunnel && this.#mayHand();
     if (isWaiting) {
       const leftMs = this.#pace.leftMs(wheel.nowMs);
       return wheel.set(this.#deadline, Math.min(current.global.clientBodyTimeoutMs, leftMs));
