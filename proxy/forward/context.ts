@@ -2,6 +2,7 @@
 
 import type { RequestLimits } from '../filters/limits.ts';
 import type { HeadLimits } from '../http/head-scanner.ts';
+import type { LoopTurn } from '../listen/loop-turn.ts';
 import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { RouteIndex } from '../match/index.ts';
 import type { Observer } from '../observe/observer.ts';
@@ -31,6 +32,7 @@ export interface ProxyContext {
   current: CurrentTable;
   readonly wheel: TimerWheel;
   readonly buffers: ReadBuffers;
+  readonly turn: LoopTurn;
   readonly endpoints: LiveEndpoints;
   readonly balancing: Balancing;
   readonly pool: UpstreamPool;

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { EndpointState } from '../endpoints/registry.ts';
+import { LoopTurn } from '../listen/loop-turn.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
 import { eventually } from './testing/data-path.ts';
 import { type RawOrigin, startRawOrigin } from './testing/origin.ts';
@@ -53,7 +54,7 @@ class Fixture {
     const forget = (): void => {
       this.isForgotten = true;
     };
-    const home = { buffers: new ReadBuffers(), limits: LIMITS, keep: () => true, forget };
+    const home = { buffers: new ReadBuffers(), turn: new LoopTurn(), limits: LIMITS, keep: () => true, forget };
     const endpoint = new EndpointState<UpstreamSlot>('u', { address: '127.0.0.1', port: origin.port });
     this.connection = new UpstreamConnection(endpoint, home, this.#user, 0, new Transports().plain);
   }

@@ -2,6 +2,7 @@
 
 import { expect, test } from '@jest/globals';
 import { EndpointState } from '../endpoints/registry.ts';
+import { LoopTurn } from '../listen/loop-turn.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
 import { eventually } from './testing/data-path.ts';
 import { startRawOrigin } from './testing/origin.ts';
@@ -46,7 +47,7 @@ test('bytes that the client has not taken yet stay as they are after the respons
     maxHeaderCount: 10,
     allowUnderscoreHeaders: true,
   };
-  const home = { buffers, limits, keep: () => true, forget: nothing };
+  const home = { buffers, turn: new LoopTurn(), limits, keep: () => true, forget: nothing };
   const endpoint = new EndpointState<UpstreamSlot>('u', { address: '127.0.0.1', port: origin.port });
   const connection = new UpstreamConnection(endpoint, home, user, 0, new Transports().plain);
   const flushing = setInterval(() => connection.writer.flush(), 1);

@@ -13,6 +13,7 @@ import { FAILED, type HeadLimits, NEED_MORE } from '../http/head-scanner.ts';
 import { CHUNKED, type ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts';
 import { ResponseParser } from '../http/response-parser.ts';
 import { HeadStash } from '../listen/head-stash.ts';
+import type { LoopTurn } from '../listen/loop-turn.ts';
 import { LONG_TRANSFER_BYTES, type ReadBuffers, SMALL_BODY_BYTES } from '../listen/read-buffers.ts';
 import { ReadLease } from '../listen/read-lease.ts';
 import { SocketWriter } from '../listen/socket-writer.ts';
@@ -34,6 +35,7 @@ export type LiveEndpoints = EndpointRegistry<UpstreamSlot>;
 /** Where connections go when they are idle or gone. Implemented by UpstreamPool. */
 export interface ConnectionHome {
   readonly buffers: ReadBuffers;
+  readonly turn: LoopTurn;
   readonly limits: HeadLimits;
   /** The response is complete and the connection sound. True when the pool keeps it. */
   keep(connection: UpstreamConnection): boolean;
@@ -85,7 +87,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
     this.#user = user;
     this.openedAtMs = nowMs;
     this.#lease = new ReadLease(home.buffers);
-    this.writer = new SocketWriter(home.buffers);
+    this.writer = new SocketWriter(home.buffers, home.turn);
     this.#socket = openSocket(endpoint, transport, this);
     this.writer.open(this.#socket, this);
     this.#socket.once(transport.isTls ? 'secureConnect' : 'connect', () => this.#onConnect());
@@ -129,7 +131,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
 
   writeTunnel(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
     this.writer.addCopiedBytes(buf, start, end, isOwned);
-    this.writer.flush();
+    this.writer.flushSoon();
     return !this.writer.isBlocked;
   }
 
@@ -139,7 +141,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
   }
 
   flush(): void {
-    this.writer.flush();
+    this.writer.flushSoon();
   }
 
   resume(): void {
@@ -150,6 +152,8 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, Timed {
 
   abandon(): void {
     this.#user = null;
+    // The last words of a client that is gone.
+    if (this.#state === 'tunnel') this.writer.flush();
     this.#close();
   }
 

@@ -21,7 +21,8 @@ import {
   Setting,
 } from '../http2/protocol.ts';
 import { Http2Output, type OutputOwner } from '../listen/http2-output.ts';
-import type { Flushable, Http2Parts } from '../listen/http2-parts.ts';
+import type { Http2Parts } from '../listen/http2-parts.ts';
+import type { Flushable, LoopTurn } from '../listen/loop-turn.ts';
 import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { SocketOwner } from '../listen/sockets.ts';
 import type { EndpointAddress, GlobalSettings } from '../table/types.ts';
@@ -42,6 +43,7 @@ import { openSocket, type Transport } from './upstream-transport.ts';
 export interface UpstreamHttp2Home {
   readonly wheel: TimerWheel;
   readonly buffers: ReadBuffers;
+  readonly turn: LoopTurn;
   readonly global: GlobalSettings;
   readonly parts: Http2Parts<never>;
   forgetHttp2(connection: UpstreamHttp2): void;
@@ -100,7 +102,7 @@ export class UpstreamHttp2
       this.#socket,
       new FrameWriter(parts.buffers),
       this,
-      wheel,
+      home,
       global.http2.stallTimeoutMs,
     );
   }
@@ -178,7 +180,7 @@ export class UpstreamHttp2
 
   deliverSoon(stream: UpstreamHttp2Stream): void {
     this.#resumed.push(stream);
-    if (this.#resumed.length === 1) this.#home.parts.flushSoon(this);
+    if (this.#resumed.length === 1) this.#home.turn.add(this);
   }
 
   flush(): void {
@@ -266,10 +268,6 @@ export class UpstreamHttp2
   }
 
   // ---- OutputOwner
-
-  flushSoon(output: Flushable): void {
-    this.#home.parts.flushSoon(output);
-  }
 
   onSent(): void {
     if (!this.#isPaused || this.output.isBlocked) return;

@@ -7,6 +7,7 @@
 
 import type { HeadLimits } from '../http/head-scanner.ts';
 import { Http2Parts } from '../listen/http2-parts.ts';
+import type { LoopTurn } from '../listen/loop-turn.ts';
 import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import { EndpointSlot } from './endpoint-slot.ts';
@@ -25,6 +26,7 @@ import { type Transport, Transports } from './upstream-transport.ts';
 export interface PoolContext {
   readonly wheel: TimerWheel;
   readonly buffers: ReadBuffers;
+  readonly turn: LoopTurn;
   readonly global: GlobalSettings;
 }
 
@@ -55,6 +57,10 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
 
   get buffers(): ReadBuffers {
     return this.#context.buffers;
+  }
+
+  get turn(): LoopTurn {
+    return this.#context.turn;
   }
 
   get wheel(): TimerWheel {

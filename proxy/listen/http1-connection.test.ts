@@ -41,6 +41,13 @@ class Fixture {
   };
 }
 
+/** Resolves when what was put off to the end of this turn has been done. */
+function turnEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
 const UPGRADE = 'GET /up HTTP/1.1\r\nHost: a\r\nUpgrade: test\r\nConnection: upgrade\r\n\r\n';
 
 /** Brings a new connection into a state. */
@@ -48,9 +55,9 @@ const ENTER: Record<ConnectionState, (fixture: Fixture) => void | Promise<void>>
   waiting: () => {},
   head: ({ read }) => read('GET / HT'),
   exchange: ({ read }) => read('POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n'),
-  tunnel: async ({ read, connection }) => {
+  tunnel: async ({ read, connection, socket }) => {
     read(UPGRADE);
-    await eventually(() => connection.state === 'tunnel');
+    await eventually(() => connection.state === 'tunnel' && socket.firstLine !== '');
   },
   lingering: ({ read }) => read('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'),
   closed: ({ connection }) => connection.cut(),
@@ -152,18 +159,29 @@ describe.each(Object.keys(TABLE) as ConnectionState[])('in state %s', (state) =>
   );
 });
 
-test('a connection that waits for its next request owns no stream, one that reads or answers does', () => {
+test('a connection that waits for its next request owns no stream, one that reads or answers does', async () => {
   const { connection, streams, socket, read, path } = new Fixture();
   expect(streams.freeCount).toBe(0);
   read('GET /none HTTP/1.1\r\nHo');
   expect(streams.freeCount).toBe(0);
   read('st: a\r\n\r\n');
+  await turnEnd();
   expect([connection.state, streams.freeCount, socket.firstLine]).toEqual(['waiting', 1, 'HTTP/1.1 404 Not Found']);
   // The next request takes the same one, also for several requests in one read.
   read('GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n');
+  await turnEnd();
   expect([connection.state, streams.freeCount, socket.text.match(/HTTP\/1.1 404/g)?.length]).toEqual(['waiting', 1, 3]);
   connection.cut();
   expect(path.leftovers().openConnections).toBe(0);
+});
+
+test('what waits for the end of the turn still goes out when the connection ends in it', () => {
+  const { connection, socket, read } = new Fixture();
+  read('GET /none HTTP/1.1\r\nHost: a\r\n\r\n');
+  expect([connection.state, socket.text]).toEqual(['waiting', '']);
+  connection.drain();
+  expect([connection.state, socket.firstLine, socket.isEnded]).toEqual(['lingering', 'HTTP/1.1 404 Not Found', true]);
+  connection.cut();
 });
 
 test('drain lets bytes out that the system has not taken', () => {

@@ -55,7 +55,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   constructor(home: ConnectionSet, peer: Peer) {
     this.#home = home;
     this.peer = peer;
-    this.writer = new SocketWriter(home.context.buffers);
+    this.writer = new SocketWriter(home.context.buffers, home.context.turn);
   }
 
   get state(): ConnectionState {
@@ -328,7 +328,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   /** Sends what one read has gathered, on both sides. */
   #flush(): void {
     this.#stream?.exchange.flushUpstream();
-    this.writer.flush();
+    this.writer.flushSoon();
   }
 
   /**
@@ -387,11 +387,13 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   }
 
   endWriting(): void {
+    this.writer.flush();
     this.#socket?.end();
   }
 
   cutResponse(isHeadSent: boolean): void {
     const socket = this.#socket;
+    this.writer.flush();
     // A reset, not an orderly end: a body framed by the end of the connection must not look complete.
     if (socket !== null && !socket.destroyed && isHeadSent) {
       if (this.isTls) socket.destroy();
@@ -402,7 +404,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
 
   requestFinished(isLast: boolean): void {
     if (this.#state !== 'closed') {
-      this.writer.flush();
+      this.writer.flushSoon();
       if (isLast || this.#state === 'tunnel') this.#linger();
       else this.#waitForNext();
     }
@@ -449,6 +451,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     const { wheel } = this.#home.context;
     this.#state = 'lingering';
     this.#dropHeld();
+    this.writer.flush();
     this.#socket?.end();
     this.#lingerUntilMs = wheel.nowMs + LINGER_TOTAL_MS;
     if (this.writer.hasUnsent) this.#armSendDeadline();

@@ -180,17 +180,16 @@ export class Http1Stream implements ClientStream {
   sendTunnelBytes(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
     const writer = this.#writer();
     writer.addCopiedBytes(buf, start, end, isOwned);
-    writer.flush();
+    writer.flushSoon();
     return !writer.isBlocked;
   }
 
   endTunnel(): void {
-    this.flush();
     this.#host?.endWriting();
   }
 
   flush(): void {
-    this.#host?.writer.flush();
+    this.#host?.writer.flushSoon();
   }
 
   finished(): void {

@@ -25,7 +25,7 @@ import type { RequestFields } from '../http2/request-fields.ts';
 import { ResetMemory } from '../http2/reset-memory.ts';
 import type { Http2Settings } from '../table/types.ts';
 import { Http2Output, type OutputOwner } from './http2-output.ts';
-import type { Flushable, Http2Parts } from './http2-parts.ts';
+import type { Http2Parts } from './http2-parts.ts';
 import { type BlockUse, Http2Receiver, type ReceiverOwner } from './http2-receiver.ts';
 import { Http2Starts } from './http2-starts.ts';
 import { Http2Stream, type StreamHome } from './http2-stream.ts';
@@ -105,8 +105,8 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     this.#lastWorkAtMs = nowMs;
     this.#guard = new FloodGuard(settings, nowMs);
     this.#receiver = new Http2Receiver(this, parts.scratch);
-    this.starts = new Http2Starts(parts);
-    this.output = new Http2Output(socket, new FrameWriter(parts.buffers), this, context.wheel, this.stallMs);
+    this.starts = new Http2Starts(context.turn);
+    this.output = new Http2Output(socket, new FrameWriter(parts.buffers), this, context, this.stallMs);
     context.observer.onConnectionOpened(peer.isTls);
     this.#greet();
     context.wheel.set(this.#deadline, context.current.global.clientHeaderTimeoutMs);
@@ -190,10 +190,6 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
   }
 
   // ---- OutputOwner
-
-  flushSoon(output: Flushable): void {
-    this.#parts.flushSoon(output);
-  }
 
   onSent(): void {
     if (this.#isPaused && !this.output.isBlocked) {

@@ -10,7 +10,7 @@ import type { FrameWriter } from '../http2/frame-writer.ts';
 import { HpackEncoder, type RequestPseudo } from '../http2/hpack-encoder.ts';
 import { type Schedulable, SendQueue } from '../http2/priority.ts';
 import { FRAME_HEADER_BYTES, INITIAL_WINDOW_BYTES, MAX_FRAME_BYTES } from '../http2/protocol.ts';
-import type { Flushable } from './http2-parts.ts';
+import type { Flushable, LoopTurn } from './loop-turn.ts';
 
 /** Payload is put into the buffer up to here; more waits with its stream, where urgency still counts. */
 const BUFFER_AHEAD_BYTES = 64 * 1024;
@@ -25,11 +25,16 @@ export interface SendingStream extends Schedulable {
 
 /** What an output tells its connection. */
 export interface OutputOwner {
-  flushSoon(output: Flushable): void;
   /** Everything written so far is with the system; what held up reading is gone. */
   onSent(): void;
   /** The client has taken nothing for too long. */
   onWriteStalled(): void;
+}
+
+/** What an output shares with the others of its worker. */
+export interface OutputParts {
+  readonly turn: LoopTurn;
+  readonly wheel: TimerWheel;
 }
 
 export class Http2Output implements Flushable, Timed {
@@ -39,6 +44,7 @@ export class Http2Output implements Flushable, Timed {
   /** Bytes the client takes on the connection (RFC 9113 §6.9); below 0 never. */
   window = INITIAL_WINDOW_BYTES;
   readonly #owner: OutputOwner;
+  readonly #turn: LoopTurn;
   readonly #wheel: TimerWheel;
   readonly #stallMs: number;
   readonly #deadline = new Deadline(this);
@@ -47,10 +53,11 @@ export class Http2Output implements Flushable, Timed {
   #socket: Socket | null;
   #isScheduled = false;
 
-  constructor(socket: Socket, frames: FrameWriter, owner: OutputOwner, wheel: TimerWheel, stallMs: number) {
+  constructor(socket: Socket, frames: FrameWriter, owner: OutputOwner, { turn, wheel }: OutputParts, stallMs: number) {
     this.#socket = socket;
     this.frames = frames;
     this.#owner = owner;
+    this.#turn = turn;
     this.#wheel = wheel;
     this.#stallMs = stallMs;
   }
@@ -73,7 +80,7 @@ export class Http2Output implements Flushable, Timed {
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#owner.flushSoon(this);
+    this.#turn.add(this);
   }
 
   /** Encodes and writes a header section; `status` 0 is for trailers. Lines from `from` on. */

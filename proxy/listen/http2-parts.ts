@@ -1,4 +1,4 @@
-// What all HTTP/2 connections of a worker share: buffers, stream objects, the flush of a loop turn, and counters.
+// What all HTTP/2 connections of a worker share: buffers, stream objects, and counters.
 
 import { OutputBuffers } from '../http2/frame-writer.ts';
 import type { SampleValue } from '../workers/messages.ts';
@@ -7,11 +7,6 @@ import type { SampleValue } from '../workers/messages.ts';
 export const MAX_BLOCK_BYTES = 64 * 1024;
 const MAX_FREE_STREAMS = 1024;
 
-/** A connection that has something to write. */
-export interface Flushable {
-  flush(): void;
-}
-
 export class Http2Parts<Stream> {
   readonly buffers = new OutputBuffers();
   /** Strings are decoded here, one at a time. */
@@ -19,9 +14,6 @@ export class Http2Parts<Stream> {
   /** Connections and streams ended for a reason that is the client's fault, by reason. */
   readonly ended = new Map<string, number>();
   readonly #freeStreams: Stream[] = [];
-  #waiting: Flushable[] = [];
-  #spare: Flushable[] = [];
-  #isScheduled = false;
 
   takeStream(): Stream | undefined {
     return this.#freeStreams.pop();
@@ -29,14 +21,6 @@ export class Http2Parts<Stream> {
 
   releaseStream(stream: Stream): void {
     if (this.#freeStreams.length < MAX_FREE_STREAMS) this.#freeStreams.push(stream);
-  }
-
-  /** Lets `each` write at the end of this loop turn: all its frames of the turn leave in one system call. */
-  flushSoon(each: Flushable): void {
-    this.#waiting.push(each);
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(this.#flushAll);
   }
 
   count(reason: string): void {
@@ -48,13 +32,4 @@ export class Http2Parts<Stream> {
     const name = 'sluice_http2_faults_total';
     return [...this.ended].map(([reason, value]) => ({ name, labels: { reason }, value }));
   }
-
-  readonly #flushAll = (): void => {
-    this.#isScheduled = false;
-    const waiting = this.#waiting;
-    this.#waiting = this.#spare;
-    for (const each of waiting) each.flush();
-    waiting.length = 0;
-    this.#spare = waiting;
-  };
 }

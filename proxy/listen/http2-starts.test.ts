@@ -1,14 +1,15 @@
 // How requests of one connection are spread over loop turns.
 
 import { expect, test } from '@jest/globals';
-import type { Flushable } from './http2-parts.ts';
+
 import { Http2Starts, type Startable } from './http2-starts.ts';
+import type { Flushable } from './loop-turn.ts';
 
 /** Loop turns that end when the test says so. */
 class Turns {
   #waiting: Flushable[] = [];
 
-  flushSoon(each: Flushable): void {
+  add(each: Flushable): void {
     this.#waiting.push(each);
   }
 

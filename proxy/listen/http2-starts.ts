@@ -3,7 +3,7 @@
 // One read can hold hundreds of requests, each of which may open an upstream connection: begun all at once they would hold
 // up every other client of the worker. And what a client resets in the same breath (CVE-2023-44487) is never begun at all.
 
-import type { Flushable } from './http2-parts.ts';
+import type { Flushable, LoopTurn } from './loop-turn.ts';
 
 /** Requests begun at once: more than browsers ask for, and a few milliseconds of work where endpoints must be connected. */
 const MAX_STARTS_PER_TURN = 32;
@@ -15,24 +15,19 @@ export interface Startable {
   wait(): void;
 }
 
-/** Calls `flush` at the end of the loop turn. */
-interface Turns {
-  flushSoon(each: Flushable): void;
-}
-
 export class Http2Starts implements Flushable {
-  readonly #turns: Turns;
+  readonly #turn: Pick<LoopTurn, 'add'>;
   #waiting: Startable[] | null = null;
   #begun = 0;
 
-  constructor(turns: Turns) {
-    this.#turns = turns;
+  constructor(turn: Pick<LoopTurn, 'add'>) {
+    this.#turn = turn;
   }
 
   /** Begins it at once or, in the order of the calls, in one of the next turns. */
   take(request: Startable): void {
     if (this.#waiting === null && this.#begun < MAX_STARTS_PER_TURN) {
-      if (this.#begun++ === 0) this.#turns.flushSoon(this);
+      if (this.#begun++ === 0) this.#turn.add(this);
       return request.begin();
     }
     request.wait();
@@ -57,6 +52,6 @@ export class Http2Starts implements Flushable {
       waiting.shift()?.begin();
     }
     if (waiting.length === 0) this.#waiting = null;
-    if (this.#begun > 0) this.#turns.flushSoon(this);
+    if (this.#begun > 0) this.#turn.add(this);
   }
 }

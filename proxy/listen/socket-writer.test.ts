@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { describe, expect, test } from '@jest/globals';
+import { LoopTurn } from './loop-turn.ts';
 import { ReadBuffers, SMALL_BODY_BYTES } from './read-buffers.ts';
 import { SocketWriter } from './socket-writer.ts';
 
@@ -42,7 +43,7 @@ const BIG = Buffer.alloc(SMALL_BODY_BYTES + 1, 'x');
 function scene() {
   const socket = new SlowSocket();
   const buffers = new ReadBuffers();
-  const writer = new SocketWriter(buffers);
+  const writer = new SocketWriter(buffers, new LoopTurn());
   let drains = 0;
   writer.open(socket as unknown as Parameters<SocketWriter['open']>[0], { onDrain: () => drains++ });
   return { socket, buffers, writer, drains: () => drains };
@@ -57,6 +58,45 @@ describe('writes are as few as possible', () => {
     writer.flush();
     writer.flush();
     expect(socket.writes).toEqual(['head body']);
+  });
+
+  test('what is added in one turn of the loop leaves together, when the turn ends', async () => {
+    const { socket, writer } = scene();
+    writer.addText('a');
+    writer.flushSoon();
+    writer.addText('b');
+    writer.flushSoon();
+    writer.addText('c');
+    expect(socket.writes).toEqual([]);
+    expect(writer.hasUnsent).toBe(true);
+    await new Promise(setImmediate);
+    expect(socket.writes).toEqual(['abc']);
+    expect(writer.hasUnsent).toBe(false);
+    writer.addText('d');
+    writer.flushSoon();
+    await new Promise(setImmediate);
+    expect(socket.writes).toEqual(['abc', 'd']);
+  });
+
+  test('a flush before the end of the turn leaves nothing for it', async () => {
+    const { socket, writer } = scene();
+    writer.addText('a');
+    writer.flushSoon();
+    writer.flush();
+    expect(socket.writes).toEqual(['a']);
+    writer.addText('b');
+    writer.flushSoon();
+    await new Promise(setImmediate);
+    expect(socket.writes).toEqual(['a', 'b']);
+  });
+
+  test('much text does not wait for the end of the turn', () => {
+    const { socket, writer } = scene();
+    for (let i = 0; i < 70; i++) {
+      writer.addText('x'.repeat(1000));
+      writer.flushSoon();
+    }
+    expect(socket.writes).toHaveLength(1);
   });
 
   test('a body of the limit is copied, a larger one is written as it is, behind the text before it', () => {
@@ -125,7 +165,7 @@ describe('what blocks', () => {
   });
 
   test('nothing before it is opened', () => {
-    expect(new SocketWriter(new ReadBuffers()).isBlocked).toBe(false);
+    expect(new SocketWriter(new ReadBuffers(), new LoopTurn()).isBlocked).toBe(false);
   });
 });
 
@@ -166,7 +206,7 @@ describe('a slow receiver moves', () => {
     await once(server, 'listening');
     const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
     await once(socket, 'connect');
-    const writer = new SocketWriter(new ReadBuffers());
+    const writer = new SocketWriter(new ReadBuffers(), new LoopTurn());
     writer.open(socket, { onDrain: () => {} });
     // More than any socket buffer takes.
     const much = Buffer.alloc(64 * 1024 * 1024);
@@ -196,7 +236,7 @@ describe('text for a plain socket goes past the queue of the stream', () => {
       queued.push(String(args[0]).slice(0, 8));
       return Reflect.apply(write, socket, args) as boolean;
     };
-    const writer = new SocketWriter(new ReadBuffers());
+    const writer = new SocketWriter(new ReadBuffers(), new LoopTurn());
     writer.open(socket, { onDrain: () => {} });
     const close = (): void => {
       for (const each of [socket, peer]) each.destroy();

@@ -1,7 +1,8 @@
 // Collects what goes out on one socket during one event, and writes it with as few system calls as possible.
 //
 // Text (heads, chunk framing, small bodies) is gathered as one latin1 string; bytes above SMALL_BODY_BYTES are written as
-// they are, together with the text before them. Nothing is sent until `flush`, or until a large part is added.
+// they are, together with the text before them. Nothing is sent until `flush`, the end of the loop turn that `flushSoon`
+// was called in, or until a large part is added.
 //
 // Text for a plain socket on which nothing waits goes straight to the socket's `_write`, the method that Node's stream
 // class calls itself: the queue around it costs a fortieth of a request of 1 KB (docs/performance.md). TLS needs the
@@ -9,6 +10,7 @@
 
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { Flushable, LoopTurn } from './loop-turn.ts';
 import { type ReadBuffers, SMALL_BODY_BYTES } from './read-buffers.ts';
 
 /** Text gathered beyond this is written at once, so that many small chunks cannot pile up. */
@@ -20,10 +22,13 @@ export interface WriterOwner {
   onDrain(): void;
 }
 
-export class SocketWriter {
+export class SocketWriter implements Flushable {
   readonly #buffers: ReadBuffers;
+  readonly #turn: LoopTurn;
   #socket: Socket | null = null;
   #text = '';
+  /** `flush` follows at the end of the turn. */
+  #isLeaving = false;
   #owner: WriterOwner | null = null;
   #onWritten: (() => void) | null = null;
   /** The socket's `_write` may be called. */
@@ -40,9 +45,10 @@ export class SocketWriter {
   /** Bytes handed to the socket or gathered, since it was opened. */
   bytesOut = 0;
 
-  /** `buffers` is told what waits. */
-  constructor(buffers: ReadBuffers) {
+  /** `buffers` is told what waits; `turn` is that of the worker's event loop. */
+  constructor(buffers: ReadBuffers, turn: LoopTurn) {
     this.#buffers = buffers;
+    this.#turn = turn;
   }
 
   /**
@@ -102,8 +108,17 @@ export class SocketWriter {
     socket?.uncork();
   }
 
-  /** Writes what was gathered. */
+  /** Lets what was gathered leave at the end of this loop turn, together with what is added until then. */
+  flushSoon(): void {
+    if (this.#text.length > MAX_GATHERED_CHARS) return this.flush();
+    if (this.#isLeaving || this.#text === '') return;
+    this.#isLeaving = true;
+    this.#turn.add(this);
+  }
+
+  /** Writes what was gathered. Call it before the socket is ended: what waits for the end of the turn would be lost. */
   flush(): void {
+    this.#isLeaving = false;
     if (this.#text === '') return;
     const text = this.#text;
     this.#text = '';
@@ -119,7 +134,7 @@ export class SocketWriter {
 
   /** Bytes that the system has not taken yet, however few. */
   get hasUnsent(): boolean {
-    return this.#isTextWaiting || (this.#socket !== null && this.#socket.writableLength > 0);
+    return this.#text !== '' || this.#isTextWaiting || (this.#socket !== null && this.#socket.writableLength > 0);
   }
 
   /** True while bytes given to `addBytes` are still needed, or too much text waits: whoever feeds this must wait. */

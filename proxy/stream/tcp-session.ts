@@ -56,7 +56,7 @@ export class TcpSession implements SideHome, Timed {
     this.#facts = facts;
     this.#target = target;
     this.#openedAtMs = home.context.preciseNowMs();
-    this.client = new TcpSide(this, home.context.buffers);
+    this.client = new TcpSide(this, home.context);
   }
 
   /** Takes the client's socket, paused and with its events at `client`, and looks for an endpoint. */
@@ -93,7 +93,7 @@ export class TcpSession implements SideHome, Timed {
     this.#attemptAtMs = context.preciseNowMs();
     this.#endpoint = endpoint;
     endpoint.begin();
-    const side = new TcpSide(this, context.buffers);
+    const side = new TcpSide(this, context);
     this.#upstream = side;
     const socket = connectSocket(endpoint.address, endpoint.port, side);
     socket.pause();

@@ -4,6 +4,7 @@
 // write may keep lie in a lease, never in the buffer that all sockets share (docs/design/0002-raw-sockets.md).
 
 import type { Socket } from 'node:net';
+import type { LoopTurn } from '../listen/loop-turn.ts';
 import { LONG_TRANSFER_BYTES, type ReadBuffers, SMALL_BODY_BYTES } from '../listen/read-buffers.ts';
 import { ReadLease } from '../listen/read-lease.ts';
 import { SocketWriter } from '../listen/socket-writer.ts';
@@ -17,6 +18,12 @@ export interface SideHome {
   sideEnded(side: TcpSide): void;
   /** The socket is gone. `error` is the system's word, '' when it ended well. */
   sideClosed(side: TcpSide, error: string): void;
+}
+
+/** What it shares with the other sockets of its worker. */
+export interface SideParts {
+  readonly buffers: ReadBuffers;
+  readonly turn: LoopTurn;
 }
 
 export class TcpSide implements SocketOwner {
@@ -34,11 +41,11 @@ export class TcpSide implements SocketOwner {
   hasEnded = false;
   bytesRead = 0;
 
-  constructor(home: SideHome, buffers: ReadBuffers) {
+  constructor(home: SideHome, { buffers, turn }: SideParts) {
     this.#home = home;
     this.#buffers = buffers;
     this.#lease = new ReadLease(buffers);
-    this.writer = new SocketWriter(buffers);
+    this.writer = new SocketWriter(buffers, turn);
   }
 
   get socket(): Socket | null {
@@ -71,6 +78,7 @@ export class TcpSide implements SocketOwner {
    */
   destroy(isAborted: boolean): void {
     this.#lease.drop();
+    this.writer.flush();
     if (isAborted) this.#socket?.resetAndDestroy();
     else this.#socket?.destroy();
   }
@@ -92,7 +100,7 @@ export class TcpSide implements SocketOwner {
     lease.beginRead();
     if (isSmall || isOwned || lease.owns(buf)) other.writer.addBytes(buf, start, end);
     else other.writer.addBytes(lease.place(buf, start, end), lease.start, lease.start + length);
-    other.writer.flush();
+    other.writer.flushSoon();
     this.#isBulk = !isSmall;
     const isBlocked = other.writer.isBlocked;
     lease.isPending = isBlocked;

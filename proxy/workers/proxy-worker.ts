@@ -18,6 +18,7 @@ import type { LiveEndpoints, UpstreamSlot } from '../forward/upstream-connection
 import { UpstreamPool } from '../forward/upstream-pool.ts';
 import type { Handshakes } from '../listen/handshakes.ts';
 import { Listeners } from '../listen/listeners.ts';
+import { LoopTurn } from '../listen/loop-turn.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
 import { SecureContexts } from '../listen/secure-contexts.ts';
 import {
@@ -291,6 +292,7 @@ export class ProxyWorker implements Observer {
     const { monotonicMs, wallMs } = this.#options;
     const wheel = new TimerWheel(monotonicMs(), TICK_MS);
     const buffers = new ReadBuffers();
+    const turn = new LoopTurn();
     const global: GlobalSettings = emptyGlobal;
     const empty = {
       format: 1,
@@ -305,6 +307,7 @@ export class ProxyWorker implements Observer {
     const pool = new UpstreamPool({
       wheel,
       buffers,
+      turn,
       get global() {
         return worker.#context.current.global;
       },
@@ -313,6 +316,7 @@ export class ProxyWorker implements Observer {
       current: currentTable(0, indexRoutes(empty), global),
       wheel,
       buffers,
+      turn,
       endpoints: this.#endpoints,
       balancing: new Balancing({ nowMs: this.#options.machineMs, wallMs, random: this.#options.random }),
       pool,

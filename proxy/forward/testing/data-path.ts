@@ -5,6 +5,7 @@ import { EndpointRegistry } from '../../endpoints/registry.ts';
 import { createLimitMemory, LimitTable } from '../../filters/limit-table.ts';
 import { RequestLimits } from '../../filters/limits.ts';
 import { Listeners } from '../../listen/listeners.ts';
+import { LoopTurn } from '../../listen/loop-turn.ts';
 import { ReadBuffers } from '../../listen/read-buffers.ts';
 import { SecureContexts } from '../../listen/secure-contexts.ts';
 import { indexRoutes } from '../../match/index.ts';
@@ -61,6 +62,7 @@ export class DataPath implements Observer {
   constructor(table: RoutingTable, staticReadBuffer: boolean) {
     const wheel = new TimerWheel(0);
     const buffers = new ReadBuffers();
+    const turn = new LoopTurn();
     this.#endpoints = new EndpointRegistry<UpstreamSlot>({
       random: () => 0,
       nowMs: () => wheel.nowMs,
@@ -71,6 +73,7 @@ export class DataPath implements Observer {
     this.#pool = new UpstreamPool({
       wheel,
       buffers,
+      turn,
       get global() {
         return path.context.current.global;
       },
@@ -79,6 +82,7 @@ export class DataPath implements Observer {
       current: currentTable(1, indexRoutes(table), table.global),
       wheel,
       buffers,
+      turn,
       endpoints: this.#endpoints,
       balancing: new Balancing({ nowMs: () => wheel.nowMs, wallMs: () => wheel.nowMs, random: () => 0 }),
       pool: this.#pool,
