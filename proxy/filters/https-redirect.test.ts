@@ -33,6 +33,6 @@ test.each([301, 302, 307, 308])('http-redirect-code %d is the status', (status) 
   expect(applyHttpsRedirect({ ...filter, status }, { scheme: 'http', host: 'a', target: '/' })?.status).toBe(status);
 });
 
-test('a request that came over HTTPS goes on', () => {
-  expect(applyHttpsRedirect(filter, { scheme: 'https', host: 'a', target: '/' })).toBeNull();
+test.each(['https', 'wss', 'ws'])('a request that came over %s goes on', (scheme) => {
+  expect(applyHttpsRedirect(filter, { scheme, host: 'a', target: '/' })).toBeNull();
 });

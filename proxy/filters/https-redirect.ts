@@ -5,6 +5,7 @@ import type { HttpsRedirectFilter } from '../table/types.ts';
 
 /** The facts of the request this filter looks at. */
 export interface RedirectInput {
+  /** `http`, `https`, or `ws` or `wss` where a trusted peer says so. */
   readonly scheme: string;
   /** Host to redirect to, as written: a port in it is dropped. */
   readonly host: string;
@@ -13,11 +14,11 @@ export interface RedirectInput {
 }
 
 /**
- * Gives the redirect, or null when the request came over HTTPS already. One trailing slash of the whole target is
+ * Gives the redirect, or null when the request did not come over plain HTTP. One trailing slash of the whole target is
  * removed, `/` becomes the bare host, as ingress-nginx does, unless `preserve-trailing-slash` is on.
  */
 export function applyHttpsRedirect(filter: HttpsRedirectFilter, input: RedirectInput): Answer | null {
-  if (input.scheme === 'https') return null;
+  if (input.scheme !== 'http') return null;
   const port = filter.port === null || filter.port === 443 ? '' : `:${filter.port}`;
   const target = !filter.preserveTrailingSlash && input.target.endsWith('/') ? input.target.slice(0, -1) : input.target;
   const location = `https://${withoutPort(input.host)}${port}${target}`;

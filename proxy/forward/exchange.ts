@@ -20,7 +20,7 @@ import { Attempts } from './attempts.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
-import { forwardingParts, upgradeToken } from './forwarding.ts';
+import { forwardingParts, requestId, upgradeToken } from './forwarding.ts';
 import { type CallOwner, GrpcCall } from './grpc-call.ts';
 import { HedgedAttempt, type HedgedRequest } from './hedged-attempt.ts';
 import { KeptBody } from './kept-body.ts';
@@ -105,9 +105,9 @@ export class Exchange implements HedgedRequest, FilterUser, PacedUser, Timed, Wa
     const route = matchRoute(host, head.path);
     this.record.virtualHost = host.name;
     this.#route = route;
+    this.#facts.bind(current);
     if (route === null) return this.#answer(answerOf(404, 'noRoute'));
     const { filters } = route;
-    this.#facts.bind(current);
     const filtered = filters.length === 0 ? null : this.#filters.begin(filters, current);
     if (filtered === 'waiting') return;
     if (filtered !== null) return this.#answer(filtered);
@@ -505,10 +505,16 @@ export class Exchange implements HedgedRequest, FilterUser, PacedUser, Timed, Wa
   }
 
   #renderRequest(head: RequestHead, current: CurrentTable): string {
-    const parts = forwardingParts(head, this.#client, current, this.#context.nextRequestId);
+    const parts = forwardingParts(head, this.#client, current, this.#facts.believed, this.#context.nextRequestId);
     this.record.requestId = parts.requestId;
     this.#facts.requestId = parts.requestId;
     return this.#renderer.render(head, parts);
+  }
+
+  /** Requests that no upstream has seen have an id in the log as well. */
+  #idForLog(): string {
+    const { current, nextRequestId } = this.#context;
+    return current.global.accessLog ? requestId(this.#client.head, current, nextRequestId) : '';
   }
 
   #onSwitchingProtocols(head: ResponseHead): void {
@@ -613,6 +619,8 @@ export class Exchange implements HedgedRequest, FilterUser, PacedUser, Timed, Wa
     if (this.#copy !== null || this.#isPaced) this.#endExtras();
     const { record } = this;
     record.route = this.#route;
+    record.remoteAddress = this.#facts.remoteAddr;
+    if (record.requestId === '') record.requestId = this.#idForLog();
     record.status = this.#status;
     record.reason = this.#reason;
     const nowMs = this.#context.preciseNowMs();

@@ -7,7 +7,7 @@ import { emptyGlobal } from '../table/defaults.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import type { CurrentTable } from './context.ts';
 import { currentTable } from './current-table.ts';
-import { forwardingParts } from './forwarding.ts';
+import { believedValues, forwardingParts } from './forwarding.ts';
 import { renderRequest } from './request-text.ts';
 import { tableOf } from './testing/test-proxy.ts';
 import { trustedPeers } from './trusted-peers.ts';
@@ -25,7 +25,7 @@ function linesFor(headers: string, global: Partial<GlobalSettings> = {}, line = 
   const parser = new RequestParser();
   const bytes = Buffer.from(`${line}\r\nHost: own.test\r\n${headers}\r\n`, 'latin1');
   expect(parser.parse(bytes, 0, bytes.length, current.requestLimits)).toBe(bytes.length);
-  const parts = forwardingParts(parser.head, client, current, () => ID);
+  const parts = forwardingParts(parser.head, client, current, believedValues(parser.head, client, current), () => ID);
   return renderRequest(parser.head, parts).split('\r\n');
 }
 
@@ -71,6 +71,12 @@ describe('a trusted peer', () => {
     ['its own address before something that is none', '1.2.3', '10.0.0.9'],
     ['the last address before something that is none', '1.2.3.4, dead.beef, 10.1.1.1', '10.1.1.1'],
     ['its own address before an unclosed bracket', '[::1', '10.0.0.9'],
+    ['an address between empty elements', ', ,1.2.3.4 ,', '1.2.3.4'],
+    [
+      'one of several lines, which are one list',
+      '6.6.6.6\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 10.1.1.1',
+      '1.2.3.4',
+    ],
   ])('the client is %s', (_name, said, expected) => {
     const header = said === '' ? '' : `X-Forwarded-For: ${said}\r\n`;
     const lines = linesFor(header, trusting);
@@ -103,6 +109,16 @@ describe('a trusted peer', () => {
 
   test.each(['a b', 'evil.test/path', 'user@evil.test', 'a:99999', ''])('%j is no host it could set', (said) => {
     expect(linesFor(`X-Forwarded-Host: ${said}\r\n`, trusting)[1]).toBe('Host: own.test');
+  });
+
+  test.each([
+    ['X-Forwarded-Proto: https, http', 'X-Forwarded-Proto: https'],
+    ['X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http', 'X-Forwarded-Proto: https'],
+    ['X-Forwarded-Proto: wss', 'X-Forwarded-Proto: wss'],
+    ['X-Forwarded-Port: 443, 80', 'X-Forwarded-Port: 443'],
+    ['X-Forwarded-Host: first.test\r\nX-Forwarded-Host: second.test', 'X-Forwarded-Host: first.test'],
+  ])("%j: the first entry of a list is the client's", (said, expected) => {
+    expect(linesFor(`${said}\r\n`, trusting)).toContain(expected);
   });
 
   test.each([

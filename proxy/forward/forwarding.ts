@@ -2,7 +2,13 @@
 
 import net from 'node:net';
 import { parseAuthority } from '../http/authority.ts';
-import { type ConnectionFacts, type ForwardedValues, renderForwardedLines, trustedValues } from '../http/forwarded.ts';
+import {
+  type ConnectionFacts,
+  type ForwardedValues,
+  firstEntry,
+  renderForwardedLines,
+  trustedValues,
+} from '../http/forwarded.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { CurrentTable } from './context.ts';
 import type { RequestTextParts } from './request-text.ts';
@@ -13,20 +19,20 @@ export interface ForwardingClient extends ConnectionFacts {
   readonly forwardedLines: string;
 }
 
-/** Collects the parts of the upstream request head that are not the client's own lines. */
+/** Collects the parts of the upstream request head that are not the client's own lines. `believed`: see `believedValues`. */
 export function forwardingParts(
   head: RequestHead,
   client: ForwardingClient,
   current: CurrentTable,
+  believed: ForwardedValues | null,
   nextRequestId: () => string,
 ): RequestTextParts {
-  const values = believedValues(head, client, current);
   return {
     host: hostSentUpstream(head, client, current),
-    forwardedLines: values === null ? client.forwardedLines : renderForwardedLines(values),
+    forwardedLines: believed === null ? client.forwardedLines : renderForwardedLines(believed),
     requestId: requestId(head, current, nextRequestId),
     upgrade: upgradeToken(head),
-    isTrustedPeer: values !== null,
+    isTrustedPeer: believed !== null,
   };
 }
 
@@ -54,7 +60,7 @@ function isAddress(text: string): boolean {
 export function hostSentUpstream(head: RequestHead, client: ConnectionFacts, current: CurrentTable): string {
   const { isTrusted } = current;
   if (isTrusted !== null && head.xForwardedHost.start !== -1 && isTrusted(client.remoteAddress)) {
-    const first = head.textOf(head.xForwardedHost).split(',')[0]?.trim() ?? '';
+    const first = firstEntry(head.textOf(head.xForwardedHost));
     // It becomes a Host and part of a Location: what is no authority must not get there.
     if (first !== '' && parseAuthority(first) !== null) return first;
   }
@@ -69,7 +75,8 @@ export function upgradeToken(head: RequestHead): string {
   return /(^|,)\s*h2c?\b/i.test(token) ? '' : token;
 }
 
-function requestId(head: RequestHead, current: CurrentTable, nextRequestId: () => string): string {
+/** Value of X-Request-ID: the client's, else one of ours, '' where that is switched off. */
+export function requestId(head: RequestHead, current: CurrentTable, nextRequestId: () => string): string {
   // An empty one counts as none, as in ingress-nginx.
   const { start, end } = head.xRequestId;
   if (end > start && start !== -1) return head.textOf(head.xRequestId);

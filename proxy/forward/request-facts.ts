@@ -4,6 +4,7 @@
 // per request, and not at all where no template names it.
 
 import type { TemplateSource } from '../filters/template.ts';
+import type { ForwardedValues } from '../http/forwarded.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable } from './context.ts';
 import { believedValues } from './forwarding.ts';
@@ -12,8 +13,8 @@ export class RequestFacts implements TemplateSource {
   requestId = '';
   readonly #client: ClientStream;
   #current: CurrentTable | null = null;
-  #remoteAddr = '';
-  #scheme = '';
+  /** What a trusted peer says about the client; null when there is none, undefined when nobody has asked yet. */
+  #believed: ForwardedValues | null | undefined = null;
 
   constructor(client: ClientStream) {
     this.#client = client;
@@ -22,8 +23,8 @@ export class RequestFacts implements TemplateSource {
   /** Makes ready for the request at hand; its head must stay as it is while the facts are asked for. */
   bind(current: CurrentTable): this {
     this.#current = current;
-    this.#remoteAddr = '';
-    this.#scheme = '';
+    // Trusting nobody is the default and costs nothing.
+    this.#believed = current.isTrusted === null ? null : undefined;
     this.requestId = '';
     return this;
   }
@@ -31,6 +32,16 @@ export class RequestFacts implements TemplateSource {
   /** An idle client connection must not keep an old table alive. */
   clear(): void {
     this.#current = null;
+    this.#believed = null;
+  }
+
+  /** What the peer says about the client, when it is trusted; null when it is not. */
+  get believed(): ForwardedValues | null {
+    if (this.#believed === undefined) {
+      const client = this.#client;
+      this.#believed = this.#current === null ? null : believedValues(client.head, client, this.#current);
+    }
+    return this.#believed;
   }
 
   get text(): string {
@@ -58,8 +69,7 @@ export class RequestFacts implements TemplateSource {
   }
 
   get remoteAddr(): string {
-    if (this.#remoteAddr === '') this.#believe();
-    return this.#remoteAddr;
+    return this.believed?.realIp ?? this.#client.remoteAddress;
   }
 
   get remotePort(): number {
@@ -67,8 +77,7 @@ export class RequestFacts implements TemplateSource {
   }
 
   get scheme(): string {
-    if (this.#scheme === '') this.#believe();
-    return this.#scheme;
+    return this.believed?.scheme ?? (this.#client.isTls ? 'https' : 'http');
   }
 
   get serverPort(): number {
@@ -77,12 +86,5 @@ export class RequestFacts implements TemplateSource {
 
   get serverProtocol(): string {
     return this.#client.head.minorVersion === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
-  }
-
-  #believe(): void {
-    const client = this.#client;
-    const values = this.#current === null ? null : believedValues(client.head, client, this.#current);
-    this.#remoteAddr = values?.realIp ?? client.remoteAddress;
-    this.#scheme = values?.scheme ?? (client.isTls ? 'https' : 'http');
   }
 }

@@ -33,6 +33,7 @@ export const Field = {
   strictTransportSecurity: 19,
   referer: 20,
   userAgent: 21,
+  authorization: 22,
 } as const;
 
 export type FieldId = (typeof Field)[keyof typeof Field];
@@ -65,6 +66,7 @@ const REQUEST_NAMES: ReadonlyArray<readonly [string, FieldId]> = [
   ['x-forwarded-prefix', Field.trustedOnly],
   ['referer', Field.referer],
   ['user-agent', Field.userAgent],
+  ['authorization', Field.authorization],
 ];
 
 const RESPONSE_NAMES: ReadonlyArray<readonly [string, FieldId]> = [

@@ -40,7 +40,7 @@ export function renderForwardedLines(values: ForwardedValues): string {
   );
 }
 
-/** What a trusted peer told us; '' for a header that is absent. */
+/** What a trusted peer told us; '' for a header that is absent. Each may be a list, one entry for each proxy. */
 export interface ClientForwarding {
   readonly forwardedFor: string;
   readonly proto: string;
@@ -71,9 +71,29 @@ export function trustedValues(
   return {
     realIp,
     forwardedFor: appendToForwardedFor ? appended : realIp,
-    scheme: /^https?$/i.test(client.proto) ? client.proto.toLowerCase() : own.scheme,
-    port: /^\d{1,5}$/.test(client.port) ? client.port : own.port,
+    scheme: schemeOf(client.proto) ?? own.scheme,
+    port: portOf(client.port) ?? own.port,
   };
+}
+
+/**
+ * The scheme the client used, null when none is named. In a chain of proxies each may append its own (`https,http`): the
+ * first entry is the client's. `ws` and `wss` are what Traefik names WebSockets; a redirect to HTTPS would break them.
+ */
+function schemeOf(proto: string): string | null {
+  const first = firstEntry(proto).toLowerCase();
+  return /^(https?|wss?)$/.test(first) ? first : null;
+}
+
+function portOf(port: string): string | null {
+  const first = firstEntry(port);
+  return /^\d{1,5}$/.test(first) ? first : null;
+}
+
+/** The first entry of a comma list: what the proxy nearest to the client has said. */
+export function firstEntry(list: string): string {
+  const comma = list.indexOf(',');
+  return (comma === -1 ? list : list.slice(0, comma)).trim();
 }
 
 function realAddress(peer: string, forwardedFor: string, peers: Peers): string {
@@ -82,6 +102,8 @@ function realAddress(peer: string, forwardedFor: string, peers: Peers): string {
   let address = peer;
   for (let i = entries.length - 1; i >= 0; i--) {
     const entry = stripPort((entries[i] as string).trim());
+    // An empty element says nothing (RFC 9110 §5.6.1.2), and nginx skips it too.
+    if (entry === '') continue;
     // What is no address ends the walk: the entries before it cannot be vouched for.
     if (!peers.isAddress(entry)) return address;
     address = entry;

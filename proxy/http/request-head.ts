@@ -18,6 +18,11 @@ export class TextRange {
     this.end = end;
   }
 
+  /** Keeps the first of several. */
+  setFirst(start: number, end: number): void {
+    if (this.start === -1) this.set(start, end);
+  }
+
   /** See RequestHead. */
   move(hostEnd: number, target: number, host: number): void {
     if (this.start === -1) return;
@@ -55,12 +60,14 @@ export class RequestHead extends KeptLines {
   readonly xForwardedFor = new TextRange();
   /** Ranges (start, end) of further X-Forwarded-For lines, which stand before `xForwardedFor`. Rare. */
   readonly earlierForwardedFor: number[] = [];
+  /** Of several lines the first: together they are one list (RFC 9110 §5.3), and its first entry is what counts. */
   readonly xForwardedHost = new TextRange();
   readonly xForwardedProto = new TextRange();
   readonly xForwardedPort = new TextRange();
   readonly xRequestId = new TextRange();
   readonly referer = new TextRange();
   readonly userAgent = new TextRange();
+  readonly authorization = new TextRange();
   /** Ranges of whole lines forwarded only from trusted peers (`forwarded`, `x-forwarded-prefix`). Rare. */
   readonly trustedRuns: number[] = [];
   readonly #ranges: readonly TextRange[] = [
@@ -72,6 +79,7 @@ export class RequestHead extends KeptLines {
     this.xRequestId,
     this.referer,
     this.userAgent,
+    this.authorization,
   ];
   /** Request line bytes, for the access log. */
   requestLineEnd = 0;
@@ -91,6 +99,12 @@ export class RequestHead extends KeptLines {
   /** The text of a range, '' when absent. */
   textOf(range: TextRange): string {
     return range.start === -1 ? '' : this.text.slice(range.start, range.end);
+  }
+
+  /** A further X-Forwarded-For line is about to take the place of `xForwardedFor`. */
+  keepEarlierForwardedFor(): void {
+    const { start, end } = this.xForwardedFor;
+    if (start !== -1) this.earlierForwardedFor.push(start, end);
   }
 
   /** All X-Forwarded-For lines as the one list they are (RFC 9110 §5.3), '' when there are none. */
@@ -130,6 +144,7 @@ export class RequestHead extends KeptLines {
     this.xRequestId.start = -1;
     this.referer.start = -1;
     this.userAgent.start = -1;
+    this.authorization.start = -1;
     this.runCount = 0;
     if (this.earlierForwardedFor.length !== 0) this.earlierForwardedFor.length = 0;
     if (this.trustedRuns.length !== 0) this.trustedRuns.length = 0;

@@ -262,18 +262,17 @@ export class RequestParser {
         head.expectContinue = true;
         return true;
       case Field.xForwardedFor:
-        if (head.xForwardedFor.start !== -1)
-          head.earlierForwardedFor.push(head.xForwardedFor.start, head.xForwardedFor.end);
+        head.keepEarlierForwardedFor();
         head.xForwardedFor.set(valueStart - base, valueEnd - base);
         return true;
       case Field.xForwardedHost:
-        head.xForwardedHost.set(valueStart - base, valueEnd - base);
+        head.xForwardedHost.setFirst(valueStart - base, valueEnd - base);
         return true;
       case Field.xForwardedProto:
-        head.xForwardedProto.set(valueStart - base, valueEnd - base);
+        head.xForwardedProto.setFirst(valueStart - base, valueEnd - base);
         return true;
       case Field.xForwardedPort:
-        head.xForwardedPort.set(valueStart - base, valueEnd - base);
+        head.xForwardedPort.setFirst(valueStart - base, valueEnd - base);
         return true;
       case Field.xRequestId:
         // Kept out of the runs: of several lines the last one holds, and exactly one is sent.
@@ -285,6 +284,10 @@ export class RequestParser {
         return true;
       case Field.userAgent:
         head.userAgent.set(valueStart - base, valueEnd - base);
+        head.keep(line - base, next - base);
+        return true;
+      case Field.authorization:
+        head.authorization.set(valueStart - base, valueEnd - base);
         head.keep(line - base, next - base);
         return true;
       case Field.trustedOnly:

@@ -8,7 +8,7 @@ import { type HostName, parseAuthority } from '../http/authority.ts';
 import { TARGET } from '../http/bytes.ts';
 import { Field } from '../http/field-names.ts';
 import type { HeadFault, HeadLimits } from '../http/head-scanner.ts';
-import type { RequestHead } from '../http/request-head.ts';
+import type { RequestHead, TextRange } from '../http/request-head.ts';
 import { normalizePath, type RequestPath } from '../http/request-path.ts';
 import { type HeaderField, isPseudo, NameKind } from './header-field.ts';
 import type { HeaderSink } from './hpack-decoder.ts';
@@ -182,13 +182,14 @@ export class RequestFields implements HeaderSink, Priority {
   #named(kind: number, field: HeaderField, head: RequestHead): void {
     switch (kind) {
       case Field.xForwardedFor:
+        head.keepEarlierForwardedFor();
         return this.#note(head.xForwardedFor, field);
       case Field.xForwardedHost:
-        return this.#note(head.xForwardedHost, field);
+        return this.#noteFirst(head.xForwardedHost, field);
       case Field.xForwardedProto:
-        return this.#note(head.xForwardedProto, field);
+        return this.#noteFirst(head.xForwardedProto, field);
       case Field.xForwardedPort:
-        return this.#note(head.xForwardedPort, field);
+        return this.#noteFirst(head.xForwardedPort, field);
       case Field.xRequestId:
         return this.#note(head.xRequestId, field);
       case Field.referer:
@@ -196,6 +197,9 @@ export class RequestFields implements HeaderSink, Priority {
         return head.keep(this.#text.length - field.line.length, this.#text.length);
       case Field.userAgent:
         this.#note(head.userAgent, field);
+        return head.keep(this.#text.length - field.line.length, this.#text.length);
+      case Field.authorization:
+        this.#note(head.authorization, field);
         return head.keep(this.#text.length - field.line.length, this.#text.length);
       case Field.hopByHop:
       case Field.ownForwarding:
@@ -208,10 +212,15 @@ export class RequestFields implements HeaderSink, Priority {
   }
 
   /** Puts the line into the text, without forwarding it, and notes where its value is. */
-  #note(range: { set(start: number, end: number): void }, field: HeaderField): void {
+  #note(range: TextRange, field: HeaderField): void {
     const start = this.#text.length + field.name.text.length + 2;
     this.#text += field.line;
     range.set(start, start + field.value.length);
+  }
+
+  /** Several lines are one list, of which the first entry counts. */
+  #noteFirst(range: TextRange, field: HeaderField): void {
+    if (range.start === -1) this.#note(range, field);
   }
 
   #keepText(line: string): void {

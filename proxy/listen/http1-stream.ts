@@ -210,7 +210,7 @@ export class Http1Stream implements ClientStream {
 
   #observe(isRefused: boolean): void {
     const { record } = this.exchange;
-    record.remoteAddress = this.remoteAddress;
+    if (isRefused) record.remoteAddress = this.remoteAddress;
     record.isTls = this.isTls;
     record.head = isRefused ? null : this.head;
     if (!isRefused) record.requestBytes += this.head.text.length;

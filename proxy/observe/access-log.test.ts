@@ -56,6 +56,20 @@ test('no byte of a client can end its field or its line', () => {
   expect(line.slice(0, -1)).toMatch(/^[\x20-\x7e]*$/);
 });
 
+test.each([
+  ['Basic YW5uOnNlY3JldA==', 'ann'],
+  ['basic   YW5uOmE6Yg==', 'ann'],
+  ['Basic OnNlY3JldA==', '-'],
+  ['Basic YW5u', '-'],
+  ['Basic', '-'],
+  ['Basic !!!', '-'],
+  ['Bearer YW5uOnNlY3JldA==', '-'],
+  [`Basic ${Buffer.from('a" b\nc\u00e9:x', 'latin1').toString('base64')}`, 'a\\x22 b\\x0Ac\\xE9'],
+])('Authorization: %s names the user %j', (authorization, user) => {
+  const line = renderLine(recordOf(`GET / HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\n\r\n`), 'T');
+  expect(line.slice(0, line.indexOf('[T]'))).toBe(`10.0.0.1 - ${user} `);
+});
+
 test('lines are handed over in order, at a flush or when many are gathered', () => {
   const written: string[] = [];
   const log = new AccessLog((lines) => written.push(lines));

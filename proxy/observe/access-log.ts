@@ -48,11 +48,22 @@ export function renderLine(record: RequestRecord, time: string): string {
   const requestLine = head === null ? '' : escapeText(head.text.slice(0, head.requestLineEnd));
   const referer = head === null ? '-' : quoted(head.textOf(head.referer));
   const userAgent = head === null ? '-' : quoted(head.textOf(head.userAgent));
+  const user = head === null ? '-' : quoted(basicUser(head.textOf(head.authorization)));
   return (
-    `${record.remoteAddress} - - [${time}] "${requestLine}" ${record.status} ${record.responseBodyBytes} ` +
+    `${record.remoteAddress} - ${user} [${time}] "${requestLine}" ${record.status} ${record.responseBodyBytes} ` +
     `"${referer}" "${userAgent}" ${record.requestBytes} ${(record.durationMs / 1000).toFixed(3)} ` +
     `[${upstreamName(record)}] [${record.canary}] ${upstreamFields(record)} ${quoted(record.requestId)}\n`
   );
+}
+
+/** nginx's `$remote_user`: whom a Basic Authorization header names, whoever checks the password; '' for nobody. */
+function basicUser(authorization: string): string {
+  if (authorization === '') return '';
+  const credentials = /^basic +([A-Za-z0-9+/]+)/i.exec(authorization)?.[1];
+  if (credentials === undefined) return '';
+  const decoded = Buffer.from(credentials, 'base64').latin1Slice();
+  const colon = decoded.indexOf(':');
+  return colon === -1 ? '' : decoded.slice(0, colon);
 }
 
 function upstreamName(record: RequestRecord): string {

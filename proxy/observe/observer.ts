@@ -19,6 +19,7 @@ export class RequestRecord {
   route: IndexedRoute | null = null;
   /** Name of the virtual host that matched, '' when the head was refused. */
   virtualHost = '';
+  /** The client's: what a trusted peer says it is, else the peer's own. */
   remoteAddress = '';
   isTls = false;
   /** null when the head was refused. */

@@ -50,7 +50,7 @@ export const emptyGlobal: GlobalSettings = {
   workerShutdownTimeoutMs: 240_000,
   useForwardedHeaders: false,
   computeFullForwardedFor: false,
-  trustedCidrs: ['0.0.0.0/0'],
+  trustedCidrs: ['0.0.0.0/0', '::/0'],
   generateRequestId: true,
   allowUnderscoreHeaders: false,
   serverTokens: false,

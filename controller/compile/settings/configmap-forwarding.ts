@@ -32,7 +32,7 @@ export const proxyRealIpCidr: ConfigMapRecord<readonly string[]> = forwarding({
   default: ['0.0.0.0/0'],
   whenInvalid: [],
   support: 'full',
-  doc: 'Networks whose forwarded headers are believed with `use-forwarded-headers`, and whose PROXY headers with `use-proxy-protocol`. An invalid list trusts nobody.',
+  doc: 'Networks whose forwarded headers are believed with `use-forwarded-headers`, and whose PROXY headers with `use-proxy-protocol`. `0.0.0.0/0` stands for IPv6 too. An invalid list trusts nobody.',
 });
 
 /** A PROXY header before everything. */

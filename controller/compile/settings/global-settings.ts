@@ -65,7 +65,7 @@ export function globalSettings(values: GlobalValues): Omit<GlobalSettings, 'defa
     workerShutdownTimeoutMs: Math.min(values.get(workerShutdownTimeout), MAX_TIMER_MS),
     useForwardedHeaders: values.get(useForwardedHeaders),
     computeFullForwardedFor: values.get(computeFullForwardedFor),
-    trustedCidrs: values.get(proxyRealIpCidr),
+    trustedCidrs: trustedNetworks(values.get(proxyRealIpCidr)),
     generateRequestId: values.get(generateRequestId),
     serverTokens: values.get(serverTokens),
     allowBackendServerHeader: values.get(allowBackendServerHeader),
@@ -89,6 +89,14 @@ export function globalSettings(values: GlobalValues): Omit<GlobalSettings, 'defa
       hasIpv6: !values.get(disableIpv6),
     },
   };
+}
+
+/**
+ * Who trusts every IPv4 address, as the default does, means everybody. Without IPv6, a load balancer that speaks it would
+ * not be believed, and its HTTPS requests be redirected to HTTPS for ever; nginx believes its X-Forwarded-Proto too.
+ */
+function trustedNetworks(cidrs: readonly string[]): readonly string[] {
+  return cidrs.includes('0.0.0.0/0') && !cidrs.includes('::/0') ? [...cidrs, '::/0'] : cidrs;
 }
 
 function clientSettings(values: GlobalValues) {
