@@ -1,11 +1,13 @@
-// Every event in every phase of an exchange: the table at the head of exchange.ts, held to its word. Whatever ends a
-// request, its client hears of it once, its endpoint is counted out once, and no deadline stays behind.
+// Every event in every state of an exchange: the tables at the heads of exchange.ts and upstream-request.ts, held to their
+// word. Whatever ends a request, its client hears of it once, its endpoint is counted out once, and no deadline stays behind.
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { RequestParser } from '../http/request-parser.ts';
+import type { RateLimitFilter } from '../table/route-settings.ts';
+import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import type { ClientStream } from './client-stream.ts';
 import { Exchange, type Phase } from './exchange.ts';
-import { DataPath, eventually } from './testing/data-path.ts';
+import { DataPath, eventually, NOTHING_LEFT } from './testing/data-path.ts';
 import { type RawOrigin, startRawOrigin } from './testing/origin.ts';
 import { tableOf } from './testing/test-proxy.ts';
 
@@ -66,11 +68,46 @@ class NotingClient implements ClientStream {
   }
 }
 
+/** One request at a time, one that waits. */
+const ONE: UpstreamLimits = {
+  maxConnections: null,
+  maxRequests: 1,
+  maxConnectionsPerEndpoint: null,
+  maxRequestsPerEndpoint: null,
+  maxPending: 1,
+  pendingTimeoutMs: 1000,
+  retryAfterSeconds: 7,
+  adaptive: null,
+};
+
+const RATE: RateLimitFilter = {
+  kind: 'rateLimit',
+  zone: 'z',
+  key: [{ kind: 'variable', name: 'remoteAddr' }],
+  allowCidrs: [],
+  requests: 1,
+  per: 'second',
+  burst: 0,
+  status: 429,
+};
+
 let origin: RawOrigin;
 let path: DataPath;
 beforeEach(async () => {
-  origin = await startRawOrigin(() => {});
-  path = new DataPath(tableOf([{ endpoints: [origin.port] }]), true);
+  origin = await startRawOrigin((socket, soFar) => {
+    if (soFar.startsWith('POST /stuck')) socket.pause();
+  });
+  const endpoints = [origin.port];
+  path = new DataPath(
+    tableOf([
+      { endpoints, policy: { maxBodyBytes: null } },
+      { endpoints, path: '/limited', upstream: { limits: ONE } },
+      { endpoints, path: '/rated', filters: [RATE] },
+    ]),
+    true,
+  );
+  // It never says a word.
+  path.context.limits.useStore({ ask: () => {} }, 'closed');
 });
 afterEach(async () => {
   await path[Symbol.asyncDispose]();
@@ -83,7 +120,7 @@ interface Scene {
 }
 
 async function sent(): Promise<void> {
-  await eventually(() => origin.received[0]?.endsWith('\r\n\r\n') === true);
+  await eventually(() => origin.received[0]?.includes('\r\n\r\n') === true);
 }
 
 async function answered({ exchange }: Scene, text: string, phase: Phase): Promise<void> {
@@ -92,14 +129,31 @@ async function answered({ exchange }: Scene, text: string, phase: Phase): Promis
   await eventually(() => exchange.phase === phase);
 }
 
+/** Sends until the upstream takes no more. */
+async function blocked({ exchange }: Scene): Promise<void> {
+  await sent();
+  const block = Buffer.alloc(1 << 20);
+  for (let mayGoOn = true; mayGoOn; ) {
+    for (let i = 0; i < 16 && mayGoOn; i++) {
+      mayGoOn = exchange.onBody(block, 0, block.length);
+      exchange.flushUpstream();
+    }
+    await new Promise(setImmediate);
+  }
+}
+
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const UPGRADE = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n';
+const post = (target: string) => `POST ${target} HTTP/1.1\r\nHost: a\r\nContent-Length: 900000000\r\n\r\n`;
 
-/** The request, and how its phase is reached once it has begun. */
+/** What the request asks the upstream for, and how the state is reached once it has begun. */
 const ENTER = {
+  filtering: [GET.replace('/', '/rated'), async () => {}],
+  queued: [GET.replace('/', '/limited'), async () => {}],
   connecting: [GET, async () => {}],
   sending: [GET, sent],
-  'sending a body': ['POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n', sent],
+  'sending a body': [post('/'), sent],
+  'sending what is not taken': [post('/stuck'), blocked],
   responding: [GET, (scene: Scene) => answered(scene, 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', 'responding')],
   tunnel: [
     UPGRADE,
@@ -107,95 +161,129 @@ const ENTER = {
   ],
 } as const satisfies Record<string, readonly [string, (scene: Scene) => Promise<void>]>;
 
-const EVENTS = {
+type State = keyof typeof ENTER;
+
+const CLIENT_EVENTS = {
   'client gone': ({ exchange }: Scene) => exchange.onClientFailed('clientGone'),
   'client stalled': ({ exchange }: Scene) => exchange.onClientFailed('clientStalled'),
   'broken body': ({ exchange }: Scene) => exchange.onClientFailed('badBody'),
   'late body': ({ exchange }: Scene) => exchange.onClientFailed('bodyTimeout'),
-  deadline: ({ exchange }: Scene) => exchange.onDeadline(),
 } as const;
 
-/** What the client is told before `finished`; status and reason in the record. */
-type Outcome = readonly [told: string, status: number, reason: string];
+const EVENTS = {
+  ...CLIENT_EVENTS,
+  'time passes': () => path.pass(61_000),
+  'upstream closes': () => origin.sockets[0]?.end(),
+  'upstream resets': () => origin.sockets[0]?.resetAndDestroy(),
+  'whole response': () => origin.sockets[0]?.write('HTTP/1.1 204 No Content\r\n\r\n'),
+  '400 and close': () => origin.sockets[0]?.end('HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n'),
+  'no HTTP': () => origin.sockets[0]?.write('hello\r\n'),
+  'unwanted 101': () => origin.sockets[0]?.write('HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'),
+} as const;
+
+type Event = keyof typeof EVENTS;
+
+/** What the client is told before `finished`; status and reason in the record. null: the exchange goes on. */
+type Outcome = readonly [told: string, status: number, reason: string] | null;
 
 const gone: Outcome = ['abort', 499, 'clientGone'];
 const stalled: Outcome = ['abort', 499, 'clientStalled'];
 const broken: Outcome = ['400', 400, 'badBody'];
 const late: Outcome = ['408', 408, 'bodyTimeout'];
+const closed: Outcome = ['502', 502, 'upstreamClosed'];
+const fault: Outcome = ['502', 502, 'upstreamFault'];
+const clientEvents = { 'client gone': gone, 'client stalled': stalled, 'broken body': broken, 'late body': late };
+/** Nothing is different before and after the end of the body: a response may come early. */
+const upstreamEvents: Partial<Record<Event, Outcome>> = {
+  'upstream closes': closed,
+  'upstream resets': closed,
+  'whole response': ['head end', 204, ''],
+  '400 and close': ['head end', 400, ''],
+  'no HTTP': fault,
+  'unwanted 101': fault,
+};
 
-const TABLE: Record<keyof typeof ENTER, Record<keyof typeof EVENTS, Outcome>> = {
-  connecting: {
-    'client gone': gone,
-    'client stalled': stalled,
-    'broken body': broken,
-    'late body': late,
-    deadline: ['504', 504, 'connectTimeout'],
-  },
-  sending: {
-    'client gone': gone,
-    'client stalled': stalled,
-    'broken body': broken,
-    'late body': late,
-    deadline: ['504', 504, 'upstreamTimeout'],
-  },
-  'sending a body': {
-    'client gone': gone,
-    'client stalled': stalled,
-    'broken body': broken,
-    'late body': late,
-    deadline: ['504', 504, 'sendTimeout'],
-  },
+const TABLE: Record<State, Partial<Record<Event, Outcome>>> = {
+  // The store has a time limit of its own.
+  filtering: { ...clientEvents, 'time passes': null },
+  queued: { ...clientEvents, 'time passes': ['503', 503, 'pendingTimeout'] },
+  connecting: { ...clientEvents, 'time passes': ['504', 504, 'connectTimeout'] },
+  sending: { ...clientEvents, ...upstreamEvents, 'time passes': ['504', 504, 'upstreamTimeout'] },
+  // It is the client's turn, and its connection has a time limit for it.
+  'sending a body': { ...clientEvents, ...upstreamEvents, 'time passes': null },
+  'sending what is not taken': { ...clientEvents, 'time passes': ['504', 504, 'sendTimeout'] },
   // The head is out: whatever happens, the client can only notice that the rest is missing.
   responding: {
     'client gone': ['abort', 200, 'clientGone'],
     'client stalled': ['abort', 200, 'clientStalled'],
     'broken body': ['abort', 200, 'badBody'],
     'late body': ['abort', 200, 'bodyTimeout'],
-    deadline: ['abort', 200, 'upstreamTimeout'],
+    'time passes': ['abort', 200, 'upstreamTimeout'],
+    'upstream closes': ['abort', 200, 'upstreamTruncated'],
+    'upstream resets': ['abort', 200, 'upstreamTruncated'],
+    // Five bytes of it are the body.
+    'whole response': ['end', 200, ''],
   },
   tunnel: {
     'client gone': ['', 101, ''],
     'client stalled': ['', 101, 'clientStalled'],
     'broken body': ['', 101, 'badBody'],
     'late body': ['', 101, 'bodyTimeout'],
-    deadline: ['abort', 101, 'tunnelIdle'],
+    'time passes': ['abort', 101, 'tunnelIdle'],
+    'upstream closes': null,
+    'upstream resets': ['abort', 101, ''],
+    'whole response': null,
   },
 };
 
-const rows = Object.entries(TABLE).flatMap(([phase, events]) =>
-  Object.entries(events).map(([event, outcome]) => [phase, event, outcome] as [string, string, Outcome]),
+const rows = Object.entries(TABLE).flatMap(([state, events]) =>
+  Object.entries(events).map(([event, outcome]) => [state as State, event as Event, outcome] as const),
 );
 
-describe('phases', () => {
-  test.each(rows)('%s, %s: %j', async (phase, event, [told, status, reason]) => {
-    const [text, enter] = ENTER[phase as keyof typeof ENTER];
+/** Takes the only place of the limited upstream. */
+function takePlace(): void {
+  path.context.endpoints.get('u1')?.gate?.enter({ onAdmitted() {}, onTimedOut() {} }, 0);
+}
+
+describe('states', () => {
+  test.each(rows)('%s, %s: %j', async (state, event, outcome) => {
+    const [text, enter] = ENTER[state];
     const client = new NotingClient(text);
     const exchange = new Exchange(path.context, client);
     const scene = { client, exchange };
+    takePlace();
     exchange.begin();
     await enter(scene);
-    expect(path.leftovers().inFlight).toBe(1);
+    expect(path.leftovers().inFlight).toBe(state === 'filtering' || state === 'queued' ? 0 : 1);
     client.told.length = 0;
-    EVENTS[event as keyof typeof EVENTS](scene);
-    expect(client.told).toEqual(told === '' ? ['finished'] : [told, 'finished']);
+    EVENTS[event](scene);
+    if (outcome === null) {
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+      expect(client.told).toEqual([]);
+      return exchange.onClientFailed('clientGone');
+    }
+    const [told, status, reason] = outcome;
+    await eventually(() => client.told.includes('finished'));
+    expect(client.told.join(' ')).toBe(`${told} finished`.trim());
     expect(exchange.phase).toBe('idle');
     const { record } = exchange;
     expect([record.status, record.reason]).toEqual([status, reason]);
-    // Counted out once, its connection closed, nothing left that could wake it.
-    expect(path.leftovers()).toEqual({ ...path.leftovers(), inFlight: 0, upstreamConnections: 0 });
+    // Counted out once, and nothing left that could wake it.
+    expect(path.leftovers().inFlight).toBe(0);
+    expect(path.leftovers().upstreamConnections).toBe(path.leftovers().idleUpstreamConnections);
     client.told.length = 0;
-    for (const each of Object.values(EVENTS)) each(scene);
+    for (const each of Object.values(CLIENT_EVENTS)) each(scene);
     path.pass(100_000);
     expect(client.told).toEqual([]);
     exchange.close();
-    expect(path.leftovers().deadlines).toBe(0);
+    expect(path.leftovers()).toEqual(NOTHING_LEFT);
   });
 });
 
-test('an exchange is good for another request after each of them', async () => {
+test('an exchange is good for another request after each of them', () => {
   const client = new NotingClient(GET);
   const exchange = new Exchange(path.context, client);
-  for (const event of Object.values(EVENTS)) {
+  for (const event of Object.values(CLIENT_EVENTS)) {
     client.told.length = 0;
     exchange.begin();
     event({ client, exchange });

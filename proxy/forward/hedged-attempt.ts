@@ -12,29 +12,31 @@ import type { IndexedRoute } from '../match/index.ts';
 import type { HedgeSettings } from '../table/route-settings.ts';
 import type { RoutePolicy } from '../table/types.ts';
 import type { Attempts, SecondAttempt } from './attempts.ts';
+import type { ClientStream } from './client-stream.ts';
 import type { ProxyContext } from './context.ts';
 import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
+import type { ExchangeParts } from './exchange-parts.ts';
 import { upgradeToken } from './forwarding.ts';
 import type { HedgeOutcome } from './hedging.ts';
+import type { OutgoingRequest } from './outgoing-request.ts';
 import { isUnwanted } from './retry.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
 import type { Transport } from './upstream-transport.ts';
 
-/** The request that may be hedged. Implemented by Exchange. */
-export interface HedgedRequest extends UpstreamUser {
-  /** It is complete, and all of it is at hand. */
-  readonly isWhole: boolean;
-  /** Sends all of it. */
-  sendWhole(stream: UpstreamStream, user: UpstreamUser): void;
+/** The attempt in use of a request that may be hedged. Implemented by UpstreamRequest. */
+export interface HedgedRequest {
   /** Gives up the stream that it waits for, and waits for this one instead. */
   takeOver(stream: UpstreamStream, isConnecting: boolean): void;
 }
 
 export class HedgedAttempt implements UpstreamUser, Timed {
   readonly #context: ProxyContext;
-  readonly #request: HedgedRequest;
+  readonly #client: ClientStream;
+  readonly #request: OutgoingRequest;
   readonly #attempts: Attempts;
+  readonly #user: UpstreamUser;
+  readonly #first: HedgedRequest;
   readonly #deadline = new Deadline(this);
   #state: 'off' | 'armed' | 'racing' | 'leading' = 'off';
   #route: IndexedRoute | null = null;
@@ -44,16 +46,27 @@ export class HedgedAttempt implements UpstreamUser, Timed {
   #stream: UpstreamStream | null = null;
   #isConnecting = false;
 
-  constructor(context: ProxyContext, request: HedgedRequest, attempts: Attempts) {
+  /** `user`: who hears of the stream while it leads; `first`: the attempt in use, which it may replace. */
+  constructor(
+    context: ProxyContext,
+    parts: ExchangeParts,
+    attempts: Attempts,
+    user: UpstreamUser,
+    first: HedgedRequest,
+  ) {
     this.#context = context;
-    this.#request = request;
+    this.#client = parts.client;
+    this.#request = parts.request;
     this.#attempts = attempts;
+    this.#user = user;
+    this.#first = first;
   }
 
   // ---- from the exchange
 
   /** The first attempt of a request begins. The delay runs from here, or with a body from `requestEnded`. */
-  begin(route: IndexedRoute, settings: HedgeSettings, head: RequestHead, transport: Transport): void {
+  begin(route: IndexedRoute, settings: HedgeSettings, transport: Transport): void {
+    const { head } = this.#client;
     const { hedging, balancing } = this.#context;
     hedging.allowances.of(route, settings.budget).countRequest(balancing.nowMs());
     if (!mayBeDoubled(head, route.policy) || !this.#attempts.mayBeTwo) return;
@@ -125,22 +138,22 @@ export class HedgedAttempt implements UpstreamUser, Timed {
     if (pooled === null) return this.#connect(second);
     this.#stream = pooled;
     this.#isConnecting = false;
-    this.#request.sendWhole(pooled, this);
+    this.#send(pooled);
   }
 
   // ---- UpstreamUser
 
   onConnected(): void {
     this.#isConnecting = false;
-    if (this.#state === 'leading') return this.#request.onConnected();
-    if (this.#stream !== null) this.#request.sendWhole(this.#stream, this);
+    if (this.#state === 'leading') return this.#user.onConnected();
+    if (this.#stream !== null) this.#send(this.#stream);
   }
 
   onUpstreamFailed(code: ProxyErrorCode, detail: string): void {
     this.#stream = null;
     if (this.#state === 'leading') {
       this.#clear();
-      return this.#request.onUpstreamFailed(code, detail);
+      return this.#user.onUpstreamFailed(code, detail);
     }
     // An idle connection that had been closed says nothing about its endpoint, which is asked on a fresh one.
     if (isStale(code) && this.#second !== null) return this.#connect(this.#second);
@@ -148,7 +161,7 @@ export class HedgedAttempt implements UpstreamUser, Timed {
   }
 
   onInformational(head: ResponseHead): void {
-    if (this.#state === 'leading') this.#request.onInformational(head);
+    if (this.#state === 'leading') this.#user.onInformational(head);
   }
 
   onResponseHead(head: ResponseHead, hasBody: boolean): void {
@@ -157,36 +170,41 @@ export class HedgedAttempt implements UpstreamUser, Timed {
       this.#attempts.overtaken();
       this.#lead();
     }
-    this.#request.onResponseHead(head, hasBody);
+    this.#user.onResponseHead(head, hasBody);
   }
 
   onResponseBody(buf: Buffer, start: number, end: number): boolean {
-    return this.#request.onResponseBody(buf, start, end);
+    return this.#user.onResponseBody(buf, start, end);
   }
 
   onResponseEnd(trailers: string): void {
     // Before the request hears of it: its client may begin the next one at once.
     this.#clear();
-    this.#request.onResponseEnd(trailers);
+    this.#user.onResponseEnd(trailers);
   }
 
   onTunnelData(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
-    return this.#request.onTunnelData(buf, start, end, isOwned);
+    return this.#user.onTunnelData(buf, start, end, isOwned);
   }
 
   onTunnelEnd(): void {
-    this.#request.onTunnelEnd();
+    this.#user.onTunnelEnd();
   }
 
   onUpstreamDrain(): void {
-    if (this.#state === 'leading') this.#request.onUpstreamDrain();
+    if (this.#state === 'leading') this.#user.onUpstreamDrain();
   }
 
   onUpstreamReadDone(): void {
-    if (this.#state === 'leading') this.#request.onUpstreamReadDone();
+    if (this.#state === 'leading') this.#user.onUpstreamReadDone();
   }
 
   // ---- states
+
+  #send(stream: UpstreamStream): void {
+    this.#request.sendOn(stream, this);
+    stream.flush();
+  }
 
   #connect({ endpoint }: SecondAttempt): void {
     this.#isConnecting = true;
@@ -198,7 +216,7 @@ export class HedgedAttempt implements UpstreamUser, Timed {
     this.#context.hedging.outcomes.won++;
     this.#state = 'leading';
     this.#second = null;
-    this.#request.takeOver(this.#stream as UpstreamStream, this.#isConnecting);
+    this.#first.takeOver(this.#stream as UpstreamStream, this.#isConnecting);
     this.#attempts.useSecond(second);
   }
 

@@ -1,0 +1,311 @@
+// Gets the request of one exchange to an endpoint that answers it: a place among the requests of the upstream, endpoints
+// one after the other, connections, head and body, time limits.
+//
+//   idle -> (queued) -> connecting -> sending -> answered -> idle
+//                        ^  |           |
+//                        |--|-----------|  (another attempt, while nothing of a response was seen)
+// Which endpoints are asked is up to Attempts. A hedge (HedgedAttempt) may run beside the attempt at hand, and take its
+// place. What streams say goes to the exchange, which asks here what follows from it.
+
+import type { Waiter } from '../endpoints/pending-queue.ts';
+import type { IndexedRoute } from '../match/index.ts';
+import type { HedgeSettings } from '../table/route-settings.ts';
+import type { RoutePolicy, UpstreamTarget } from '../table/types.ts';
+import { AttemptDeadline } from './attempt-deadline.ts';
+import { Attempts } from './attempts.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { ProxyContext } from './context.ts';
+import { isStale, type ProxyErrorCode } from './errors.ts';
+import type { ExchangeParts } from './exchange-parts.ts';
+import { HedgedAttempt, type HedgedRequest } from './hedged-attempt.ts';
+import type { OutgoingRequest } from './outgoing-request.ts';
+import type { Timed } from './timer-wheel.ts';
+import type { LiveEndpoint } from './upstream-connection.ts';
+import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
+import type { Transport } from './upstream-transport.ts';
+
+export type UpstreamPhase = 'idle' | 'queued' | 'connecting' | 'sending' | 'answered';
+
+/** Whose request it is. Implemented by Exchange. */
+export interface UpstreamRequestUser extends UpstreamUser {
+  /** No endpoint has answered, and no further one is asked. */
+  onNoResponse(code: ProxyErrorCode): void;
+  /** The endpoint that answered sends nothing of its response any more. */
+  onResponseLate(): void;
+}
+
+export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
+  readonly #context: ProxyContext;
+  readonly #client: ClientStream;
+  readonly #parts: ExchangeParts;
+  readonly #request: OutgoingRequest;
+  readonly #user: UpstreamRequestUser;
+  readonly #attempts: Attempts;
+  readonly #deadline: AttemptDeadline;
+  /** Made by the first request on a route with `hedge-after`. */
+  #hedge: HedgedAttempt | null = null;
+  #phase: UpstreamPhase = 'idle';
+  #route: IndexedRoute | null = null;
+  #stream: UpstreamStream | null = null;
+
+  constructor(context: ProxyContext, parts: ExchangeParts, user: UpstreamRequestUser) {
+    this.#context = context;
+    this.#client = parts.client;
+    this.#parts = parts;
+    this.#request = parts.request;
+    this.#user = user;
+    this.#attempts = new Attempts(context, parts.record, parts.facts);
+    this.#deadline = new AttemptDeadline(context.wheel, this);
+  }
+
+  get phase(): UpstreamPhase {
+    return this.#phase;
+  }
+
+  /** The stream in use; null when there is none. */
+  get stream(): UpstreamStream | null {
+    return this.#stream;
+  }
+
+  /** `Set-Cookie` line for the response, '' for none. */
+  get cookieLine(): string {
+    return this.#attempts.cookieLine;
+  }
+
+  /** For Retry-After: whole seconds. */
+  get retryAfterSeconds(): number {
+    return this.#attempts.retryAfterSeconds;
+  }
+
+  // ---- from the exchange
+
+  /** A request has begun, which may come to be forwarded. */
+  open(startedAtMs: number): void {
+    this.#attempts.begin(startedAtMs);
+    this.#deadline.endTry();
+  }
+
+  begin(route: IndexedRoute, target: UpstreamTarget): void {
+    this.#route = route;
+    if (this.#attempts.choose(route, target)) return this.#enter();
+    this.#firstAttempt();
+  }
+
+  /** A part of the request body. False: wait for `onUpstreamDrain`. */
+  sendBody(stream: UpstreamStream, buf: Buffer, start: number, end: number): boolean {
+    const { sendTimeoutMs } = this.#policy();
+    const mayGoOn = stream.writeBody(buf, start, end);
+    // Only a blocked write waits for the upstream; an idle one waits for the client, whose own deadline runs.
+    if (mayGoOn) this.#deadline.clear();
+    else this.#deadline.arm(sendTimeoutMs);
+    return mayGoOn;
+  }
+
+  /** The request is complete. `isClientSlow`: its response waits for the client, not for the upstream. */
+  endBody(stream: UpstreamStream, trailers: string, isClientSlow: boolean): void {
+    stream.endBody(trailers);
+    this.#hedge?.requestEnded();
+    if (!isClientSlow) this.waitForResponse();
+  }
+
+  /** The upstream has to send something, unless the request has ended meanwhile. */
+  waitForResponse(): void {
+    if (this.#route !== null) this.#deadline.arm(this.#route.policy.readTimeoutMs);
+  }
+
+  /** Nothing of the upstream's is waited for, but for the client. */
+  waitForClient(): void {
+    this.#deadline.clear();
+  }
+
+  connected(): void {
+    this.#attempts.connected();
+    this.#send();
+    this.#stream?.flush();
+  }
+
+  /** A response head has come. True: it is the response; else the request is under way to another endpoint. */
+  answered(status: number): boolean {
+    this.#attempts.answered(status);
+    if (this.#hedge?.firstAnswered(status) === false) return false;
+    if (status >= 400 && this.#attemptAfter(status)) return false;
+    this.#phase = 'answered';
+    this.#deadline.endTry();
+    return true;
+  }
+
+  /** The attempt at hand has failed without a response head: another one follows, or `onNoResponse`. */
+  failed(code: ProxyErrorCode, detail: string): void {
+    this.drop();
+    this.#attempts.failed(code);
+    this.#parts.record.detail = detail;
+    if (this.#hedge?.firstFailed() === true) return;
+    if (!this.#attempts.mayGoOn(code, this.#request.canSendAgain)) return this.#user.onNoResponse(code);
+    const endpoint = isStale(code) ? this.#attempts.again() : this.#attempts.next();
+    if (endpoint === null) return this.#user.onNoResponse(code);
+    this.#attemptAt(endpoint);
+  }
+
+  /** The endpoint broke its response off. */
+  broken(code: ProxyErrorCode): void {
+    this.#attempts.blame(code);
+    this.drop();
+  }
+
+  /** The stream is over, and no longer ours. */
+  complete(): void {
+    this.#stream = null;
+    this.#attempts.release();
+  }
+
+  /** Gives the attempt at hand up. */
+  drop(): void {
+    this.#stream?.abandon();
+    this.complete();
+  }
+
+  /** Since the attempt at hand began; -1 when there was none. */
+  elapsedMs(nowMs: number): number {
+    return this.#attempts.elapsedMs(nowMs);
+  }
+
+  /** The request is over: gives its places back. An idle client connection must not keep an old table alive. */
+  end(): void {
+    this.#deadline.clear();
+    this.#phase = 'idle';
+    this.#hedge?.end();
+    this.#route = null;
+    this.#stream = null;
+    this.#attempts.clear();
+  }
+
+  /** For a client stream that goes away: nothing of it stays linked anywhere. */
+  close(): void {
+    this.#deadline.close();
+    this.#hedge?.close();
+  }
+
+  // ---- Waiter
+
+  onAdmitted(): void {
+    this.#attempts.waited(true);
+    this.#firstAttempt();
+    this.#stream?.flush();
+  }
+
+  onTimedOut(): void {
+    this.#attempts.waited(false);
+    this.#user.onNoResponse('pendingTimeout');
+  }
+
+  // ---- Timed
+
+  onDeadline(): void {
+    switch (this.#phase) {
+      case 'connecting':
+        return this.failed('connectTimeout', 'connect timed out');
+      case 'sending':
+        return this.failed(this.#lateCode(), 'timed out');
+      case 'answered':
+        return this.#user.onResponseLate();
+      default:
+        return;
+    }
+  }
+
+  #lateCode(): ProxyErrorCode {
+    if (this.#deadline.isTryOver) return 'perTryTimeout';
+    return this.#request.isBodyDone ? 'upstreamTimeout' : 'sendTimeout';
+  }
+
+  // ---- HedgedRequest
+
+  takeOver(stream: UpstreamStream, isConnecting: boolean): void {
+    const { connectTimeoutMs, readTimeoutMs } = this.#policy();
+    this.drop();
+    this.#stream = stream;
+    this.#phase = isConnecting ? 'connecting' : 'sending';
+    this.#beginTry();
+    this.#deadline.arm(isConnecting ? connectTimeoutMs : readTimeoutMs);
+  }
+
+  // ---- attempts
+
+  /** The upstream limits its requests: this one asks for a place, and may have to wait for it. */
+  #enter(): void {
+    const entrance = this.#attempts.enter(this);
+    if (entrance === 'full') return this.#user.onNoResponse('overloaded');
+    if (entrance === 'waiting') this.#phase = 'queued';
+    else this.#firstAttempt();
+  }
+
+  #firstAttempt(): void {
+    const endpoint = this.#attempts.first();
+    if (endpoint === null) return this.#user.onNoResponse(this.#attempts.emptyReason);
+    this.#beginTry();
+    const { hedge } = this.#policy();
+    // Before the attempt, within which the end of the body may come.
+    if (hedge !== null) this.#beginHedge(hedge);
+    const pooled = this.#context.pool.take(endpoint, this.#transport());
+    if (pooled === null) return this.#connect(endpoint);
+    this.#stream = pooled;
+    this.#send();
+  }
+
+  #beginHedge(settings: HedgeSettings): void {
+    this.#hedge ??= new HedgedAttempt(this.#context, this.#parts, this.#attempts, this.#user, this);
+    this.#hedge.begin(this.#route as IndexedRoute, settings, this.#transport());
+  }
+
+  #connect(endpoint: LiveEndpoint): void {
+    this.#phase = 'connecting';
+    this.#deadline.arm(this.#policy().connectTimeoutMs);
+    this.#stream = this.#context.pool.connect(endpoint, this.#user, this.#transport());
+  }
+
+  /** The connection is open: the head goes out, and the body may follow. */
+  #send(): void {
+    const stream = this.#stream as UpstreamStream;
+    this.#phase = 'sending';
+    const mayGoOn = this.#request.sendOn(stream, this.#user);
+    if (this.#request.isBodyDone) {
+      this.waitForResponse();
+      stream.flush();
+    } else if (mayGoOn) {
+      this.#deadline.clear();
+      this.#client.takeBody();
+    } else {
+      this.#deadline.arm(this.#policy().sendTimeoutMs);
+    }
+  }
+
+  /** Sends the request elsewhere when the route does not want an answer with this status. False: it stands. */
+  #attemptAfter(status: number): boolean {
+    if (!this.#attempts.mayGoOnAfter(status, this.#request.canSendAgain)) return false;
+    const endpoint = this.#attempts.next();
+    if (endpoint === null) return false;
+    this.drop();
+    this.#parts.record.detail = `answered ${status}`;
+    this.#attemptAt(endpoint);
+    return true;
+  }
+
+  /** A further attempt, on a fresh connection: one that turns out closed would cost another. */
+  #attemptAt(endpoint: LiveEndpoint): void {
+    this.#attempts.use(endpoint);
+    this.#beginTry();
+    this.#connect(endpoint);
+  }
+
+  #beginTry(): void {
+    this.#deadline.beginTry(this.#policy().perTryTimeoutMs);
+  }
+
+  #transport(): Transport {
+    return this.#context.pool.transports.of(this.#policy(), this.#client.isTls);
+  }
+
+  #policy(): RoutePolicy {
+    return (this.#route as IndexedRoute).policy;
+  }
+}
