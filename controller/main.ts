@@ -16,6 +16,9 @@ const EXIT_USAGE = 2;
 async function run(): Promise<number> {
   const outcome = parseOptions(process.argv.slice(2), process.env);
   if (!outcome.ok) return fail(outcome.message, EXIT_USAGE);
+  // A server goes on without the readers of its logs.
+  if (outcome.command === 'serve') return await serve(outcome.options, outcome.warnings);
+  endWithReader();
   switch (outcome.command) {
     case 'help':
       return print((await import('./options/help.ts')).renderHelp());
@@ -29,8 +32,6 @@ async function run(): Promise<number> {
       return print((await import('./cli/rbac.ts')).renderRbac(outcome.options));
     case 'translate':
       return await translate(outcome.options);
-    case 'serve':
-      return await serve(outcome.options, outcome.warnings);
   }
 }
 
@@ -45,9 +46,11 @@ async function translate(options: Options): Promise<number> {
 async function serve(options: Options, warnings: readonly string[]): Promise<number> {
   const { runServe } = await import('./serve.ts');
   const { StartError } = await import('./serve/start-error.ts');
+  const { standardOutput } = await import('./serve/log-output.ts');
   try {
     await runServe(options, warnings, {
-      print: (text) => process.stdout.write(text),
+      stdout: standardOutput(1, process.stdout),
+      stderr: standardOutput(2, process.stderr),
       isTerminal: process.stderr.isTTY,
       onSignal: (handler) => {
         for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => handler(signal));
@@ -71,10 +74,12 @@ function fail(message: string, exitCode: number): number {
   return exitCode;
 }
 
-// `sluice annotations | head` closes the pipe early: that is not a failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT_OK);
-  throw error;
-});
+/** `sluice annotations | head` closes the pipe early: that is not a failure of ours. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT_OK);
+    throw error;
+  });
+}
 
 process.exitCode = await run();

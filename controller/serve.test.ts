@@ -1,5 +1,6 @@
 // `sluice serve` as a process: what a user and a kubelet see from start to exit.
 
+import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import {
   createServer,
@@ -14,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { PRETEND_NODE_20, RunningSluice, runSluice } from './cli/testing/run-sluice.ts';
+import { PRETEND_NODE_20, RunningSluice, runSluice, type ServingRecord } from './cli/testing/run-sluice.ts';
 
 const FREE_PORTS = ['--http-port=0', '--https-port=0', '--healthz-port=0', '--workers=1'];
 
@@ -167,6 +168,53 @@ describe('serving', () => {
     await using sluice = serve('--log-format=pretty');
     expect(await sluice.printed('Ctrl-C stops.')).toContain('curl --resolve one.test:');
   });
+});
+
+describe('logs that cannot be written cost lines, not traffic', () => {
+  /** Asks again and again, until at least `count` lines of the access log are counted as lost. */
+  async function askUntilLost(count: number, { httpPort, healthPort }: ServingRecord): Promise<void> {
+    for (let lost = 0; lost < count; ) {
+      expect((await ask('http', httpPort, 'one.test')).status).toBe(200);
+      const page = await (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text();
+      lost = Number(/^sluice_lost_log_lines_total\{stream="stdout"\} (\d+)$/m.exec(page)?.[1]);
+    }
+  }
+
+  test('stdout on a full disk: requests are served, the loss is logged once and counted', async () => {
+    using full = openFull();
+    await using sluice = new RunningSluice(['--manifests', folder, ...FREE_PORTS], { outputs: { stdout: full.fd } });
+    await askUntilLost(2, await sluice.serving());
+    const { msg } = await sluice.logged(({ level }) => level === 40);
+    expect(msg).toMatch(/^stdout cannot be written, lines of the access log are lost: ENOSPC/);
+    sluice.kill('SIGTERM');
+    expect(await sluice.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test('stderr on a full disk: it starts, serves and stops', async () => {
+    using full = openFull();
+    await using sluice = new RunningSluice(['--manifests', folder, ...FREE_PORTS, '--log-format=pretty'], {
+      outputs: { stderr: full.fd },
+    });
+    const [, port] = /--resolve one\.test:(\d+):/.exec(await sluice.printed('Ctrl-C stops.')) ?? [];
+    expect((await ask('http', Number(port), 'one.test')).status).toBe(200);
+    sluice.kill('SIGTERM');
+    expect(await sluice.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test('the reader of stdout goes away: requests are served until somebody stops it', async () => {
+    await using sluice = serve();
+    const serving = await sluice.serving();
+    sluice.closeStdout();
+    await askUntilLost(2, serving);
+    sluice.kill('SIGTERM');
+    expect(await sluice.exited).toEqual({ code: 0, signal: null });
+  });
+
+  /** A device that is always full. */
+  function openFull(): Disposable & { readonly fd: number } {
+    const fd = openSync('/dev/full', 'w');
+    return { fd, [Symbol.dispose]: () => closeSync(fd) };
+  }
 });
 
 describe('a start that cannot succeed is one line', () => {

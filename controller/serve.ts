@@ -4,16 +4,22 @@ import { resolve } from 'node:path';
 import { VERSION } from './cli/version.ts';
 import type { Options } from './options.ts';
 import { hostLines, renderBanner } from './serve/banner.ts';
+import type { LogOutput } from './serve/log-output.ts';
 import { createLogger, type LogFormat, type Logger, logFormatOf } from './serve/logger.ts';
 import { Shutdown, type StopSignal } from './serve/shutdown.ts';
 import { type Sluice, type SluiceParts, startSluice } from './serve/sluice.ts';
 import { startStep } from './serve/start-error.ts';
 import { assertDirectory, openManifestFolder } from './watch/manifests.ts';
 
+/** Time for readers of stdout and stderr to take the last lines before the exit. */
+const LAST_LINES_MS = 1000;
+
 /** What main.ts lends: only it touches the process. */
 export interface ProcessEdge {
-  /** Writes to stdout: banner and access log. */
-  readonly print: (text: string) => void;
+  /** Banner and access log. */
+  readonly stdout: LogOutput;
+  /** The process log. */
+  readonly stderr: LogOutput;
   /** True when a person reads stderr. */
   readonly isTerminal: boolean;
   readonly onSignal: (handler: (signal: StopSignal) => void) => void;
@@ -26,7 +32,9 @@ export interface ProcessEdge {
  */
 export async function runServe(options: Options, warnings: readonly string[], edge: ProcessEdge): Promise<void> {
   const format = logFormatOf(options, edge.isTerminal);
-  const log = createLogger(format, options.logLevel, edge.isTerminal);
+  const { stdout, stderr } = edge;
+  const log = createLogger(format, options.logLevel, edge.isTerminal, (line) => stderr.write(line));
+  stdout.onTrouble((why) => log.warn(`stdout cannot be written, lines of the access log are lost: ${why}`));
   for (const warning of warnings) log.warn(warning);
 
   let sluice: Sluice | null = null;
@@ -35,15 +43,26 @@ export async function runServe(options: Options, warnings: readonly string[], ed
     drain: async () => {
       await sluice?.drain();
     },
-    exit: edge.exit,
+    exit: (code) => void settle([stdout, stderr]).then(() => edge.exit(code)),
     log: (message) => log.info(message),
     wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     nowMs: () => performance.now(),
   });
   edge.onSignal((signal) => void shutdown.onSignal(signal));
 
-  sluice = await startSluice({ options, log, ...(await openSource(options, log)), writeAccessLog: edge.print });
-  announce(sluice, options, { format, log, print: edge.print });
+  sluice = await startSluice({
+    options,
+    log,
+    ...(await openSource(options, log)),
+    writeAccessLog: (lines) => stdout.write(lines),
+    lostLogLines: () => ({ stdout: stdout.droppedLines, stderr: stderr.droppedLines }),
+  });
+  announce(sluice, options, { format, log, print: (text) => stdout.write(text) });
+}
+
+/** Gives readers of the last lines a moment: what a pipe has not taken is lost at the exit. */
+async function settle(outputs: readonly LogOutput[]): Promise<void> {
+  await Promise.all(outputs.map((output) => output.settled(LAST_LINES_MS)));
 }
 
 /** The folder that was given, or else the API server. */

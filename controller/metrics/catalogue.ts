@@ -196,6 +196,13 @@ export const controllerMetrics = {
     labels: ['upstream', 'state'],
     help: 'Endpoints of each upstream with active checks (namespace-service-port): healthy, or failing and left out by all workers.',
   },
+  lostLogLines: {
+    name: 'sluice_lost_log_lines_total',
+    kind: 'counter',
+    source: 'controller',
+    labels: ['stream'],
+    help: 'Lines that stdout (access log) or stderr did not take: a full disk, or a reader that is gone or too slow.',
+  },
   apiLastContact: {
     name: 'sluice_api_last_contact_age_seconds',
     kind: 'gauge',

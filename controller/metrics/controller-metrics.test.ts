@@ -32,7 +32,13 @@ const certificate: CertificateInfo = {
 
 function start(defaultMetrics = false, cluster: (() => ClusterSample) | null = null) {
   const checks: CheckSample = { good: 0, bad: 0, upstreams: [] };
-  const state = { revision: 0, wallMs: 1_700_000_000_500, workers: [{ phase: 'serving', restarts: 0 }], checks };
+  const state = {
+    revision: 0,
+    wallMs: 1_700_000_000_500,
+    workers: [{ phase: 'serving', restarts: 0 }],
+    checks,
+    lost: {},
+  };
   const metrics = new ControllerMetrics({
     constants,
     build: { release: '1.2.3', build: 'abc', repository: 'none' },
@@ -44,6 +50,7 @@ function start(defaultMetrics = false, cluster: (() => ClusterSample) | null = n
     workers: () => state.workers,
     acknowledgedRevision: () => state.revision,
     checks: () => state.checks,
+    lostLogLines: () => state.lost,
     cluster,
     wallMs: () => state.wallMs,
     defaultMetrics,
@@ -239,4 +246,13 @@ describe('ControllerMetrics', () => {
       else if (!line.startsWith('#')) expect(line).toMatch(new RegExp(`^${current}(_bucket|_sum|_count)?[{ ]`));
     }
   });
+});
+
+test('lines that a log could not take are counted by stream', async () => {
+  const { state, read } = start();
+  state.lost = { stdout: 3, stderr: 0 };
+  expect(await read('sluice_lost_log_lines_total{stream="stdout"}')).toBe(3);
+  state.lost = { stdout: 5, stderr: 0 };
+  expect(await read('sluice_lost_log_lines_total{stream="stdout"}')).toBe(5);
+  expect(await read('sluice_lost_log_lines_total{stream="stderr"}')).toBe(0);
 });

@@ -29,6 +29,8 @@ export interface ControllerMetricsOptions {
   readonly acknowledgedRevision: () => number;
   /** What active checks of endpoints have found. */
   readonly checks: () => CheckSample;
+  /** Lines of the logs that nobody took, by stream. */
+  readonly lostLogLines: () => Readonly<Record<string, number>>;
   /** How the API server's objects are read, and who leads; null for a folder of manifests. */
   readonly cluster: (() => ClusterSample) | null;
   /** Unix time in milliseconds. */
@@ -167,6 +169,7 @@ export class ControllerMetrics {
     this.#readWorkers();
     this.#readProcess();
     this.#readChecks();
+    this.#readLogs();
     this.#readCluster();
     await this.#readTable();
     this.#set(controllerMetrics.tableRevision, this.#options.acknowledgedRevision());
@@ -203,6 +206,12 @@ export class ControllerMetrics {
     for (const { upstreamId: upstream, healthy, failing } of upstreams) {
       this.#set(controllerMetrics.checkedEndpoints, healthy, { upstream, state: 'healthy' });
       this.#set(controllerMetrics.checkedEndpoints, failing, { upstream, state: 'failing' });
+    }
+  }
+
+  #readLogs(): void {
+    for (const [stream, lines] of Object.entries(this.#options.lostLogLines())) {
+      this.#raiseCounter(controllerMetrics.lostLogLines, lines, { stream });
     }
   }
 

@@ -2,7 +2,7 @@
 // stdout as they are, so that the two can be told apart and collected separately, as with ingress-nginx.
 
 import { type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import type { Options } from '../options.ts';
 
 export type { Logger } from 'pino';
@@ -15,20 +15,20 @@ export function logFormatOf(options: Pick<Options, 'logFormat'>, isTerminal: boo
   return isTerminal ? 'pretty' : 'json';
 }
 
-/**
- * Makes the logger. It writes synchronously: the log is quiet (changes and faults, not requests), and the last lines
- * before an exit must not be lost.
- */
-export function createLogger(format: LogFormat, level: Options['logLevel'], colorize: boolean): Logger {
+/** Makes the logger. `write` gets each line at once, and must never throw: LogOutput. */
+export function createLogger(
+  format: LogFormat,
+  level: Options['logLevel'],
+  colorize: boolean,
+  write: (line: string) => void,
+): Logger {
   const settings = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  if (format === 'json') return pino(settings, pino.destination({ fd: 2, sync: true }));
-  const stream = pretty({
-    destination: 2,
-    sync: true,
+  if (format === 'json') return pino(settings, { write });
+  const render = prettyFactory({
     colorize,
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname',
   });
-  return pino(settings, stream);
+  return pino(settings, { write: (line) => write(render(line)) });
 }

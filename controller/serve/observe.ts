@@ -15,14 +15,20 @@ import { StartError } from './start-error.ts';
 /** A worker that does not answer a scrape in this time counts with its last numbers. */
 const SAMPLE_TIMEOUT_MS = 1000;
 
+export interface MetricsParts {
+  readonly options: Options;
+  readonly pool: WorkerPool;
+  readonly publisher: Publisher;
+  /** null for a folder of manifests. */
+  readonly cluster: ClusterLink | null;
+  readonly sampleChecks: () => CheckSample;
+  /** Lines of the logs that nobody took, by stream. */
+  readonly lostLogLines: () => Readonly<Record<string, number>>;
+}
+
 /** Metrics of this process; the workers are asked at each scrape. */
-export function createMetrics(
-  options: Options,
-  pool: WorkerPool,
-  publisher: Publisher,
-  cluster: ClusterLink | null,
-  sampleChecks: () => CheckSample,
-): ControllerMetrics {
+export function createMetrics(parts: MetricsParts): ControllerMetrics {
+  const { options, pool, publisher, cluster } = parts;
   return new ControllerMetrics({
     constants: {
       controller_namespace: options.pod.namespace,
@@ -37,7 +43,8 @@ export function createMetrics(
     },
     workers: () => pool.workers,
     acknowledgedRevision: () => publisher.acknowledgedRevision,
-    checks: sampleChecks,
+    checks: parts.sampleChecks,
+    lostLogLines: parts.lostLogLines,
     cluster: cluster === null ? null : () => cluster.sample(),
     wallMs: Date.now,
     defaultMetrics: true,

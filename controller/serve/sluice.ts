@@ -45,6 +45,8 @@ export interface SluiceParts {
   readonly cluster?: ClusterLink;
   /** Gets complete lines of the access log, each ended by a line feed. */
   readonly writeAccessLog: (lines: string) => void;
+  /** Lines of the logs that nobody took, by stream. Default: none. */
+  readonly lostLogLines?: () => Readonly<Record<string, number>>;
 }
 
 /** What a started Sluice is doing. */
@@ -87,7 +89,10 @@ export class Sluice {
   #last: IncrementalResult | null = null;
   #isStopping = false;
 
-  constructor({ options, log, source, cluster, writeAccessLog }: SluiceParts, fallbackCertificate: CertificatePair) {
+  constructor(
+    { options, log, source, cluster, writeAccessLog, lostLogLines }: SluiceParts,
+    fallbackCertificate: CertificatePair,
+  ) {
     this.#options = options;
     this.#log = log;
     this.#source = source;
@@ -120,9 +125,14 @@ export class Sluice {
       wallMs: Date.now,
     });
     this.#resolver = new NameResolver({ apply: (changes) => this.#pipeline.apply(changes), log });
-    this.#metrics = createMetrics(options, this.#pool, this.#publisher, this.#cluster, () =>
-      this.#watch.sampleChecks(),
-    );
+    this.#metrics = createMetrics({
+      options,
+      pool: this.#pool,
+      publisher: this.#publisher,
+      cluster: this.#cluster,
+      sampleChecks: () => this.#watch.sampleChecks(),
+      lostLogLines: lostLogLines ?? (() => ({})),
+    });
   }
 
   /** Reads, compiles, publishes and listens; resolves when all workers serve the first table. */

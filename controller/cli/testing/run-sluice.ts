@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly nodeArguments?: readonly string[];
   /** Added to a clean environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Files (descriptors) in place of the pipes of stdout and stderr, which nothing is read of then. */
+  readonly outputs?: { readonly stdout?: number; readonly stderr?: number };
 }
 
 /** Starts `sluice <args>` and resolves when it has ended. */
@@ -34,10 +36,10 @@ export function runSluice(args: readonly string[], options: RunOptions = {}): Pr
   const child = start(args, options);
   let stdout = '';
   let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
   return new Promise((resolve, reject) => {
@@ -46,9 +48,10 @@ export function runSluice(args: readonly string[], options: RunOptions = {}): Pr
   });
 }
 
-function start(args: readonly string[], { entry = 'main.ts', nodeArguments = [], env = {} }: RunOptions) {
+function start(args: readonly string[], { entry = 'main.ts', nodeArguments = [], env = {}, outputs = {} }: RunOptions) {
   return spawn(process.execPath, [...nodeArguments, join(CONTROLLER, entry), ...args], {
     env: { ...cleanEnvironment(), ...env },
+    stdio: ['ignore', outputs.stdout ?? 'pipe', outputs.stderr ?? 'pipe'],
   });
 }
 
@@ -81,11 +84,11 @@ export class RunningSluice implements AsyncDisposable {
   constructor(args: readonly string[], options: RunOptions = {}) {
     const child = start(['serve', '--log-format', 'json', ...args], options);
     this.#child = child;
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
       this.#wake();
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => this.#readLog(text));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#readLog(text));
     this.exited = new Promise((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (code, signal) => {
@@ -108,6 +111,11 @@ export class RunningSluice implements AsyncDisposable {
   /** Resolves when stdout holds the text. */
   async printed(text: string): Promise<string> {
     return await this.#until(() => (this.stdout.includes(text) ? this.stdout : undefined));
+  }
+
+  /** Goes away as the reader of stdout: writes fail from then on. */
+  closeStdout(): void {
+    this.#child.stdout?.destroy();
   }
 
   kill(signal: NodeJS.Signals): void {
