@@ -11,6 +11,7 @@ import { processTree, pssBytes } from '../pinned-process.ts';
 import { ENDPOINTS_PER_SERVICE, generateKeyPair, hasCertificate, hostOf, LIVE, type PodAddress } from './cluster.ts';
 import { countCut, openWebSocket } from './origins.ts';
 import { askHttp, type Quantiles, quantilesOf, timeToSee } from './probe.ts';
+import type { Sample } from './standstills.ts';
 
 export interface NginxResult {
   readonly ingresses: number;
@@ -59,10 +60,10 @@ async function measure(pid: number, reload: (version: number) => void): Promise<
   );
   const startBytes = pssBytes(processTree(pid));
   const sockets = [];
-  const tookMs: number[] = [];
+  const reloads: Sample[] = [];
   for (let version = 1; version <= RELOADS; version++) {
     sockets.push(await openWebSocket(HTTP_PORT, hostOf(0)));
-    tookMs.push(
+    reloads.push(
       await timeToSee(
         () => reload(version),
         () => ask(`/v${version}`),
@@ -78,7 +79,7 @@ async function measure(pid: number, reload: (version: number) => void): Promise<
   const webSocketsCut = countCut(sockets);
   for (const socket of sockets) socket.terminate();
   return {
-    reload: quantilesOf(tookMs),
+    reload: quantilesOf(reloads),
     startBytes,
     heldBytes,
     processes: pids.length,

@@ -1,36 +1,37 @@
-// One Sluice process against an API server with a cluster of a given size: start, single changes, many changes, relist.
+// A small and a large cluster side by side, each with its own API server and Sluice: start, single changes, many changes,
+// relist.
+//
+// What is compared takes turns, small and large, quiet and busy: a machine that is slower for a while is so for both. The
+// one whose turn it is not has nothing to do.
 
-import { X509Certificate } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ApiProcess, startApiProcess, type WriteCounts } from './api-process.ts';
-import {
-  generateKeyPair,
-  hasCertificate,
-  hostOf,
-  ingressOf,
-  type KeyPair,
-  LIVE,
-  secretOf,
-  sliceOf,
-} from './cluster.ts';
-import { countCut, type Origin, openWebSocket } from './origins.ts';
-import { askCertificate, askHttp, type Quantiles, quantilesOf, timeToSee } from './probe.ts';
-import { metricSum, residentBytes, type SluiceProcess, startSluice } from './sluice-process.ts';
-import { askSteadily, type SteadyOptions } from './steady-client.ts';
+import type { WriteCounts } from './api-process.ts';
+import { Disturbance } from './disturbance.ts';
+import type { Origin } from './origins.ts';
+import { type Quantiles, quantilesOf } from './probe.ts';
+import { CHANGE_KINDS, type ChangeKind, type RelistResult, Site } from './site.ts';
+import { type Sample, type StandstillWatch, undisturbed, watchStandstills } from './standstills.ts';
+import { type SteadyClient, startSteadyClient } from './steady-client.ts';
 
-export interface SluiceResult {
+export interface Latencies {
+  /** Of the samples that no standstill of the machine has held up. */
+  readonly undisturbed: Quantiles;
+  readonly all: Quantiles;
+}
+
+export interface SluiceResult extends RelistResult {
   readonly ingresses: number;
   readonly readyMs: number;
-  readonly endpoint: Quantiles;
-  readonly route: Quantiles;
-  readonly certificate: Quantiles;
-  readonly quiet: Quantiles;
-  readonly busy: Quantiles;
+  /** Single changes, and requests beside none and beside many. */
+  readonly endpoint: Latencies;
+  readonly route: Latencies;
+  readonly certificate: Latencies;
+  readonly quiet: Latencies;
+  readonly busy: Latencies;
   /** While the status of every Ingress is written for the first time, right after the start. */
-  readonly whileWriting: Quantiles;
+  readonly whileWriting: Latencies;
+  /** Share of the machine that went to something else during single changes, quiet and busy times. */
+  readonly disturbed: { readonly changes: number; readonly quiet: number; readonly busy: number };
   /** Statuses and Events written in all. */
   readonly writes: WriteCounts;
   readonly achievedChangesPerSecond: number;
@@ -40,196 +41,173 @@ export interface SluiceResult {
   readonly endBytes: number;
   /** Highest of all. */
   readonly peakBytes: number;
-  /** Complete reads that the lost watches led to, and the revisions published meanwhile. */
-  readonly relists: number;
-  readonly relistRevisions: number;
   readonly webSockets: number;
   readonly webSocketsCut: number;
 }
 
+export interface SluiceResults {
+  readonly small: SluiceResult;
+  readonly large: SluiceResult;
+  readonly standstills: readonly Sample[];
+}
+
 export interface MeasureOptions {
-  readonly ingresses: number;
+  readonly small: number;
+  readonly large: number;
   /** Of each kind. */
   readonly changes: number;
+  /** Length of the quiet and of the busy time, each in turns of a second. */
   readonly steadyMs: number;
   readonly origins: readonly [Origin, Origin];
 }
 
-const WEB_SOCKETS = 5;
-const CHANGES_PER_SECOND = 100;
-const STEADY_ROUNDS = 5;
-/** Watches come back with a jittered back-off; a whole read of 10,000 takes a second or two. */
-const RELIST_WAIT_MS = 12_000;
-const STATUS_WAIT_MS = 120_000;
-/** Lets one change settle, so that the batch of the next starts anew. */
-const SETTLE_MS = 30;
+const WRITING_MS = 5000;
+/** Changes of one kind before it is another's turn. */
+const CHANGES_AT_ONCE = 20;
+const TURN_MS = 1000;
+/** Lets the last change of a busy time reach the workers, and fills what a pause has emptied: connections, caches. */
+const WARM_UP_MS = 200;
+const FIRST_WARM_UP_MS = 3000;
 
-export async function measureSluice(options: MeasureOptions): Promise<SluiceResult> {
-  const api = await startApiProcess(options.ingresses, options.origins[0]);
-  const dir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
-  const kubeconfig = join(dir, 'kubeconfig');
-  await writeFile(kubeconfig, api.kubeconfig);
-  const sluice = await startSluice(kubeconfig);
+/** What both clusters are measured with. */
+interface Instruments {
+  readonly client: SteadyClient;
+  readonly watch: StandstillWatch;
+}
+
+export async function measureSluice(options: MeasureOptions): Promise<SluiceResults> {
+  const watch = watchStandstills();
+  const client = startSteadyClient();
+  const { origins } = options;
   try {
-    return await measure(api, sluice, options);
+    await using small = await Measurement.open(options.small, origins, { client, watch });
+    await using large = await Measurement.open(options.large, origins, { client, watch });
+    await takeTurns([small, large], options);
+    // At once, since it is mostly waiting.
+    const [smallResult, largeResult] = await Promise.all([small.finish(), large.finish()]);
+    return { small: smallResult, large: largeResult, standstills: [...watch.standstills] };
   } finally {
-    await sluice.stop();
-    await api.stop();
-    await rm(dir, { recursive: true });
+    client.stop();
+    watch.stop();
   }
 }
 
-async function measure(api: ApiProcess, sluice: SluiceProcess, options: MeasureOptions): Promise<SluiceResult> {
-  const { ingresses, steadyMs, changes } = options;
-  const steady = { port: sluice.httpPort, host: hostOf(0), durationMs: steadyMs };
-  const whileWriting = quantilesOf(await askSteadily({ ...steady, durationMs: Math.min(steadyMs, 5000) }));
-  await statusesWritten(api, ingresses);
-  const startBytes = residentBytes(sluice.pid);
-  const sockets = await Promise.all(
-    Array.from({ length: WEB_SOCKETS }, () => openWebSocket(sluice.httpPort, hostOf(0))),
-  );
-  // The first few are for the compiler of the language; they do not count.
-  await endpointChanges(api, sluice, options, 10);
-  const endpoint = await endpointChanges(api, sluice, options, changes);
-  const route = await routeChanges(api, sluice, options, changes);
-  const certificate = await certificateChanges(api, sluice, changes);
-  const { quiet, busy, made } = await compareQuietAndBusy(api, steady);
-  const busyBytes = residentBytes(sluice.pid);
-  const relist = await relistEverything(api, sluice);
-  const webSocketsCut = countCut(sockets);
-  for (const socket of sockets) socket.terminate();
-  return {
-    ingresses,
-    readyMs: sluice.readyMs,
-    endpoint,
-    route,
-    certificate,
-    quiet,
-    busy,
-    whileWriting,
-    writes: await api.countWrites(),
-    achievedChangesPerSecond: made / (steadyMs / 1000),
-    startBytes,
-    busyBytes,
-    endBytes: residentBytes(sluice.pid),
-    peakBytes: residentBytes(sluice.pid, 'VmHWM'),
-    ...relist,
-    webSockets: WEB_SOCKETS,
-    webSocketsCut,
-  };
-}
-
-/** Each Ingress gets its address once, right after the start. */
-async function statusesWritten(api: ApiProcess, ingresses: number): Promise<void> {
-  const endMs = performance.now() + STATUS_WAIT_MS;
-  while ((await api.countWrites()).statuses < ingresses) {
-    if (performance.now() > endMs) throw new Error('the statuses were not written in time');
-    await delay(100);
+async function takeTurns(measurements: readonly Measurement[], { changes, steadyMs }: MeasureOptions): Promise<void> {
+  // The other way round each time: nobody shall always come after the same one.
+  let inTurn = measurements;
+  for (const measurement of measurements) await measurement.warmUp();
+  for (let made = 0; made < changes; made += CHANGES_AT_ONCE) {
+    const count = Math.min(CHANGES_AT_ONCE, changes - made);
+    for (const kind of CHANGE_KINDS) for (const each of inTurn) await each.change(kind, count);
+    inTurn = inTurn.toReversed();
   }
-  await delay(1000);
-}
-
-/** Runs one kind of change `count` times, on the live Ingresses in turn. */
-async function repeat(count: number, once: (round: number, i: number) => Promise<number>): Promise<Quantiles> {
-  const tookMs: number[] = [];
-  for (let round = 0; round < count; round++) {
-    tookMs.push(await once(round, round % LIVE));
-    await delay(SETTLE_MS);
+  for (let passedMs = 0; passedMs < steadyMs; passedMs += TURN_MS) {
+    for (const each of inTurn) await each.askQuietAndBusy(Math.min(TURN_MS, steadyMs - passedMs));
+    inTurn = inTurn.toReversed();
   }
-  return quantilesOf(tookMs);
 }
 
-/** The live pod moves from one origin to the other. */
-function endpointChanges(
-  api: ApiProcess,
-  { httpPort }: SluiceProcess,
-  { origins }: MeasureOptions,
-  count: number,
-): Promise<Quantiles> {
-  return repeat(count, async (_, i) => {
-    const current = await askHttp(httpPort, hostOf(i), '/app');
-    const target = current === `200 ${origins[0].name}` ? origins[1] : origins[0];
-    return timeToSee(
-      () => api.apply([sliceOf(i, target)]),
-      () => askHttp(httpPort, hostOf(i), '/app'),
-      `200 ${target.name}`,
+/** What is known of one cluster so far. */
+class Measurement {
+  readonly #site: Site;
+  readonly #client: SteadyClient;
+  readonly #watch: StandstillWatch;
+  readonly #changes: Record<ChangeKind, Sample[]> = { endpoint: [], route: [], certificate: [] };
+  readonly #requests = { quiet: [] as Sample[], busy: [] as Sample[], whileWriting: [] as Sample[] };
+  readonly #disturbance = { changes: new Disturbance(), quiet: new Disturbance(), busy: new Disturbance() };
+  #startBytes = 0;
+  #changesWhileBusy = 0;
+  #busyMs = 0;
+
+  private constructor(site: Site, { client, watch }: Instruments) {
+    this.#site = site;
+    this.#client = client;
+    this.#watch = watch;
+  }
+
+  /** Starts Sluice and lets it write all statuses. */
+  static async open(
+    ingresses: number,
+    origins: readonly [Origin, Origin],
+    instruments: Instruments,
+  ): Promise<Measurement> {
+    const measurement = new Measurement(await Site.open(ingresses, origins), instruments);
+    await measurement.#writeStatuses();
+    return measurement;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#site.close();
+  }
+
+  /** The first few are for the compiler of the language; they do not count. */
+  async warmUp(): Promise<void> {
+    for (const kind of CHANGE_KINDS) await this.#site.change(kind, CHANGES_AT_ONCE);
+    await Promise.all([
+      this.#client.ask({ ...this.#site.target, durationMs: FIRST_WARM_UP_MS }),
+      this.#site.changeSteadily(FIRST_WARM_UP_MS),
+    ]);
+  }
+
+  async change(kind: ChangeKind, count: number): Promise<void> {
+    const samples = await this.#disturbance.changes.while(() => this.#site.change(kind, count));
+    this.#changes[kind].push(...samples);
+  }
+
+  async askQuietAndBusy(durationMs: number): Promise<void> {
+    const ask = { ...this.#site.target, durationMs };
+    await this.#warmAgain();
+    const quiet = await this.#disturbance.quiet.while(() => this.#client.ask(ask));
+    await this.#warmAgain();
+    const [busy, made] = await this.#disturbance.busy.while(() =>
+      Promise.all([this.#client.ask(ask), this.#site.changeSteadily(durationMs)]),
     );
-  });
-}
-
-/** The Ingress gets a path that answered 404 before. */
-function routeChanges(
-  api: ApiProcess,
-  { httpPort }: SluiceProcess,
-  { ingresses }: MeasureOptions,
-  count: number,
-): Promise<Quantiles> {
-  return repeat(count, async (round, i) => {
-    const path = `/v${round}`;
-    const serving = await askHttp(httpPort, hostOf(i), '/app');
-    return timeToSee(
-      () => api.apply([ingressOf(i, hasCertificate(i, ingresses), path)]),
-      () => askHttp(httpPort, hostOf(i), path),
-      serving,
-    );
-  });
-}
-
-async function certificateChanges(api: ApiProcess, { httpsPort }: SluiceProcess, count: number): Promise<Quantiles> {
-  const pairs: KeyPair[] = [];
-  for (let round = 0; round < count; round++) pairs.push(await generateKeyPair(hostOf(round % LIVE)));
-  return repeat(count, (round, i) => {
-    const pair = pairs[round];
-    if (pair === undefined) throw new Error('one pair for each round');
-    return timeToSee(
-      () => api.apply([secretOf(i, pair)]),
-      () => askCertificate(httpsPort, hostOf(i)),
-      new X509Certificate(pair.cert).fingerprint256,
-    );
-  });
-}
-
-/** Quiet and busy times in turn, so that whatever else disturbs the machine falls on both. */
-async function compareQuietAndBusy(
-  api: ApiProcess,
-  { durationMs, ...target }: SteadyOptions,
-): Promise<{ readonly quiet: Quantiles; readonly busy: Quantiles; readonly made: number }> {
-  const latenciesMs = { quiet: [] as number[], busy: [] as number[] };
-  const round = { ...target, durationMs: durationMs / STEADY_ROUNDS };
-  let made = 0;
-  for (let i = 0; i < STEADY_ROUNDS; i++) {
-    latenciesMs.quiet.push(...(await askSteadily(round)));
-    const busy = await askWhileChanging(api, round);
-    latenciesMs.busy.push(...busy.latenciesMs);
-    made += busy.made;
+    this.#requests.quiet.push(...quiet);
+    this.#requests.busy.push(...busy);
+    this.#changesWhileBusy += made;
+    this.#busyMs += durationMs;
   }
-  return { quiet: quantilesOf(latenciesMs.quiet), busy: quantilesOf(latenciesMs.busy), made };
-}
 
-async function askWhileChanging(
-  api: ApiProcess,
-  round: SteadyOptions,
-): Promise<{ readonly latenciesMs: readonly number[]; readonly made: number }> {
-  const changes = Promise.withResolvers<number>();
-  const { durationMs } = round;
-  const latenciesMs = await askSteadily(round, () => {
-    changes.resolve(api.changeSteadily({ perSecond: CHANGES_PER_SECOND, durationMs }));
-  });
-  return { latenciesMs, made: await changes.promise };
-}
+  async finish(): Promise<SluiceResult> {
+    const site = this.#site;
+    const { changes, quiet, busy } = this.#disturbance;
+    const busyBytes = site.residentBytes();
+    const relist = await site.relistEverything();
+    return {
+      ingresses: site.ingresses,
+      readyMs: site.readyMs,
+      endpoint: this.#latencies(this.#changes.endpoint),
+      route: this.#latencies(this.#changes.route),
+      certificate: this.#latencies(this.#changes.certificate),
+      quiet: this.#latencies(this.#requests.quiet),
+      busy: this.#latencies(this.#requests.busy),
+      whileWriting: this.#latencies(this.#requests.whileWriting),
+      disturbed: { changes: changes.share, quiet: quiet.share, busy: busy.share },
+      writes: await site.countWrites(),
+      achievedChangesPerSecond: this.#changesWhileBusy / (this.#busyMs / 1000),
+      startBytes: this.#startBytes,
+      busyBytes,
+      endBytes: site.residentBytes(),
+      peakBytes: site.residentBytes('VmHWM'),
+      ...relist,
+      ...site.webSockets,
+    };
+  }
 
-/** Makes every watch lost and its history forgotten (410): all has to be read again. */
-async function relistEverything(
-  api: ApiProcess,
-  sluice: SluiceProcess,
-): Promise<Pick<SluiceResult, 'relists' | 'relistRevisions'>> {
-  await delay(1000);
-  const relists = await metricSum(sluice, 'sluice_api_relists_total');
-  const revision = await metricSum(sluice, 'sluice_table_revision');
-  await api.forgetHistory();
-  await delay(RELIST_WAIT_MS);
-  return {
-    relists: (await metricSum(sluice, 'sluice_api_relists_total')) - relists,
-    relistRevisions: (await metricSum(sluice, 'sluice_table_revision')) - revision,
-  };
+  #latencies(samples: readonly Sample[]): Latencies {
+    return { undisturbed: quantilesOf(undisturbed(samples, this.#watch.standstills)), all: quantilesOf(samples) };
+  }
+
+  async #writeStatuses(): Promise<void> {
+    await this.#warmAgain();
+    this.#requests.whileWriting.push(...(await this.#client.ask({ ...this.#site.target, durationMs: WRITING_MS })));
+    await this.#site.statusesWritten();
+    this.#startBytes = this.#site.residentBytes();
+    await this.#site.openWebSockets();
+  }
+
+  async #warmAgain(): Promise<void> {
+    await delay(WARM_UP_MS);
+    await this.#client.ask({ ...this.#site.target, durationMs: WARM_UP_MS });
+  }
 }

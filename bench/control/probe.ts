@@ -3,6 +3,7 @@
 import { Agent, get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:tls';
+import { machineMs, type Sample } from './standstills.ts';
 
 const WAIT_MS = 30_000;
 /** Between two questions: without a pause the probe would take the core that the controller needs. */
@@ -17,8 +18,8 @@ export interface Quantiles {
   readonly maxMs: number;
 }
 
-export function quantilesOf(valuesMs: readonly number[]): Quantiles {
-  const sorted = [...valuesMs].sort((a, b) => a - b);
+export function quantilesOf(samples: readonly Sample[]): Quantiles {
+  const sorted = samples.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
   const at = (share: number): number => sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
   return { count: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
 }
@@ -54,14 +55,14 @@ export function askCertificate(port: number, host: string): Promise<string> {
   });
 }
 
-/** Milliseconds from now, before `change`, to the end of the first answer that is `want`. Throws after 30 s. */
-export async function timeToSee(change: () => unknown, ask: () => Promise<string>, want: string): Promise<number> {
-  const startMs = performance.now();
+/** From now, before `change`, to the end of the first answer that is `want`. Throws after 30 s. */
+export async function timeToSee(change: () => unknown, ask: () => Promise<string>, want: string): Promise<Sample> {
+  const atMs = machineMs();
   await change();
   for (;;) {
     const seen = await ask();
-    const tookMs = performance.now() - startMs;
-    if (seen === want) return tookMs;
+    const tookMs = machineMs() - atMs;
+    if (seen === want) return { atMs, tookMs };
     if (tookMs > WAIT_MS) throw new Error(`waited in vain for ${want}, last answer ${seen}`);
     await delay(PAUSE_MS);
   }

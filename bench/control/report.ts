@@ -2,16 +2,15 @@
 
 import { figure, renderTable } from '../report.ts';
 import type { NginxResult } from './measure-nginx.ts';
-import type { SluiceResult } from './measure-sluice.ts';
-import type { Quantiles } from './probe.ts';
+import type { Latencies, SluiceResult, SluiceResults } from './measure-sluice.ts';
+import type { Sample } from './standstills.ts';
 
 /** What `--json` writes. */
-export interface ControlResult {
+export interface ControlResult extends SluiceResults {
   readonly startedAt: string;
   readonly machine: string;
-  readonly small: SluiceResult;
-  readonly large: SluiceResult;
-  readonly nginx: NginxResult;
+  /** null when it was left out. */
+  readonly nginx: NginxResult | null;
 }
 
 /** The target says MB; the strict reading. */
@@ -19,18 +18,20 @@ const MEGABYTE = 1e6;
 const KINDS = ['endpoint', 'route', 'certificate'] as const;
 
 export function renderControlReport(result: ControlResult): string {
-  const { machine, startedAt, small, large, nginx } = result;
+  const { machine, startedAt, small, large, standstills, nginx } = result;
   const head = ['', String(small.ingresses), String(large.ingresses), 'ratio', 'target', ''];
   const rows = [
     ['start to ready s', figure(small.readyMs / 1000), ...judged(large.readyMs / 1000, 10)],
     ...KINDS.flatMap((kind) => changeRows(kind, small[kind], large[kind])),
-    ['request p99, quiet ms', figure(small.quiet.p99Ms), figure(large.quiet.p99Ms)],
+    requestRow('request p50, quiet ms', 'quiet', 'p50Ms', result),
+    requestRow('request p50, busy ms', 'busy', 'p50Ms', result),
+    requestRow('request p99, quiet ms', 'quiet', 'p99Ms', result),
     [
       `request p99, ${figure(large.achievedChangesPerSecond)} changes/s ms`,
-      figure(small.busy.p99Ms),
-      ...judged(large.busy.p99Ms, large.quiet.p99Ms * 1.5),
+      figure(small.busy.undisturbed.p99Ms),
+      ...judged(large.busy.undisturbed.p99Ms, large.quiet.undisturbed.p99Ms * 1.5),
     ],
-    ['request p99, statuses being written ms', figure(small.whileWriting.p99Ms), figure(large.whileWriting.p99Ms)],
+    requestRow('request p99, statuses being written ms', 'whileWriting', 'p99Ms', result),
     ['statuses written', figure(small.writes.statuses), figure(large.writes.statuses)],
     ['Events written', figure(small.writes.events), figure(large.writes.events)],
     [
@@ -44,9 +45,23 @@ export function renderControlReport(result: ControlResult): string {
     ['relists', figure(small.relists), figure(large.relists)],
     ['tables published by them', figure(small.relistRevisions), ...judged(large.relistRevisions, 0)],
   ];
-  const peers = [
-    ['route change to first answer p50 ms', figure(large.route.p50Ms), figure(nginx.reload.p50Ms)],
-    ['the slowest ms', figure(large.route.maxMs), figure(nginx.reload.maxMs)],
+  return [
+    `${machine}; ${large.endpoint.all.count} changes of each kind; ${startedAt}`,
+    '',
+    ...renderTable(head, rows),
+    '',
+    `The machine stood still ${standstills.length} times, ${figure(totalMs(standstills))} ms in all. What that held up is left out above.`,
+    '',
+    ...renderTable(['', String(small.ingresses), String(large.ingresses)], renderEverything(result)),
+    '',
+    ...(nginx === null ? [] : renderPeers(large, nginx)),
+  ].join('\n');
+}
+
+function renderPeers(large: SluiceResult, nginx: NginxResult): string[] {
+  const rows = [
+    ['route change to first answer p50 ms', figure(large.route.all.p50Ms), figure(nginx.reload.p50Ms)],
+    ['the slowest ms', figure(large.route.all.maxMs), figure(nginx.reload.maxMs)],
     ['memory at the start MB', figure(large.startBytes / MEGABYTE), figure(nginx.startBytes / MEGABYTE)],
     [
       `memory after the changes MB (nginx: ${nginx.processes} processes)`,
@@ -59,17 +74,38 @@ export function renderControlReport(result: ControlResult): string {
       `${nginx.webSocketsCut} of ${nginx.webSockets}`,
     ],
   ];
-  return [
-    `${machine}; ${large.endpoint.count} changes of each kind; ${startedAt}`,
-    '',
-    ...renderTable(head, rows),
-    '',
-    ...renderTable([`${large.ingresses} Ingresses`, 'sluice', 'nginx'], peers),
-    '',
-  ].join('\n');
+  return [...renderTable([`${large.ingresses} Ingresses`, 'sluice', 'nginx'], rows), ''];
 }
 
-function changeRows(kind: string, small: Quantiles, large: Quantiles): string[][] {
+/** The same with the samples that a standstill has held up, and how many those are. */
+function renderEverything({ small, large }: SluiceResults): string[][] {
+  const kinds = ['endpoint', 'route', 'certificate', 'quiet', 'busy', 'whileWriting'] as const;
+  const p99 = (latencies: Latencies): string =>
+    `${figure(latencies.all.p99Ms)} (${latencies.all.count - latencies.undisturbed.count} of ${latencies.all.count} held up)`;
+  const taken = (share: number): string => `${(share * 100).toFixed(1)} %`;
+  return [
+    ...kinds.map((kind) => [`${kind} p99 of all ms`, p99(small[kind]), p99(large[kind])]),
+    ...(['changes', 'quiet', 'busy'] as const).map((part) => [
+      `both cores taken by others, ${part}`,
+      taken(small.disturbed[part]),
+      taken(large.disturbed[part]),
+    ]),
+  ];
+}
+
+function requestRow(
+  what: string,
+  kind: 'quiet' | 'busy' | 'whileWriting',
+  quantile: 'p50Ms' | 'p99Ms',
+  { small, large }: SluiceResults,
+): string[] {
+  return [what, figure(small[kind].undisturbed[quantile]), figure(large[kind].undisturbed[quantile])];
+}
+
+const totalMs = (samples: readonly Sample[]): number => samples.reduce((sum, { tookMs }) => sum + tookMs, 0);
+
+function changeRows(kind: string, smallAll: Latencies, largeAll: Latencies): string[][] {
+  const [small, large] = [smallAll.undisturbed, largeAll.undisturbed];
   const row = (what: string, smallMs: number, largeMs: number, targetMs: number): string[] => {
     const ratio = largeMs / smallMs;
     const verdict = largeMs <= targetMs && ratio <= 1.5 ? 'met' : 'missed';

@@ -11,8 +11,9 @@ import { type ControlResult, renderControlReport } from './report.ts';
 
 const USAGE = `Usage: npm run bench:control -- [flags]
   --ingresses N   Size of the large cluster; Services as many, endpoints 5 times, TLS Secrets a fifth. (default 10000)
-  --changes N     Single changes of each kind. (default 100)
-  --seconds N     Length of the quiet and of the busy time. (default 10)
+  --changes N     Single changes of each kind. (default 300)
+  --seconds N     Length of the quiet and of the busy time. (default 20)
+  --skip-nginx    Measure Sluice alone.
   --json FILE     Write the result as JSON.
   --help          Print this text.`;
 
@@ -22,8 +23,9 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       ingresses: { type: 'string', default: '10000' },
-      changes: { type: 'string', default: '100' },
-      seconds: { type: 'string', default: '10' },
+      changes: { type: 'string', default: '300' },
+      seconds: { type: 'string', default: '20' },
+      'skip-nginx': { type: 'boolean', default: false },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -38,14 +40,11 @@ async function main(): Promise<void> {
   const options = { changes: Number(values.changes), steadyMs: Number(values.seconds) * 1000, origins };
   const ingresses = Number(values.ingresses);
   if (!(ingresses >= SMALL && options.changes > 0 && options.steadyMs > 0)) throw new Error(USAGE);
-  const small = await measureSluice({ ...options, ingresses: SMALL });
-  console.error('small cluster', JSON.stringify(small));
-  const large = await measureSluice({ ...options, ingresses });
-  console.error('large cluster', JSON.stringify(large));
-  const nginx = await measureNginx(ingresses, origins[0]);
+  const sluice = await measureSluice({ ...options, small: SMALL, large: ingresses });
+  const nginx = values['skip-nginx'] ? null : await measureNginx(ingresses, origins[0]);
   for (const origin of origins) stopOrigin(origin);
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.version}`;
-  const result: ControlResult = { startedAt, machine, small, large, nginx };
+  const result: ControlResult = { startedAt, machine, ...sluice, nginx };
   console.log(renderControlReport(result));
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
 }
