@@ -12,7 +12,7 @@
 #include <signal.h>
 #include <time.h>
 
-static const double LATE_MS = 4;
+static const double LATE_MS = 1;
 
 static double now_ms(void) {
   struct timespec now;

@@ -1,4 +1,4 @@
-// When the whole machine stood still: a hypervisor that takes a core away holds up whatever is under way, for 5 to 400 ms
+// When the whole machine stood still: a hypervisor that takes a core away holds up whatever is under way, for 2 to 400 ms
 // on the machines this was written on. What coincides with it says nothing about Sluice and is told apart.
 //
 // Needs a C compiler and the right to real-time priority; where either is missing, nothing is known and nothing told apart.
