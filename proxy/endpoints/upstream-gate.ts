@@ -118,13 +118,17 @@ export class UpstreamGate {
     }
   }
 
-  /** The upstream is gone: what this worker counts is no longer part of the sums. */
+  /**
+   * The limits are lifted, or the upstream is gone: who waits goes on, and what this worker counts is no longer part of
+   * the sums. Those who hold a place still give it back.
+   */
   close(): void {
+    this.#requests.countIn(null);
     for (let waiter = this.#queue.take(); waiter !== null; waiter = this.#queue.take()) {
       this.#pending.add(-1);
-      waiter.onTimedOut();
+      this.#requests.add(1);
+      waiter.onAdmitted();
     }
-    this.#requests.countIn(null);
     this.#pending.countIn(null);
   }
 

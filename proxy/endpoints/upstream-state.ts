@@ -224,7 +224,6 @@ export class UpstreamState<Slot = unknown> {
     // Without checks nobody would ever say that an endpoint is well again.
     if (upstream.health.active === null) for (const state of this.#endpoints) state.isProbeFailing = false;
     this.#attachCounters();
-    this.#applyLimits();
     if (!equalJson(upstream.health.passive, before.health.passive)) this.#detector = this.#createDetector();
     this.#detector?.update(this.#endpoints);
     if (!equalJson(upstream.balancer, before.balancer)) {
@@ -232,6 +231,8 @@ export class UpstreamState<Slot = unknown> {
       this.#members = [];
     }
     this.#select();
+    // Last: who waits goes on where limits are lifted, and picks at once.
+    this.#applyLimits();
     return left;
   }
 

@@ -7,6 +7,7 @@ import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import { eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
 import { startHttpOrigin } from './testing/origin.ts';
 import { connectRaw, type RawClient } from './testing/raw-client.ts';
+import { tableOf } from './testing/test-proxy.ts';
 
 const noLimits: UpstreamLimits = {
   maxConnections: null,
@@ -92,6 +93,23 @@ test('a client that goes away while it waits leaves the queue; one that goes whi
   await proxy.cutAll();
   await eventually(() => proxy.leftovers().openConnections === 0);
   expect(proxy.leftovers()).toEqual(NOTHING_LEFT);
+});
+
+test('limits that a change of the settings lifts hold nobody up: who waits is served at once', async () => {
+  await using holding = await startHolding();
+  const limits = { ...noLimits, maxRequests: 1, maxPending: 5, pendingTimeoutMs: 600_000 };
+  const routes = (upstream: object) => [{ endpoints: [holding.port], upstream }];
+  await using proxy = await startDataPath(routes({ limits }));
+  using first = await send(proxy.port);
+  await eventually(() => holding.held.length === 1);
+  using second = await send(proxy.port);
+  using third = await send(proxy.port);
+  await eventually(() => proxy.context.endpoints.get('u0')?.gate?.pending === 2);
+  proxy.context.endpoints.replaceUpstreams(tableOf(routes({})).upstreams);
+  await eventually(() => holding.held.length === 3);
+  for (const response of holding.held) response.end();
+  expect(await Promise.all([first, second, third].map(statusOf))).toEqual([200, 200, 200]);
+  expect(proxy.leftovers()).toMatchObject({ inFlight: 0 });
 });
 
 test('a waiting POST keeps its body until there is a place', async () => {
