@@ -88,6 +88,15 @@ describe('the table of flags', () => {
       );
     }
   });
+
+  test('every default in --help is a value that the flag takes, and means the default', () => {
+    const shown = [...renderHelp().matchAll(/^ {2}--([a-z-]+) .*\(default (.*)\)$/gm)];
+    expect(shown.length).toBeGreaterThan(20);
+    for (const [, name = '', text = ''] of shown) {
+      const flag = flags[name as keyof typeof flags] as Flag<unknown>;
+      expect([name, flag.type.parse(text)]).toEqual([name, { ok: true, value: flag.default }]);
+    }
+  });
 });
 
 describe('spellings', () => {

@@ -9,6 +9,8 @@ export interface FlagType<T> {
   readonly placeholder: string;
   /** A failure's `why` completes the sentence `--http-port "x" ...`, e.g. `is not a port (0 to 65535)`. */
   readonly parse: (text: string) => Parsed<T>;
+  /** Gives a text that `parse` reads as this value, for --help; without it, `String(value)` is one. */
+  render?(value: T): string;
   /** True when each use adds to a list, as Go's `StringSlice`: `--a x --a y` equals `--a x,y`. */
   readonly repeatable: boolean;
 }

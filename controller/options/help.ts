@@ -39,6 +39,11 @@ function supportNote(flag: Flag<unknown>): string {
 }
 
 function defaultNote(flag: Flag<unknown>): string {
-  const value = Array.isArray(flag.default) ? flag.default.join(',') : String(flag.default);
+  const value = renderDefault(flag);
   return value === '' || value === 'false' || flag.support === 'noEffect' ? '' : `(default ${value})`;
+}
+
+function renderDefault({ type, default: value }: Flag<unknown>): string {
+  if (type.render !== undefined) return type.render(value);
+  return Array.isArray(value) ? value.join(',') : String(value);
 }

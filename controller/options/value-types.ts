@@ -96,6 +96,7 @@ const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 
 /** Go's `time.ParseDuration` (`30s`, `1m30s`, `1.5h`, `0`), in milliseconds. Units below a millisecond are refused. */
 export const durationMs: FlagType<number> = {
   placeholder: 'DURATION',
+  render: (ms) => (ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`),
   repeatable: false,
   parse: (input) => {
     if (input === '0') return value(0);

@@ -19,6 +19,7 @@ export function currentTable(revision: number, index: RouteIndex, global: Global
       maxHeadBytes: global.maxHeadBytes,
       maxHeaderCount: global.maxHeaderCount,
       allowUnderscoreHeaders: global.allowUnderscoreHeaders,
+      allowUnusualHeaders: global.allowUnusualHeaders,
     },
     isTrusted: trustedPeers(global),
     plainLines: server,

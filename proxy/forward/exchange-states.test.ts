@@ -17,6 +17,7 @@ const LIMITS = {
   maxHeadBytes: 4000,
   maxHeaderCount: 50,
   allowUnderscoreHeaders: false,
+  allowUnusualHeaders: false,
 };
 
 /** A client that takes everything and notes what it was told. */

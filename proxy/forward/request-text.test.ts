@@ -13,6 +13,7 @@ const LIMITS = {
   maxHeadBytes: 1000,
   maxHeaderCount: 20,
   allowUnderscoreHeaders: false,
+  allowUnusualHeaders: false,
 };
 
 const word = fc.constantFrom('a', 'b');

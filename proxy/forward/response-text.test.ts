@@ -15,6 +15,7 @@ const LIMITS = {
   maxHeadBytes: 4000,
   maxHeaderCount: 50,
   allowUnderscoreHeaders: true,
+  allowUnusualHeaders: true,
 };
 
 const PARTS: ResponseTextParts = {

@@ -16,6 +16,7 @@ const LIMITS = {
   maxHeadBytes: 1000,
   maxHeaderCount: 10,
   allowUnderscoreHeaders: true,
+  allowUnusualHeaders: true,
 };
 
 let origin: RawOrigin;

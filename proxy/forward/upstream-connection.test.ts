@@ -46,6 +46,7 @@ test('bytes that the client has not taken yet stay as they are after the respons
     maxHeadBytes: 1000,
     maxHeaderCount: 10,
     allowUnderscoreHeaders: true,
+    allowUnusualHeaders: true,
   };
   const home = { buffers, turn: new LoopTurn(), limits, keep: () => true, forget: nothing };
   const endpoint = new EndpointState<UpstreamSlot>('u', { address: '127.0.0.1', port: origin.port });

@@ -37,6 +37,7 @@ const RESPONSE_LIMITS: HeadLimits = {
   maxHeadBytes: 64 * 1024,
   maxHeaderCount: 256,
   allowUnderscoreHeaders: true,
+  allowUnusualHeaders: true,
 };
 
 export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {

@@ -17,6 +17,7 @@ const LIMITS = {
   maxHeadBytes: 32_768,
   maxHeaderCount: 100,
   allowUnderscoreHeaders: true,
+  allowUnusualHeaders: true,
 };
 
 const hostile = [

@@ -16,6 +16,7 @@ export const LIMITS: HeadLimits = {
   maxHeadBytes: 32_768,
   maxHeaderCount: 100,
   allowUnderscoreHeaders: false,
+  allowUnusualHeaders: false,
 };
 
 /** One message as a parser understood it. `body` is null when the bytes end before the body does. */

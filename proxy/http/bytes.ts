@@ -10,12 +10,16 @@ declare global {
 }
 
 /**
- * `tchar` of RFC 9110 §5.6.2: methods and header names. 0 is not a tchar; the underscore carries one bit more, so that a
- * scan notices it for free.
+ * `tchar` of RFC 9110 §5.6.2: methods and header names. 0 is not a tchar; the underscore, and what is neither letter, digit
+ * nor hyphen, carry one bit more, so that a scan notices them for free.
  */
 export const TOKEN = tokenTable();
+/** The class of letters, digits and the hyphen. */
+export const TOKEN_PLAIN = 1;
 /** The bit that an underscore adds to the classes of a scanned name. */
 export const TOKEN_UNDERSCORE = 2;
+/** The bit of `.`, `~`, `!` and the like. */
+export const TOKEN_UNUSUAL = 4;
 
 /** Bytes of a field value: HTAB, SP, VCHAR and obs-text (RFC 9110 §5.5). CR, LF, NUL and other controls are not. */
 export const FIELD_VALUE = table((code) => code === 9 || (code >= 0x20 && code !== 0x7f));
@@ -65,7 +69,8 @@ function table(matches: (code: number) => boolean): Uint8Array {
 }
 
 function tokenTable(): Uint8Array {
-  const out = table((code) => /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(code)));
+  const out = table((code) => /[-0-9A-Za-z]/.test(String.fromCharCode(code)));
+  for (const char of "!#$%&'*+.^`|~") out[char.charCodeAt(0)] = 1 | 4;
   out['_'.charCodeAt(0)] = 1 | 2;
   return out;
 }

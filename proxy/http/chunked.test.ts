@@ -9,6 +9,7 @@ const LIMITS: HeadLimits = {
   maxHeadBytes: 300,
   maxHeaderCount: 10,
   allowUnderscoreHeaders: true,
+  allowUnusualHeaders: true,
 };
 
 /** Feeds the pieces one after the other, each in a buffer of its own, as reads would. */

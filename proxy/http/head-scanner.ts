@@ -4,7 +4,7 @@
 // the result does not depend on how the bytes were split into reads. Lines end in CRLF; a bare CR or LF, a fold, white
 // space before the colon or a control byte is an error, never repaired (§2.2, §5.1, §5.2).
 
-import { COLON, CR, FIELD_VALUE, HT, LF, SP, TOKEN, TOKEN_UNDERSCORE } from './bytes.ts';
+import { COLON, CR, FIELD_VALUE, HT, LF, SP, TOKEN, TOKEN_PLAIN, TOKEN_UNDERSCORE, TOKEN_UNUSUAL } from './bytes.ts';
 
 /** Limits of one message head. Bytes, without the line's CRLF. */
 export interface HeadLimits {
@@ -14,6 +14,18 @@ export interface HeadLimits {
   readonly maxHeaderCount: number;
   /** false drops header lines whose name has an underscore, as nginx does: `X_Real_IP` and `X-Real-IP` are one to CGI. */
   readonly allowUnderscoreHeaders: boolean;
+  /**
+   * false drops header lines whose name has anything but letters, digits, `-` and `_`, as nginx does: many servers take
+   * `X.Real.IP` for `X_REAL_IP` too.
+   */
+  readonly allowUnusualHeaders: boolean;
+}
+
+/** Whether a request header is forwarded whose name is made of these classes of `TOKEN`. */
+export function isNameForwarded(classes: number, limits: HeadLimits): boolean {
+  if (classes === TOKEN_PLAIN) return true;
+  if ((classes & TOKEN_UNDERSCORE) !== 0 && !limits.allowUnderscoreHeaders) return false;
+  return (classes & TOKEN_UNUSUAL) === 0 || limits.allowUnusualHeaders;
 }
 
 /** What is wrong with a head. Stable words: they appear in logs and metrics. */
@@ -49,7 +61,8 @@ export class HeadScanner {
   nameEnd = 0;
   valueStart = 0;
   valueEnd = 0;
-  hasUnderscore = false;
+  /** Classes of `TOKEN` that the name is made of. */
+  nameClasses = 0;
 
   /**
    * Scans one header line that starts at `lineStart` in a head that starts at `headStart`. Gives the position behind its
@@ -66,7 +79,7 @@ export class HeadScanner {
     }
     if (at === end) return this.#incomplete(headStart, lineStart, end, limits);
     if (buf[at] !== COLON || at === lineStart) return this.#broken(buf, headStart, lineStart, end, limits);
-    this.hasUnderscore = (classes & TOKEN_UNDERSCORE) !== 0;
+    this.nameClasses = classes;
     this.nameStart = lineStart;
     this.nameEnd = at++;
     while (at < end && (buf[at] === SP || buf[at] === HT)) at++;

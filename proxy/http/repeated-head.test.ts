@@ -12,6 +12,7 @@ const LIMITS: HeadLimits = {
   maxHeadBytes: 2000,
   maxHeaderCount: 10,
   allowUnderscoreHeaders: false,
+  allowUnusualHeaders: false,
 };
 const WITH_UNDERSCORES: HeadLimits = { ...LIMITS, allowUnderscoreHeaders: true };
 const FEW_HEADERS: HeadLimits = { ...LIMITS, maxHeaderCount: 1 };

@@ -12,6 +12,7 @@ const LIMITS: HeadLimits = {
   maxHeadBytes: 190,
   maxHeaderCount: 10,
   allowUnderscoreHeaders: false,
+  allowUnusualHeaders: false,
 };
 
 /** Lines around `Host: `, which stands where the mark is. */

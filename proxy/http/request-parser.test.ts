@@ -9,6 +9,7 @@ const LIMITS: HeadLimits = {
   maxHeadBytes: 800,
   maxHeaderCount: 12,
   allowUnderscoreHeaders: false,
+  allowUnusualHeaders: false,
 };
 
 /** Everything a parsed head says, as a plain value; or the fault. */
@@ -49,6 +50,23 @@ function describeHead(parser: RequestParser): Record<string, unknown> {
 
 const parse = (text: string): unknown => parseIn([text]);
 const request = (headers: string, line = 'GET / HTTP/1.1'): string => `${line}\r\nHost: a\r\n${headers}\r\n`;
+
+describe('names that only some servers tell apart', () => {
+  const NAMES = ['X-Plain', 'x9', 'X_Under', 'X.Dot', 'X!Bang', 'X~Tilde', '`', "X_Both'"];
+  test.each<[string, Partial<HeadLimits>, readonly string[]]>([
+    ['go on when they are plain', {}, ['X-Plain', 'x9']],
+    ['or have underscores, where allowed', { allowUnderscoreHeaders: true }, ['X-Plain', 'x9', 'X_Under']],
+    [
+      'or are unusual, where allowed',
+      { allowUnusualHeaders: true },
+      ['X-Plain', 'x9', 'X.Dot', 'X!Bang', 'X~Tilde', '`'],
+    ],
+    ['all of them where both are', { allowUnderscoreHeaders: true, allowUnusualHeaders: true }, NAMES],
+  ])('%s', (_name, more, expected) => {
+    const lines = (names: readonly string[]): string => names.map((name) => `${name}: 1\r\n`).join('');
+    expect(parseIn([request(lines(NAMES))], { ...LIMITS, ...more })).toMatchObject({ kept: lines(expected) });
+  });
+});
 
 describe('accepted', () => {
   test('keeps unknown headers as contiguous text and takes the others out', () => {

@@ -22,7 +22,15 @@ import {
 } from './bytes.ts';
 import { Field, identifyField, REQUEST_FIELDS } from './field-names.ts';
 import { FramingFields } from './framing-fields.ts';
-import { FAILED, type HeadFault, type HeadLimits, HeadScanner, indexOfLineFeed, NEED_MORE } from './head-scanner.ts';
+import {
+  FAILED,
+  type HeadFault,
+  type HeadLimits,
+  HeadScanner,
+  indexOfLineFeed,
+  isNameForwarded,
+  NEED_MORE,
+} from './head-scanner.ts';
 import { RepeatedRequest, type RequestSpots } from './repeated-request.ts';
 import { RequestHead } from './request-head.ts';
 import { normalizePath, type RequestPath } from './request-path.ts';
@@ -234,7 +242,7 @@ export class RequestParser {
     const { valueStart, valueEnd } = scanner;
     switch (identifyField(REQUEST_FIELDS, buf, scanner.nameStart, scanner.nameEnd)) {
       case Field.other:
-        if (!scanner.hasUnderscore || limits.allowUnderscoreHeaders) head.keep(line - base, next - base);
+        if (isNameForwarded(scanner.nameClasses, limits)) head.keep(line - base, next - base);
         return true;
       case Field.host:
         if (this.#hasHost) return this.#refuse('severalHosts');

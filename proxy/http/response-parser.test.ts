@@ -10,6 +10,7 @@ const LIMITS: HeadLimits = {
   maxHeadBytes: 600,
   maxHeaderCount: 10,
   allowUnderscoreHeaders: true,
+  allowUnusualHeaders: true,
 };
 
 function parseIn(pieces: readonly string[]): unknown {

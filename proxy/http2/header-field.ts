@@ -3,7 +3,7 @@
 // PURE. Names and values are judged once, when they are made. A field that stays in a dynamic table is therefore judged
 // once per connection, not once per request, and its HTTP/1.1 line is made once as well.
 
-import { FIELD_VALUE, HT, SP, TOKEN, TOKEN_UNDERSCORE } from '../http/bytes.ts';
+import { FIELD_VALUE, HT, SP, TOKEN, TOKEN_PLAIN } from '../http/bytes.ts';
 import { Field, identifyField, REQUEST_FIELDS } from '../http/field-names.ts';
 
 /** Kinds beyond those of `Field`, which are used for all names that HTTP/1.1 knows too. */
@@ -39,20 +39,19 @@ const COLON = 58;
 export class HeaderName {
   readonly text: string;
   readonly kind: number;
-  /** An ordinary name with `_`, which nginx drops by default (`enable-underscores-in-headers`). */
-  readonly hasUnderscore: boolean;
+  /** Classes of `TOKEN` that the name is made of: see `isNameForwarded`. */
+  readonly classes: number;
 
   /** Reads the name in `buf[start..end)`. */
   constructor(buf: Buffer, start: number, end: number) {
     this.text = buf.latin1Slice(start, end);
     if (buf[start] === COLON && end > start) {
       this.kind = PSEUDO[this.text] ?? NameKind.otherPseudo;
-      this.hasUnderscore = false;
+      this.classes = TOKEN_PLAIN;
       return;
     }
-    const classes = nameClasses(buf, start, end);
-    this.hasUnderscore = (classes & TOKEN_UNDERSCORE) !== 0;
-    this.kind = classes === 0 ? NameKind.invalid : kindOfToken(this.text, buf, start, end);
+    this.classes = nameClasses(buf, start, end);
+    this.kind = this.classes === 0 ? NameKind.invalid : kindOfToken(this.text, buf, start, end);
   }
 }
 

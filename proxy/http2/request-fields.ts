@@ -7,7 +7,7 @@
 import { type HostName, parseAuthority } from '../http/authority.ts';
 import { TARGET } from '../http/bytes.ts';
 import { Field } from '../http/field-names.ts';
-import type { HeadFault, HeadLimits } from '../http/head-scanner.ts';
+import { type HeadFault, type HeadLimits, isNameForwarded } from '../http/head-scanner.ts';
 import type { RequestHead, TextRange } from '../http/request-head.ts';
 import { normalizePath, type RequestPath } from '../http/request-path.ts';
 import { type HeaderField, isPseudo, NameKind } from './header-field.ts';
@@ -138,8 +138,7 @@ export class RequestFields implements HeaderSink, Priority {
     const head = this.#head as RequestHead;
     switch (kind) {
       case Field.other:
-        if (!field.name.hasUnderscore || (this.#limits as HeadLimits).allowUnderscoreHeaders)
-          this.#keepText(field.line);
+        if (isNameForwarded(field.name.classes, this.#limits as HeadLimits)) this.#keepText(field.line);
         return;
       case NameKind.invalid:
         return this.#malformed('bad field name');
@@ -338,20 +337,20 @@ export class TrailerFields implements HeaderSink {
   isMalformed = false;
   /** What may be forwarded, as HTTP/1.1 lines; '' for nothing. */
   lines = '';
-  #allowUnderscores = false;
+  #limits: HeadLimits | null = null;
 
   begin(limits: HeadLimits): void {
     this.isMalformed = false;
     this.lines = '';
-    this.#allowUnderscores = limits.allowUnderscoreHeaders;
+    this.#limits = limits;
   }
 
   onField(field: HeaderField): void {
-    const { kind, hasUnderscore } = field.name;
+    const { kind, classes } = field.name;
     if (isPseudo(kind) || kind === NameKind.invalid || kind === NameKind.connectionSpecific || !field.isValueValid) {
       this.isMalformed = true;
     }
-    if (kind === Field.other && (!hasUnderscore || this.#allowUnderscores)) this.lines += field.line;
+    if (kind === Field.other && isNameForwarded(classes, this.#limits as HeadLimits)) this.lines += field.line;
   }
 }
 

@@ -53,3 +53,20 @@ test('every handshake that was begun is counted out again', () => {
   expect(handshakes.underWay).toBe(0);
   expect(socket.destroyed).toBe(true);
 });
+
+test.each(['GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'POST / HTTP/1.0\r\n\r\n'])(
+  'plain HTTP on the HTTPS port is answered 400 and counted: %j',
+  async (request) => {
+    await using proxy = new TestProxy();
+    publish(proxy, {});
+    await proxy.listenTls();
+    using client = await connectRaw(proxy.tlsPort);
+    client.send(request);
+    await client.closed();
+    expect(client.received).toBe(
+      'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n' +
+        'Content-Length: 16\r\n\r\n400 Bad Request\n',
+    );
+    expect(failures(proxy)).toEqual({ failed: 1, timeout: 0, limit: 0 });
+  },
+);

@@ -135,6 +135,13 @@ describe('node:http2', () => {
     });
   });
 
+  test('drops the headers that only some servers tell apart, as HTTP/1.1', async () => {
+    const odd = { 'x.real.ip': '1', x_real_ip: '2', 'x!y': '3', 'x-real': '4' };
+    const { headers } = await ask(session, { ':path': '/', ...odd });
+    const seen = JSON.parse(String(headers['x-seen']));
+    expect(Object.keys(seen).filter((name) => name in odd)).toEqual(['x-real']);
+  });
+
   test('a large response, byte by byte the same', async () => {
     const { body } = await ask(session, { ':path': '/big' });
     expect(body.equals(BIG)).toBe(true);

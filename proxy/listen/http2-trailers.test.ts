@@ -93,6 +93,7 @@ describe('to HTTP/1.1', () => {
     'proxy-authorization',
     'priority',
     'with_underscore',
+    'with.dot',
     'if-match',
     'range',
   ])('%s is dropped', async (name) => {

@@ -18,6 +18,7 @@ import { Http2Connection, type Http2ConnectionSet } from './http2-connection.ts'
 import { Http2Parts } from './http2-parts.ts';
 import type { Http2Stream } from './http2-stream.ts';
 import { AnnouncedPeers, type Peer, Peers } from './peers.ts';
+import { endFailedHandshake } from './plain-http-on-tls.ts';
 import type { Prelude } from './prelude.ts';
 import { ProtocolSniffer, type SnifferHome } from './protocol-sniffer.ts';
 import type { SecureContexts } from './secure-contexts.ts';
@@ -199,7 +200,7 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
     });
     server.on('tlsClientError', (error, socket) => {
       this.handshakes.failed(error);
-      socket.destroy();
+      endFailedHandshake(socket, error);
     });
     this.#secureServers.push(server);
     return server;

@@ -53,6 +53,7 @@ export const emptyGlobal: GlobalSettings = {
   trustedCidrs: ['0.0.0.0/0', '::/0'],
   generateRequestId: true,
   allowUnderscoreHeaders: false,
+  allowUnusualHeaders: false,
   serverTokens: false,
   allowBackendServerHeader: false,
   hstsValue: 'max-age=31536000; includeSubDomains',

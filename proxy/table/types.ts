@@ -88,7 +88,11 @@ export interface GlobalSettings {
   readonly generateRequestId: boolean;
   /** ConfigMap `enable-underscores-in-headers`: false drops header names with `_`, as nginx does. */
   readonly allowUnderscoreHeaders: boolean;
-  /** ConfigMap `ignore-invalid-headers` is not here: invalid names are refused with 400 always (Deviation, docs/differences.md). */
+  /**
+   * ConfigMap `ignore-invalid-headers`: "true" drops header names with anything but letters, digits, `-` and `_`. Deviation
+   * (docs/differences.md): what is no token is refused with 400 always.
+   */
+  readonly allowUnusualHeaders: boolean;
   /** ConfigMap `server-tokens`: true sends `Server: sluice`. */
   readonly serverTokens: boolean;
   /** ConfigMap `allow-backend-server-header`. */

@@ -81,6 +81,16 @@ export const enableUnderscoresInHeaders: ConfigMapRecord<boolean> = http({
   doc: 'Keeps request headers with `_` in their name; otherwise they are dropped.',
 });
 
+/** What nginx calls invalid: names that HTTP allows, but few servers expect. */
+export const ignoreInvalidHeaders: ConfigMapRecord<boolean> = http({
+  key: 'ignore-invalid-headers',
+  type: bool,
+  default: true,
+  support: 'partial',
+  doc: 'Drops request headers whose name has other characters than letters, digits, `-` and, if enabled, `_`; `false` passes them on, with `_` too.',
+  note: 'a name that HTTP does not allow (RFC 9110 §5.1) is answered 400, whatever is set here',
+});
+
 /** `Server` header of the proxy. */
 export const serverTokens: ConfigMapRecord<boolean> = http({
   key: 'server-tokens',
@@ -152,14 +162,7 @@ export const httpKeys: readonly ConfigMapRecord<unknown>[] = [
     note: 'larger bodies are sent on as well, but once only; nothing is written to a file',
   }),
   enableUnderscoresInHeaders,
-  http({
-    key: 'ignore-invalid-headers',
-    type: bool,
-    default: true,
-    support: 'refused',
-    doc: 'Drops request headers with invalid names.',
-    note: 'requests with an invalid header name are answered 400, whatever is set here',
-  }),
+  ignoreInvalidHeaders,
   http({
     key: 'default-type',
     type: textNamed('media type'),

@@ -102,6 +102,7 @@ test('full and partial are what the first version builds', () => {
     'hsts-preload',
     'http-redirect-code',
     'http2-max-concurrent-streams',
+    'ignore-invalid-headers',
     'keep-alive',
     'keep-alive-requests',
     'large-client-header-buffers',

@@ -20,6 +20,7 @@ import {
   disableIpv6,
   enableUnderscoresInHeaders,
   generateRequestId,
+  ignoreInvalidHeaders,
   keepAlive,
   keepAliveRequests,
   largeClientHeaderBuffers,
@@ -116,7 +117,9 @@ function clientSettings(values: GlobalValues) {
     maxHeaderCount: values.get(maxHeaderCount),
     http2: http2Settings(values),
     upstreamHttp2: upstreamHttp2Settings(values),
-    allowUnderscoreHeaders: values.get(enableUnderscoresInHeaders),
+    // Without ignore-invalid-headers nginx passes on every name, those with underscores too.
+    allowUnderscoreHeaders: values.get(enableUnderscoresInHeaders) || !values.get(ignoreInvalidHeaders),
+    allowUnusualHeaders: !values.get(ignoreInvalidHeaders),
   };
 }
 

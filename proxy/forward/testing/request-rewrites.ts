@@ -96,6 +96,12 @@ const forged: readonly ForwardedRequest[] = [
     kept: 'X-End: 2\r\n',
   },
   {
+    name: 'headers with other characters than letters, digits and hyphens are dropped',
+    source: 'nginx ignore_invalid_headers',
+    bytes: get('X.Forwarded.For: 9.9.9.9\r\nX~Real-IP: 9.9.9.9\r\nContent!Length: 5\r\nX-1: 2\r\n'),
+    kept: 'X-1: 2\r\n',
+  },
+  {
     name: 'white space around a value is no part of it',
     source: 'RFC 9112 §5.1',
     bytes: 'GET / HTTP/1.1\r\nHost: \t a \t\r\nContent-Length:   0  \r\n\r\n',
