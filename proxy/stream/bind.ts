@@ -17,16 +17,22 @@ export function hostsToBind(host: string, bind: BindSettings): readonly string[]
   return [bind.hasIpv6 ? '' : '0.0.0.0'];
 }
 
-/** Lets a server listen; gives the port it got. Rejects with the system's error. `onFailedAccept`: later, for one connection. */
+/**
+ * Lets a server listen; gives the port it got. Rejects with the system's error, or when it is closed meanwhile, of which
+ * Node says nothing else. `onFailedAccept`: later, for one connection.
+ */
 export async function listenOn(
   server: net.Server,
   { host, port, reusePort }: { readonly host: string; readonly port: number; readonly reusePort: boolean },
   onFailedAccept: () => void,
 ): Promise<number> {
   await new Promise<void>((resolve, reject) => {
+    const onClosed = () => reject(new Error('closed before it was open'));
     server.once('error', reject);
+    server.once('close', onClosed);
     server.listen({ port, ...(host === '' ? {} : { host }), backlog: BACKLOG, reusePort }, () => {
       server.off('error', reject);
+      server.off('close', onClosed);
       // Unheard, it would end the worker.
       server.on('error', onFailedAccept);
       resolve();

@@ -190,6 +190,8 @@ export class StreamServices implements TcpServiceHome, UdpServiceHome {
       if (this.#entries.get(id) !== entry || this.#isDraining) return entry.listener.close();
       this.#options.log('info', `${describe(id)} is open`, { id, port: entry.port });
     } catch (error) {
+      // Removed meanwhile: nobody waits for it.
+      if (this.#entries.get(id) !== entry) return;
       this.#onFailed(id, entry, error as NodeJS.ErrnoException);
     }
   }

@@ -267,3 +267,14 @@ function proxyTick(): NodeJS.EventEmitter {
   setImmediate(next);
   return server;
 }
+
+test('a service that is removed while its port is being opened holds up no other', async () => {
+  proxy.publish(streamTable([{ id: 'tcp:1' }]));
+  // Node has been told to listen, and says in the next turn that it does.
+  await Promise.resolve();
+  proxy.publish(streamTable([]));
+  await proxy.worker.streams.settled();
+  expect(proxy.logs.filter((line) => line.includes('cannot be opened'))).toEqual([]);
+  await publishServices(proxy, [{ id: 'tcp:2' }]);
+  expect(proxy.worker.streams.portOf('tcp:2')).toBeGreaterThan(0);
+});

@@ -154,3 +154,16 @@ test('a removed service takes no new clients, but owes no answers', async () => 
   expect(await proxy.worker.drain(50)).toBe(1);
   expect(openSessions()).toBe(0);
 });
+
+test('an endpoint that the system has no way to ends the session, and nothing else', async () => {
+  // Refused within `connect` (EACCES), as one in a network without a route is (ENETUNREACH).
+  await publishServices(proxy, [{ id: ID, endpoints: [9], address: '255.255.255.255' }]);
+  const client = await openClient();
+  client.send('question');
+  const failed = () => proxy.worker.sample().counters.find(({ labels }) => labels['status'] === '502')?.value;
+  while (failed() !== 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(openSessions()).toBe(0);
+  await using origin = await UdpOrigin.start(() => ['here']);
+  await publishServices(proxy, [{ id: ID, endpoints: [origin.port] }]);
+  expect(await ask(client, 'again')).toBe('here');
+});

@@ -158,6 +158,7 @@ export class UdpService implements UdpSessionHome {
     const session = new UdpSession(this, key, client, { origin: originOf(this.#service), upstream, endpoint });
     this.#sessions.set(key, session);
     this.#places.set(session, { socket, port: from.port, address: from.address });
+    session.start();
     return session;
   }
 

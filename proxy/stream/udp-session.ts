@@ -55,16 +55,22 @@ export class UdpSession implements Timed {
     this.#upstream = target.upstream;
     this.#endpoint = target.endpoint;
     this.#openedAtMs = home.context.preciseNowMs();
-    this.#endpoint.begin();
-    home.observer.onStreamOpened(this.#origin);
     this.#socket = dgram.createSocket({
       type: isIPv6(this.#endpoint.address) ? 'udp6' : 'udp4',
       // It is an address: nobody needs to be asked, and the answer may come at once.
       lookup: (address, _options, done) => done(null, address, isIPv6(address) ? 6 : 4),
     });
     this.#socket.on('message', (datagram) => this.#onResponse(datagram));
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#close(502, error.code ?? error.message));
-    this.#socket.connect(this.#endpoint.port, this.#endpoint.address, () => this.#connected());
+    this.#socket.on('error', (error) => this.#failed(error));
+  }
+
+  /** Begins to connect. The session may be over within this call: the system can lack a socket for it. */
+  start(): void {
+    this.#endpoint.begin();
+    this.#home.observer.onStreamOpened(this.#origin);
+    // Node gives the error of a connection that is refused at once (no route) to the callback, and not as an event.
+    const onConnect = (error?: Error) => (error === undefined ? this.#connected() : this.#failed(error));
+    this.#socket.connect(this.#endpoint.port, this.#endpoint.address, onConnect);
   }
 
   /** The endpoint still owes the client something. */
@@ -74,6 +80,7 @@ export class UdpSession implements Timed {
 
   /** Takes a datagram of the client. */
   send(datagram: Buffer): void {
+    if (this.#isClosed) return;
     this.#requests++;
     this.#bytesReceived += datagram.length;
     this.#touch();
@@ -101,7 +108,7 @@ export class UdpSession implements Timed {
     if (this.#socket.getSendQueueSize() + datagram.length > MAX_QUEUED_BYTES) return;
     this.#socket.send(datagram, (error) => {
       // Refused or too large: the client learns of it as little as from a network that drops.
-      if (error !== null && !this.#isClosed) this.#close(502, (error as NodeJS.ErrnoException).code ?? error.message);
+      if (error !== null) this.#failed(error);
       else if (!this.isAwaiting) this.#close(200, '');
     });
   }
@@ -121,6 +128,10 @@ export class UdpSession implements Timed {
   #touch(): void {
     const { wheel, current } = this.#home.context;
     wheel.set(this.#deadline, current.global.stream.idleTimeoutMs);
+  }
+
+  #failed(error: NodeJS.ErrnoException): void {
+    this.#close(502, error.code ?? error.message);
   }
 
   #close(status: StreamStatus, detail: string): void {
