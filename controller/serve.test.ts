@@ -184,8 +184,9 @@ describe('logs that cannot be written cost lines, not traffic', () => {
     using full = openFull();
     await using sluice = new RunningSluice(['--manifests', folder, ...FREE_PORTS], { outputs: { stdout: full.fd } });
     await askUntilLost(2, await sluice.serving());
-    const { msg } = await sluice.logged(({ level }) => level === 40);
-    expect(msg).toMatch(/^stdout cannot be written, lines of the access log are lost: ENOSPC/);
+    await sluice.logged(({ msg }) =>
+      msg.startsWith('stdout cannot be written, lines of the access log are lost: ENOSPC'),
+    );
     sluice.kill('SIGTERM');
     expect(await sluice.exited).toEqual({ code: 0, signal: null });
   });

@@ -22,6 +22,7 @@ import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { ObjectSource } from '../objects/snapshot.ts';
 import { availableCpus } from '../options/available-cpus.ts';
 import { compileOptionsOf } from '../options/compile-options.ts';
+import { affordableConnections, openFileLimit } from '../options/open-files.ts';
 import type { Options } from '../options.ts';
 import { Publisher, type PublishOutcome } from '../publish/publisher.ts';
 import { NameResolver } from '../watch/resolve-names.ts';
@@ -110,7 +111,10 @@ export class Sluice {
     this.#pool = new WorkerPool({
       workerUrl: WORKER_URL,
       size: workers,
-      start: workerStart(options, workers, this.#watch.memory),
+      start: {
+        ...workerStart(options, workers, this.#watch.memory),
+        maxConnections: maxConnections(options, workers, log),
+      },
       events: poolEvents(log, writeAccessLog, this.#watch),
     });
     this.#publisher = new Publisher({
@@ -232,7 +236,24 @@ function workerCount({ workers }: Options, log: Logger): number {
   return 1;
 }
 
-function workerStart(options: Options, workers: number, loads: SharedLoadsMemory): Omit<WorkerStart, 'id'> {
+/** What `--max-connections` says, as far as the system lets this process open files. */
+function maxConnections(options: Options, workers: number, log: Logger): number {
+  const openFiles = openFileLimit();
+  const affordable = affordableConnections(options.maxConnections, workers, openFiles);
+  if (affordable < options.maxConnections) {
+    const why = `only ${openFiles} files may be open (ulimit -n)`;
+    log.warn(
+      `${why}: a worker takes ${affordable} client connections, not the ${options.maxConnections} of --max-connections`,
+    );
+  }
+  return affordable;
+}
+
+function workerStart(
+  options: Options,
+  workers: number,
+  loads: SharedLoadsMemory,
+): Omit<WorkerStart, 'id' | 'maxConnections'> {
   const { bindAddress: host, httpPort, httpsPort } = options;
   return {
     ticketKeys: randomBytes(TICKET_KEY_BYTES),
@@ -240,7 +261,6 @@ function workerStart(options: Options, workers: number, loads: SharedLoadsMemory
       { name: 'http', protocol: 'http', host, port: httpPort },
       { name: 'https', protocol: 'https', host, port: httpsPort },
     ],
-    maxConnections: options.maxConnections,
     staticReadBuffer: options.staticReadBuffer,
     limitMemory: createLimitMemory({ entries: options.limitEntries, columns: workers }, randomInt(2 ** 32)),
     limitStore:
