@@ -11,6 +11,7 @@ import type { LoopTurn } from '../listen/loop-turn.ts';
 import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import { EndpointSlot } from './endpoint-slot.ts';
+import { IdleOrder } from './idle-order.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import {
   type ConnectionHome,
@@ -50,7 +51,7 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
   readonly #shared = new Map<UpstreamHttp2, UpstreamHttp2[]>();
   /** Made with the first HTTP/2 connection: most workers have none. */
   #parts: Http2Parts<never> | null = null;
-  #idleCount = 0;
+  readonly #idle = new IdleOrder<UpstreamConnection>();
 
   constructor(context: PoolContext) {
     this.#context = context;
@@ -83,7 +84,7 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
   }
 
   get idleCount(): number {
-    return this.#idleCount;
+    return this.#idle.size;
   }
 
   /** Takes the most recently used idle connection to `endpoint`, or a place on a shared one. null: `connect`. */
@@ -94,7 +95,7 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
     const list = transport === this.transports.plain ? slot.plain : slot.secureOf(transport.id);
     const connection = list.pop();
     if (connection === undefined) return null;
-    this.#idleCount--;
+    this.#idle.remove(connection);
     this.#context.wheel.clear(connection.idleDeadline);
     return connection;
   }
@@ -128,10 +129,9 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
     if (wheel.nowMs - connection.openedAtMs >= global.upstreamKeepAliveTimeMs) return false;
     if (global.upstreamKeepAliveConnections === 0) return false;
     // More than one when the limit was lowered.
-    while (this.#idleCount >= global.upstreamKeepAliveConnections) this.#closeLongestIdle();
+    while (this.#idle.size >= global.upstreamKeepAliveConnections) this.#idle.oldest?.abandon();
     this.#idleListOf(endpoint, transport).push(connection);
-    this.#idleCount++;
-    connection.idleSinceMs = wheel.nowMs;
+    this.#idle.add(connection);
     wheel.set(connection.idleDeadline, global.upstreamKeepAliveTimeoutMs);
     return true;
   }
@@ -144,7 +144,7 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
     const at = list.indexOf(connection);
     if (at === -1) return;
     list.splice(at, 1);
-    this.#idleCount--;
+    this.#idle.remove(connection);
   }
 
   forgetHttp2(connection: UpstreamHttp2): void {
@@ -179,18 +179,6 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
   #idleListOf(endpoint: LiveEndpoint, transport: Transport): UpstreamConnection[] {
     const slot = this.#slotOf(endpoint);
     return transport === this.transports.plain ? slot.plain : slot.secureOf(transport.id);
-  }
-
-  /** The oldest of each endpoint stands first in its list, so this looks at endpoints, not at connections. */
-  #closeLongestIdle(): void {
-    let oldest: UpstreamConnection | null = null;
-    for (const slot of this.#slots) {
-      for (const list of slot.idleLists()) {
-        const first = list[0];
-        if (first !== undefined && (oldest === null || first.idleSinceMs < oldest.idleSinceMs)) oldest = first;
-      }
-    }
-    oldest?.abandon();
   }
 }
 
