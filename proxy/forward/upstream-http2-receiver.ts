@@ -1,7 +1,7 @@
 // The receiving half of an HTTP/2 connection to an upstream: frames in a legal order, header blocks decoded to responses.
 //
-// In: bytes of the socket. Out: one call on the owner for each thing that happened, or one connection error, after which
-// nothing more is read. What a frame means for a stream is the owner's matter.
+// In: bytes of the socket. Out: one call on the connection or on its streams for each thing that happened, or one connection error, after which
+// nothing more is read. What a frame means for a stream is their matter.
 
 import { ResponseHead } from '../http/response-head.ts';
 import type { FloodKind } from '../http2/flood-guard.ts';
@@ -18,45 +18,67 @@ export const MAX_RESPONSE_LIST_BYTES = 64 * 1024;
 /** What a HEADERS frame stands for: a response (also a 1xx), the trailers of one, or nothing that matters any more. */
 export type BlockUse = 'response' | 'trailers' | 'ignored' | 'error';
 
-export interface ResponseOwner {
+/** What concerns the connection. */
+export interface ConnectionFrames {
   /** False once nothing more is to be read. */
   readonly isReading: boolean;
   /** Counts what costs more than it brings. False: the connection has been ended for it. */
   mayCount(kind: FloodKind): boolean;
   connectionError(code: ErrorCodeValue, detail: string): void;
+  onSettings(payload: Buffer, start: number, end: number): void;
+  onPing(isAck: boolean, payload: Buffer, start: number): void;
+  onGoAway(lastStreamId: number, code: number): void;
+  onConnectionWindow(increment: number): void;
+}
+
+/** What concerns one stream. */
+export interface StreamFrames {
   /** `error`: the connection has been ended. */
   useOfBlock(streamId: number): BlockUse;
   /** `fault` is '' for a sound head, which is valid only during the call. */
   onResponse(streamId: number, head: ResponseHead, fault: string, isLast: boolean): void;
   /** `lines` each with CRLF; null for a malformed section. */
   onTrailers(streamId: number, lines: string | null, isLast: boolean): void;
-  /** A piece of payload. `isLast`: the stream ends with it. */
-  onData(streamId: number, buf: Buffer, start: number, end: number, flowBytes: number, isLast: boolean): void;
+  /**
+   * A piece of payload. `flowBytes` count against the windows, padding included. `isLast`: the stream ends with it. `buf`
+   * stays as it is only when `isOwned`.
+   */
+  onData(
+    streamId: number,
+    buf: Buffer,
+    start: number,
+    end: number,
+    flowBytes: number,
+    isLast: boolean,
+    isOwned: boolean,
+  ): void;
   onReset(streamId: number, code: number): void;
-  onSettings(payload: Buffer, start: number, end: number): void;
-  onPing(isAck: boolean, payload: Buffer, start: number): void;
-  onGoAway(lastStreamId: number, code: number): void;
-  onWindowUpdate(streamId: number, increment: number): void;
+  onStreamWindow(streamId: number, increment: number): void;
 }
 
 export class UpstreamHttp2Receiver {
-  readonly #owner: ResponseOwner;
+  readonly #owner: ConnectionFrames;
+  readonly #streams: StreamFrames;
   readonly #reader = new FrameReader();
   readonly #decoder: HpackDecoder;
   readonly #block = new HeaderBlock();
   readonly #head = new ResponseHead();
   readonly #fields = new ResponseFields();
   readonly #trailers = new TrailerLines();
+  #isReadOwned = false;
   #hasSettings = false;
 
   /** `scratch` as for HpackDecoder, for blocks of MAX_BLOCK_BYTES. */
-  constructor(owner: ResponseOwner, scratch: Buffer) {
+  constructor(owner: ConnectionFrames, streams: StreamFrames, scratch: Buffer) {
     this.#owner = owner;
+    this.#streams = streams;
     this.#decoder = new HpackDecoder(scratch);
   }
 
-  read(buf: Buffer, start: number, end: number): void {
+  /** Takes what was read. `buf` stays as it is only when `isOwned`. */
+  read(buf: Buffer, start: number, end: number, isOwned: boolean): void {
     const reader = this.#reader;
+    this.#isReadOwned = isOwned;
     let at = start;
     while (this.#owner.isReading) {
       const event = reader.next(buf, at, end);
@@ -84,7 +106,8 @@ export class UpstreamHttp2Receiver {
     const isLast = isFrameEnd && (reader.flags & Flag.endStream) !== 0;
     const isEmpty = isFrameEnd && !isLast && payloadStart === payloadEnd && reader.length <= 256;
     if (isEmpty && !this.#owner.mayCount('emptyFrame')) return;
-    this.#owner.onData(reader.streamId, payload, payloadStart, payloadEnd, flowBytes, isLast);
+    const { streamId } = reader;
+    this.#streams.onData(streamId, payload, payloadStart, payloadEnd, flowBytes, isLast, this.#isReadOwned);
   }
 
   #frame(): void {
@@ -96,7 +119,7 @@ export class UpstreamHttp2Receiver {
       case FrameType.continuation:
         return this.#headers();
       case FrameType.rstStream:
-        return owner.onReset(streamId, uint32(payload, payloadStart));
+        return this.#streams.onReset(streamId, uint32(payload, payloadStart));
       case FrameType.settings:
         if (owner.mayCount('settings') && !isAck) owner.onSettings(payload, payloadStart, payloadEnd);
         return;
@@ -108,7 +131,9 @@ export class UpstreamHttp2Receiver {
           owner.onGoAway(uint31(payload, payloadStart), uint32(payload, payloadStart + 4));
         return;
       case FrameType.windowUpdate:
-        if (owner.mayCount('windowUpdate')) owner.onWindowUpdate(streamId, uint31(payload, payloadStart));
+        if (!owner.mayCount('windowUpdate')) return;
+        if (streamId === 0) owner.onConnectionWindow(uint31(payload, payloadStart));
+        else this.#streams.onStreamWindow(streamId, uint31(payload, payloadStart));
         return;
       default:
         // PRIORITY says nothing to a client, but has to have its size (RFC 9113 §6.3).
@@ -133,15 +158,15 @@ export class UpstreamHttp2Receiver {
   }
 
   #blockComplete(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {
-    const owner = this.#owner;
-    const use = owner.useOfBlock(streamId);
+    const streams = this.#streams;
+    const use = streams.useOfBlock(streamId);
     if (use === 'error') return;
     if (use === 'response') return this.#response(streamId, isLast, buf, start, end);
     // Whatever becomes of the fields, the decoder's table must see them (RFC 9113 §4.3).
     this.#trailers.begin();
     if (!this.#decode(buf, start, end, this.#trailers) || use === 'ignored') return;
     const isMalformed = this.#trailers.isMalformed || this.#decoder.isListTooLarge;
-    owner.onTrailers(streamId, isMalformed ? null : this.#trailers.lines, isLast);
+    streams.onTrailers(streamId, isMalformed ? null : this.#trailers.lines, isLast);
   }
 
   #response(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {
@@ -149,7 +174,7 @@ export class UpstreamHttp2Receiver {
     fields.begin(this.#head);
     if (!this.#decode(buf, start, end, fields)) return;
     fields.finish(this.#decoder.isListTooLarge);
-    this.#owner.onResponse(streamId, this.#head, fields.fault, isLast);
+    this.#streams.onResponse(streamId, this.#head, fields.fault, isLast);
   }
 
   #decode(buf: Buffer, start: number, end: number, sink: ResponseFields | TrailerLines): boolean {

@@ -8,6 +8,8 @@
 import type { ResponseHead } from '../http/response-head.ts';
 import { DEFAULT_URGENCY } from '../http2/priority.ts';
 import { ErrorCode, type ErrorCodeValue } from '../http2/protocol.ts';
+import { ReceiveWindow } from '../http2/receive-window.ts';
+import { HeldPayload } from '../listen/held-payload.ts';
 import type { Http2Output } from '../listen/http2-output.ts';
 import { Http2Sending, type SendingHome } from '../listen/http2-sending.ts';
 import { type ReadBuffers, SMALL_BODY_BYTES } from '../listen/read-buffers.ts';
@@ -18,8 +20,7 @@ import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
 export interface UpstreamStreamHome {
   readonly output: Http2Output;
   readonly buffers: ReadBuffers;
-  /** Windows of new streams: to the upstream, and from it. */
-  readonly sendWindowBytes: number;
+  /** Window of new streams, in the direction from the upstream. */
   readonly receiveWindowBytes: number;
   /** Gives the stream its id and sends its head. */
   open(stream: UpstreamHttp2Stream, text: string, isLast: boolean): void;
@@ -28,16 +29,8 @@ export interface UpstreamStreamHome {
   closed(stream: UpstreamHttp2Stream): void;
 }
 
-interface Part {
-  readonly buf: Buffer;
-  start: number;
-  end: number;
-}
-
 /** 1xx responses before the final one: more is a flood (RFC 9110 §15.2 sets no limit). */
 const MAX_INFORMATIONAL = 16;
-/** Held payload is gathered in pieces of this size at least, so that tiny frames do not cost more than they bring. */
-const HELD_PIECE_BYTES = 4096;
 
 export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
   /** 0 until `begin`. */
@@ -55,8 +48,7 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
   readonly #home: UpstreamStreamHome;
   #user: UpstreamUser | null;
   #isClosed = false;
-  #receiveWindow = 0;
-  #uncredited = 0;
+  readonly #window = new ReceiveWindow();
   #isHeadRequest = false;
   #informational = 0;
   /** Declared payload still to come; -1 when it was not declared. */
@@ -64,13 +56,14 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
   /** The upstream has ended the stream, while some of its payload is still held. */
   #trailers: string | null = null;
   #isPaused = false;
-  readonly #held: Part[] = [];
+  readonly #held: HeldPayload;
   readonly #sending: Http2Sending;
 
   constructor(home: UpstreamStreamHome, user: UpstreamUser | null, isReused: boolean) {
     this.#home = home;
     this.#user = user;
     this.isReused = isReused;
+    this.#held = new HeldPayload(home.buffers);
     this.#sending = new Http2Sending(this, home.buffers);
   }
 
@@ -89,9 +82,9 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
   ): void {
     this.#user = user;
     this.#isHeadRequest = isHeadRequest;
-    this.#receiveWindow = this.#home.receiveWindowBytes;
-    const { output, sendWindowBytes } = this.#home;
-    this.#sending.open(output, sendWindowBytes);
+    const { output, receiveWindowBytes } = this.#home;
+    this.#window.open(receiveWindowBytes);
+    this.#sending.open(output);
     this.#sending.isClosed = isComplete;
     const before = output.frames.bytesOut;
     this.#home.open(this, text, isComplete);
@@ -123,7 +116,7 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
     if (!this.#isPaused) return;
     this.#isPaused = false;
     // Not within this call, which comes from the midst of the client's own sending.
-    if (this.#held.length > 0 || this.#trailers !== null) this.#home.deliverSoon(this);
+    if (!this.#held.isEmpty || this.#trailers !== null) this.#home.deliverSoon(this);
   }
 
   abandon(): void {
@@ -180,8 +173,7 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
   /** Takes payload. `flowBytes` count against the window, padding included. `buf` stays as it is only when `isOwned`. */
   onData(buf: Buffer, start: number, end: number, flowBytes: number, isOwned: boolean, isLast: boolean): void {
     const length = end - start;
-    this.#receiveWindow -= flowBytes;
-    if (this.#receiveWindow < 0) return this.refuse('more than the window', ErrorCode.flowControlError);
+    if (!this.#window.take(flowBytes)) return this.refuse('more than the window', ErrorCode.flowControlError);
     if (!this.hasHead || this.#trailers !== null) return this.refuse('DATA out of order');
     if (this.#declared !== -1) {
       this.#declared -= length;
@@ -191,20 +183,21 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
     if (length > 0) this.#take(buf, start, end, isOwned);
     if (isLast) return this.#end('');
     // Padding is used up at once, and payload that was not held.
-    this.#credit(this.#held.length > 0 ? flowBytes - length : flowBytes);
+    this.#credit(this.#held.isEmpty ? flowBytes : flowBytes - length);
   }
 
   /** Hands over what was held, as far as the client takes it. */
   deliverHeld(): void {
     const user = this.#user;
     if (user === null) return;
-    while (this.#held.length > 0 && !this.#isPaused && !this.#isClosed) {
-      const { buf, start, end } = this.#held.shift() as Part;
-      this.#home.buffers.waitingBytes -= end - start;
+    const held = this.#held;
+    while (!held.isEmpty && !this.#isPaused && !this.#isClosed) {
+      const { buf, start, end } = held.first;
+      held.use(end - start);
       this.#hand(buf, start, end);
       this.#credit(end - start);
     }
-    if (this.#held.length === 0 && this.#trailers !== null && !this.#isPaused) this.#finish(this.#trailers);
+    if (held.isEmpty && this.#trailers !== null && !this.#isPaused) this.#finish(this.#trailers);
     else if (!this.#isClosed) user.onUpstreamReadDone();
   }
 
@@ -232,21 +225,9 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
 
   #take(buf: Buffer, start: number, end: number, isOwned: boolean): void {
     const isSmall = end - start <= SMALL_BODY_BYTES;
-    if (this.#isPaused || this.#held.length > 0) return this.#hold(buf, start, end);
+    if (this.#isPaused || !this.#held.isEmpty) return this.#held.add(buf, start, end, false);
     if (isOwned || isSmall) this.#hand(buf, start, end);
     else this.#hand(Buffer.from(buf.subarray(start, end)), 0, end - start);
-  }
-
-  #hold(buf: Buffer, start: number, end: number): void {
-    const length = end - start;
-    this.#home.buffers.waitingBytes += length;
-    const last = this.#held.at(-1);
-    if (last !== undefined && last.buf.length - last.end >= length) {
-      last.end += buf.copy(last.buf, last.end, start, end);
-      return;
-    }
-    const piece = Buffer.allocUnsafeSlow(Math.max(length, HELD_PIECE_BYTES));
-    this.#held.push({ buf: piece, start: 0, end: buf.copy(piece, 0, start, end) });
   }
 
   #hand(buf: Buffer, start: number, end: number): void {
@@ -255,7 +236,7 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
 
   #end(trailers: string): void {
     if (this.#isClosed) return;
-    if (this.#held.length > 0 || this.#isPaused) this.#trailers = trailers;
+    if (!this.#held.isEmpty || this.#isPaused) this.#trailers = trailers;
     else this.#finish(trailers);
   }
 
@@ -268,16 +249,10 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
     user?.onResponseEnd(trailers);
   }
 
-  /** Lets the upstream send as much as was used up: not byte by byte, but half a window at a time. */
+  /** Lets the upstream send as much as was used up. */
   #credit(bytes: number): void {
     if (this.#isClosed) return;
-    this.#uncredited += bytes;
-    const { output, receiveWindowBytes } = this.#home;
-    if (this.#uncredited * 2 < receiveWindowBytes) return;
-    output.frames.windowUpdate(this.id, this.#uncredited);
-    output.schedule();
-    this.#receiveWindow += this.#uncredited;
-    this.#uncredited = 0;
+    this.#home.output.windowUpdate(this.id, this.#window.credit(bytes));
   }
 
   // ---- ends
@@ -285,17 +260,14 @@ export class UpstreamHttp2Stream implements UpstreamStream, SendingHome {
   #reset(code: ErrorCodeValue): void {
     const isOver = this.#sending.isClosed && this.#trailers !== null;
     if (this.#isClosed || isOver || this.id === 0) return;
-    this.#home.output.frames.rstStream(this.id, code);
-    this.#home.output.schedule();
+    this.#home.output.rstStream(this.id, code);
   }
 
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { buffers } = this.#home;
     this.#sending.drop();
-    for (const { start, end } of this.#held) buffers.waitingBytes -= end - start;
-    this.#held.length = 0;
+    this.#held.clear();
     this.#home.closed(this);
   }
 }

@@ -6,35 +6,29 @@
 // bytes come: only the windows of streams hold anything back, so no client can hold up another.
 
 import type { Socket } from 'node:net';
-import type { ResponseHead } from '../http/response-head.ts';
 import { FloodGuard, type FloodKind } from '../http2/flood-guard.ts';
 import { FrameWriter } from '../http2/frame-writer.ts';
 import type { RequestPseudo } from '../http2/hpack-encoder.ts';
-import { PeerSettings } from '../http2/peer-settings.ts';
 import {
   CLIENT_PREFACE,
   ErrorCode,
   type ErrorCodeValue,
   INITIAL_WINDOW_BYTES,
   MAX_STREAM_ID,
-  MAX_WINDOW_BYTES,
   Setting,
 } from '../http2/protocol.ts';
+import { ReceiveWindow } from '../http2/receive-window.ts';
 import { Http2Output, type OutputOwner } from '../listen/http2-output.ts';
 import type { Http2Parts } from '../listen/http2-parts.ts';
-import type { Flushable, LoopTurn } from '../listen/loop-turn.ts';
+import type { LoopTurn } from '../listen/loop-turn.ts';
 import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { SocketOwner } from '../listen/sockets.ts';
 import type { EndpointAddress, GlobalSettings } from '../table/types.ts';
 import type { ProxyErrorCode } from './errors.ts';
 import type { TimerWheel } from './timer-wheel.ts';
-import {
-  type BlockUse,
-  MAX_RESPONSE_LIST_BYTES,
-  type ResponseOwner,
-  UpstreamHttp2Receiver,
-} from './upstream-http2-receiver.ts';
-import { UpstreamHttp2Stream, type UpstreamStreamHome } from './upstream-http2-stream.ts';
+import { type ConnectionFrames, MAX_RESPONSE_LIST_BYTES, UpstreamHttp2Receiver } from './upstream-http2-receiver.ts';
+import type { UpstreamHttp2Stream } from './upstream-http2-stream.ts';
+import { UpstreamHttp2Streams, type UpstreamStreamsOwner } from './upstream-http2-streams.ts';
 import { type PulseOwner, UpstreamPulse } from './upstream-pulse.ts';
 import type { UpstreamUser } from './upstream-stream.ts';
 import { openSocket, type Transport } from './upstream-transport.ts';
@@ -56,33 +50,22 @@ const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
 /** A PING of ours, whose answer says that the upstream is there. */
 const PING = Buffer.from('sluice??', 'latin1');
 
-export class UpstreamHttp2
-  implements SocketOwner, OutputOwner, ResponseOwner, UpstreamStreamHome, Flushable, PulseOwner
-{
+export class UpstreamHttp2 implements SocketOwner, OutputOwner, ConnectionFrames, UpstreamStreamsOwner, PulseOwner {
   readonly transport: Transport;
   readonly output: Http2Output;
   readonly receiveWindowBytes: number;
-  sendWindowBytes = INITIAL_WINDOW_BYTES;
   readonly #home: UpstreamHttp2Home;
   readonly #socket: Socket;
   readonly #receiver: UpstreamHttp2Receiver;
-  readonly #peer = new PeerSettings();
+  readonly #streams = new UpstreamHttp2Streams(this);
+  readonly #receiveWindow = new ReceiveWindow();
   readonly #guard: FloodGuard;
   readonly #pulse: UpstreamPulse;
   readonly #openedAtMs: number;
   readonly #maxStreams: number;
-  /** Streams with an id, by it. */
-  readonly #streams = new Map<number, UpstreamHttp2Stream>();
-  /** Streams that wait for the connection to open. */
-  readonly #reserved = new Set<UpstreamHttp2Stream>();
-  #touched: UpstreamHttp2Stream[] = [];
-  readonly #resumed: UpstreamHttp2Stream[] = [];
   readonly #pseudo: RequestPseudo = { method: '', isHttps: false, authority: '', path: '', isGrpc: false };
   #state: State = 'connecting';
-  #nextId = 1;
-  #uncredited = 0;
   #isPaused = false;
-  #isReadOwned = false;
   #lastError = '';
 
   constructor(home: UpstreamHttp2Home, endpoint: EndpointAddress, transport: Transport) {
@@ -93,9 +76,10 @@ export class UpstreamHttp2
     this.#openedAtMs = wheel.nowMs;
     this.#maxStreams = maxConcurrentStreams;
     this.receiveWindowBytes = streamWindowBytes;
+    this.#receiveWindow.open(CONNECTION_WINDOW_BYTES);
     this.#pulse = new UpstreamPulse(this, wheel);
     this.#guard = new FloodGuard(global.http2, wheel.nowMs);
-    this.#receiver = new UpstreamHttp2Receiver(this, parts.scratch);
+    this.#receiver = new UpstreamHttp2Receiver(this, this.#streams, parts.scratch);
     this.#socket = openSocket(endpoint, transport, this);
     this.#socket.once(transport.isTls ? 'secureConnect' : 'connect', () => this.#onConnect());
     this.output = new Http2Output(
@@ -111,6 +95,10 @@ export class UpstreamHttp2
     return this.#home.buffers;
   }
 
+  get turn(): LoopTurn {
+    return this.#home.turn;
+  }
+
   /** Requests may begin on it at once. */
   get isOpen(): boolean {
     return this.#state === 'open';
@@ -118,12 +106,12 @@ export class UpstreamHttp2
 
   /** It may take another stream, now or once it is open. */
   get hasRoom(): boolean {
-    const limit = Math.min(this.#maxStreams, this.#peer.maxConcurrentStreams);
+    const limit = Math.min(this.#maxStreams, this.output.peer.maxConcurrentStreams);
     return (this.#state === 'open' || this.#state === 'connecting') && this.activeStreams < limit;
   }
 
   get activeStreams(): number {
-    return this.#streams.size + this.#reserved.size;
+    return this.#streams.size;
   }
 
   /**
@@ -131,9 +119,7 @@ export class UpstreamHttp2
    * `begin` tells the user.
    */
   reserve(user: UpstreamUser | null): UpstreamHttp2Stream {
-    const stream = new UpstreamHttp2Stream(this, user, this.#state === 'open');
-    this.#reserved.add(stream);
-    return stream;
+    return this.#streams.reserve(user, this.#state === 'open');
   }
 
   /** No new streams: the endpoint is gone, or the worker ends. Running ones finish. */
@@ -145,12 +131,9 @@ export class UpstreamHttp2
   // ---- UpstreamStreamHome
 
   open(stream: UpstreamHttp2Stream, text: string, isLast: boolean): void {
-    this.#reserved.delete(stream);
-    stream.id = this.#nextId;
-    this.#nextId += 2;
-    this.#streams.set(stream.id, stream);
+    this.#streams.open(stream);
     this.#guard.credit(8);
-    if (this.#streams.size === 1) this.#pulse.watch();
+    if (this.#streams.openCount === 1) this.#pulse.watch();
     const from = this.#readHead(text);
     this.output.request(stream.id, this.#pseudo, text, from, isLast);
     if (this.#isWornOut()) this.retire();
@@ -174,22 +157,17 @@ export class UpstreamHttp2
   /** ConfigMap `upstream-keepalive-requests` and `-time`. */
   #isWornOut(): boolean {
     const { upstreamKeepAliveRequests, upstreamKeepAliveTimeMs } = this.#home.global;
-    if (this.#nextId > 2 * upstreamKeepAliveRequests || this.#nextId >= MAX_STREAM_ID - 1) return true;
+    const { nextId } = this.#streams;
+    if (nextId > 2 * upstreamKeepAliveRequests || nextId >= MAX_STREAM_ID - 1) return true;
     return this.#home.wheel.nowMs - this.#openedAtMs >= upstreamKeepAliveTimeMs;
   }
 
   deliverSoon(stream: UpstreamHttp2Stream): void {
-    this.#resumed.push(stream);
-    if (this.#resumed.length === 1) this.#home.turn.add(this);
-  }
-
-  flush(): void {
-    for (const stream of this.#resumed.splice(0)) stream.deliverHeld();
+    this.#streams.deliverSoon(stream);
   }
 
   closed(stream: UpstreamHttp2Stream): void {
-    this.#reserved.delete(stream);
-    this.#streams.delete(stream.id);
+    this.#streams.remove(stream);
     this.#closeIfDone();
   }
 
@@ -209,7 +187,7 @@ export class UpstreamHttp2
     if (this.#state === 'closed') return;
     if (this.#state === 'connecting') this.#state = 'open';
     this.#greet();
-    for (const stream of [...this.#reserved]) stream.onConnected();
+    this.#streams.onConnected();
   }
 
   #greet(): void {
@@ -232,23 +210,12 @@ export class UpstreamHttp2
   onRead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
     if (!this.isReading) return true;
     this.#pulse.hasRead = true;
-    this.#isReadOwned = isOwned;
-    this.#receiver.read(buf, start, end);
-    this.#readDone();
+    this.#receiver.read(buf, start, end, isOwned);
+    this.#streams.readDone();
     if (!this.output.isBlocked || !this.isReading) return true;
     // Answers to what it asks for would only pile up.
     this.#isPaused = true;
     return false;
-  }
-
-  /** All that one read brought has been handed on: the clients that got some of it may send. */
-  #readDone(): void {
-    const touched = this.#touched;
-    for (const stream of touched) {
-      stream.isTouched = false;
-      stream.user?.onUpstreamReadDone();
-    }
-    touched.length = 0;
   }
 
   onEnd(): void {
@@ -290,8 +257,7 @@ export class UpstreamHttp2
   }
 
   sendPing(): void {
-    this.output.frames.ping(false, PING, 0);
-    this.output.schedule();
+    this.output.ping(false, PING, 0);
   }
 
   onDead(): void {
@@ -302,7 +268,7 @@ export class UpstreamHttp2
     this.#end(ErrorCode.noError, '');
   }
 
-  // ---- ResponseOwner
+  // ---- ConnectionFrames
 
   get isReading(): boolean {
     return this.#state === 'open' || this.#state === 'draining';
@@ -314,123 +280,44 @@ export class UpstreamHttp2
     return false;
   }
 
-  useOfBlock(streamId: number): BlockUse {
-    const stream = this.#streams.get(streamId);
-    if (stream !== undefined) {
-      this.#touch(stream);
-      return stream.hasHead ? 'trailers' : 'response';
-    }
-    if (!this.#isIdleStream(streamId)) return 'ignored';
-    this.connectionError(ErrorCode.protocolError, 'HEADERS on an idle stream');
-    return 'error';
-  }
-
-  onResponse(streamId: number, head: ResponseHead, fault: string, isLast: boolean): void {
-    this.#guard.credit(4);
-    this.#streams.get(streamId)?.onResponse(head, fault, isLast);
-  }
-
-  onTrailers(streamId: number, lines: string | null, isLast: boolean): void {
-    this.#streams.get(streamId)?.onTrailers(lines, isLast);
-  }
-
-  onData(streamId: number, buf: Buffer, start: number, end: number, flowBytes: number, isLast: boolean): void {
-    this.#creditConnection(flowBytes);
-    const stream = this.#streams.get(streamId);
-    if (stream === undefined) {
-      if (this.#isIdleStream(streamId)) this.connectionError(ErrorCode.protocolError, 'DATA on an idle stream');
-      return;
-    }
-    if (end > start) this.#guard.credit(1);
-    this.#touch(stream);
-    stream.onData(buf, start, end, flowBytes, this.#isReadOwned, isLast);
-  }
-
-  #creditConnection(bytes: number): void {
-    this.#uncredited += bytes;
-    if (this.#uncredited > CONNECTION_WINDOW_BYTES) {
-      return this.connectionError(ErrorCode.flowControlError, 'more than the connection window');
-    }
-    if (this.#uncredited * 2 < CONNECTION_WINDOW_BYTES) return;
-    this.output.frames.windowUpdate(0, this.#uncredited);
-    this.output.schedule();
-    this.#uncredited = 0;
-  }
-
-  #touch(stream: UpstreamHttp2Stream): void {
-    if (stream.isTouched) return;
-    stream.isTouched = true;
-    this.#touched.push(stream);
-  }
-
-  onReset(streamId: number, code: number): void {
-    const stream = this.#streams.get(streamId);
-    if (stream === undefined) {
-      if (this.#isIdleStream(streamId)) this.connectionError(ErrorCode.protocolError, 'RST_STREAM on an idle stream');
-      return;
-    }
-    // RFC 9113 §8.7: it was not processed.
-    if (code === ErrorCode.refusedStream && !stream.hasHead)
-      stream.fail('streamRefused', 'upstream refused the stream');
-    else stream.fail(stream.hasHead ? 'upstreamTruncated' : 'upstreamClosed', `upstream reset the stream: ${code}`);
-  }
-
   onSettings(payload: Buffer, start: number, end: number): void {
-    const before = this.#peer.initialWindowBytes;
-    const code = this.#peer.apply(payload, start, end);
+    const { output } = this;
+    const before = output.peer.initialWindowBytes;
+    const code = output.takeSettings(payload, start, end);
     if (code !== ErrorCode.noError) return this.connectionError(code, 'bad SETTINGS');
-    this.sendWindowBytes = this.#peer.initialWindowBytes;
-    this.output.encoder.setPeerLimit(this.#peer.headerTableSize);
-    this.output.frames.settingsAck();
-    this.output.schedule();
-    const grown = this.sendWindowBytes - before;
-    if (grown === 0) return;
-    for (const stream of this.#streams.values()) {
-      if (!stream.growWindow(grown)) return this.connectionError(ErrorCode.flowControlError, 'window overflow');
-    }
+    if (this.#streams.shiftWindows(output.peer.initialWindowBytes - before)) return;
+    this.connectionError(ErrorCode.flowControlError, 'window overflow');
   }
 
   onPing(isAck: boolean, payload: Buffer, start: number): void {
-    if (isAck) return;
-    this.output.frames.ping(true, payload, start);
-    this.output.schedule();
+    if (!isAck) this.output.ping(true, payload, start);
   }
 
-  /** RFC 9113 §6.8: streams above `lastStreamId` were not processed and may go elsewhere; the others finish. */
   onGoAway(lastStreamId: number, code: number): void {
     this.#state = 'draining';
-    for (const stream of [...this.#streams.values()]) {
-      if (stream.id <= lastStreamId) continue;
-      const detail = `upstream is going away: ${code}`;
-      // A connection that had served so far merely ends; a new one that turns requests away is a failing endpoint.
-      stream.fail(stream.isReused ? 'staleStream' : 'streamRefused', detail);
-    }
+    this.#streams.goAway(lastStreamId, code);
     this.#closeIfDone();
   }
 
-  onWindowUpdate(streamId: number, increment: number): void {
-    if (streamId !== 0) {
-      const stream = this.#streams.get(streamId);
-      if (stream === undefined) {
-        if (this.#isIdleStream(streamId)) {
-          this.connectionError(ErrorCode.protocolError, 'WINDOW_UPDATE on an idle stream');
-        }
-        return;
-      }
-      if (increment === 0) stream.refuse('window update of 0');
-      else if (!stream.growWindow(increment)) stream.refuse('window overflow', ErrorCode.flowControlError);
-      return;
-    }
-    if (increment === 0) return this.connectionError(ErrorCode.protocolError, 'window update of 0');
-    const { output } = this;
-    output.window += increment;
-    if (output.window > MAX_WINDOW_BYTES) return this.connectionError(ErrorCode.flowControlError, 'window overflow');
-    if (!output.queue.isEmpty) output.schedule();
+  onConnectionWindow(increment: number): void {
+    const code = this.output.growWindow(increment);
+    if (code !== ErrorCode.noError) this.connectionError(code, `WINDOW_UPDATE of ${increment} on the connection`);
   }
 
-  /** RFC 9113 §5.1: never used so far. Streams with even ids never are: nobody may push. */
-  #isIdleStream(streamId: number): boolean {
-    return streamId >= this.#nextId || streamId % 2 === 0;
+  // ---- UpstreamStreamsOwner
+
+  /** Credited at once: what streams hold is counted by their own windows. */
+  takeWindow(bytes: number): boolean {
+    if (!this.#receiveWindow.take(bytes)) {
+      this.connectionError(ErrorCode.flowControlError, 'more than the connection window');
+      return false;
+    }
+    this.output.windowUpdate(0, this.#receiveWindow.credit(bytes));
+    return true;
+  }
+
+  creditWork(amount: number): void {
+    this.#guard.credit(amount);
   }
 
   // ---- ends
@@ -456,7 +343,7 @@ export class UpstreamHttp2
   }
 
   #failAll(code: ProxyErrorCode, detail: string): void {
-    const streams = [...this.#streams.values(), ...this.#reserved];
+    const streams = this.#streams.takeAll();
     this.#close();
     for (const stream of streams) {
       const isStale = code === 'upstreamClosed' && stream.isReused;
@@ -467,8 +354,7 @@ export class UpstreamHttp2
   #close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#streams.clear();
-    this.#reserved.clear();
+    this.#streams.takeAll();
     this.#pulse.close();
     this.output.close();
     this.#home.forgetHttp2(this);

@@ -112,12 +112,7 @@ export class Http1Stream implements ClientStream {
   refuse(status: number, reason: string): void {
     this.#keepAlive = false;
     this.#sender.begin();
-    const { record } = this.exchange;
-    record.reset();
-    record.revision = this.#context.current.revision;
-    record.status = status;
-    record.reason = reason;
-    record.durationMs = 0;
+    this.exchange.record.beginUnrouted(this.remoteAddress, this.#context.current.revision, status, reason);
     this.sendAnswer(answerOf(status, reason));
     this.#observe(true);
     this.flush();
@@ -209,16 +204,8 @@ export class Http1Stream implements ClientStream {
   }
 
   #observe(isRefused: boolean): void {
-    const { record } = this.exchange;
-    if (isRefused) record.remoteAddress = this.remoteAddress;
-    record.isTls = this.isTls;
-    record.head = isRefused ? null : this.head;
-    if (!isRefused) record.requestBytes += this.head.text.length;
     const { bytesOut } = this.#writer();
-    record.responseBytes = bytesOut - this.#bytesOutBefore;
-    this.#context.observer.onRequest(record);
-    // Neither a free stream nor the rest of this one must keep an old table alive.
-    record.route = null;
+    this.exchange.record.report(this.#context.observer, this, bytesOut - this.#bytesOutBefore, isRefused);
     this.#bytesOutBefore = bytesOut;
   }
 }

@@ -1,4 +1,4 @@
-// One HTTP/2 client connection: its streams, its windows, and how it ends.
+// One HTTP/2 client connection: its windows, its limits, and how it ends. Its streams are in `Http2Streams`.
 //
 //   open -> draining -> closing -> closed
 // `draining`: GOAWAY is out, running streams finish. `closing`: the last GOAWAY is out and our side ends; what still comes
@@ -11,24 +11,15 @@ import { Deadline, type Timed } from '../forward/timer-wheel.ts';
 import type { HeadLimits } from '../http/head-scanner.ts';
 import { FloodGuard, type FloodKind } from '../http2/flood-guard.ts';
 import { FrameWriter } from '../http2/frame-writer.ts';
-import { PeerSettings } from '../http2/peer-settings.ts';
-import { type Priority, readPriority } from '../http2/priority.ts';
-import {
-  ErrorCode,
-  type ErrorCodeValue,
-  INITIAL_WINDOW_BYTES,
-  MAX_STREAM_ID,
-  MAX_WINDOW_BYTES,
-  Setting,
-} from '../http2/protocol.ts';
-import type { RequestFields } from '../http2/request-fields.ts';
-import { ResetMemory } from '../http2/reset-memory.ts';
+import { ErrorCode, type ErrorCodeValue, INITIAL_WINDOW_BYTES, MAX_STREAM_ID, Setting } from '../http2/protocol.ts';
+import { ReceiveWindow } from '../http2/receive-window.ts';
 import type { Http2Settings } from '../table/types.ts';
 import { Http2Output, type OutputOwner } from './http2-output.ts';
 import type { Http2Parts } from './http2-parts.ts';
-import { type BlockUse, Http2Receiver, type ReceiverOwner } from './http2-receiver.ts';
+import { type ConnectionFrames, Http2Receiver } from './http2-receiver.ts';
 import { Http2Starts } from './http2-starts.ts';
-import { Http2Stream, type StreamHome } from './http2-stream.ts';
+import { Http2Stream } from './http2-stream.ts';
+import { Http2Streams, type StreamsOwner } from './http2-streams.ts';
 import type { Peer } from './peers.ts';
 import type { SocketOwner } from './sockets.ts';
 
@@ -44,8 +35,6 @@ const OVERSIZE_COST = 40;
 const DRAIN_PING = Buffer.from('draining', 'latin1');
 /** A client that does not answer it is told the last stream anyway. */
 const DRAIN_PING_MS = 1_000;
-/** PRIORITY_UPDATEs kept for streams that have not begun (RFC 9218 §7.1 asks for some, but bounded). */
-const MAX_EARLY_PRIORITIES = 16;
 
 /** What a connection shares with the others of its worker. */
 export interface Http2ConnectionSet {
@@ -54,9 +43,8 @@ export interface Http2ConnectionSet {
   closed(connection: Http2Connection): void;
 }
 
-export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, ReceiverOwner, Timed {
+export class Http2Connection implements SocketOwner, StreamsOwner, OutputOwner, ConnectionFrames, Timed {
   readonly peer: Peer;
-  sendWindowBytes = INITIAL_WINDOW_BYTES;
   readonly receiveWindowBytes: number;
   readonly stallMs: number;
   readonly output: Http2Output;
@@ -67,24 +55,16 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
   readonly #settings: Http2Settings;
   readonly #socket: Socket;
   readonly #receiver: Http2Receiver;
-  readonly #peer = new PeerSettings();
   readonly #guard: FloodGuard;
-  readonly #resets = new ResetMemory();
-  readonly #streams = new Map<number, Http2Stream>();
+  readonly #streams = new Http2Streams(this);
   readonly #deadline = new Deadline(this);
   readonly #openedAtMs: number;
-  #earlyPriorities: Map<number, string> | null = null;
   #state: State = 'open';
-  #lastStreamId = 0;
-  /** Streams above it are not taken any more; set with the last GOAWAY. */
-  #finalStreamId = MAX_STREAM_ID;
   #requests = 0;
-  #receiveWindow: number;
-  #uncredited = 0;
+  readonly #receiveWindow = new ReceiveWindow();
   /** Bytes that came while closing. */
   #dropped = 0;
   #isPaused = false;
-  #isReadOwned = false;
   #lastWorkAtMs: number;
 
   /** Takes the socket over, which must deliver its events to this object, and sends our SETTINGS. */
@@ -100,11 +80,11 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     this.peer = peer;
     this.receiveWindowBytes = settings.streamWindowBytes;
     this.stallMs = settings.stallTimeoutMs;
-    this.#receiveWindow = settings.connectionWindowBytes;
+    this.#receiveWindow.open(settings.connectionWindowBytes);
     this.#openedAtMs = nowMs;
     this.#lastWorkAtMs = nowMs;
     this.#guard = new FloodGuard(settings, nowMs);
-    this.#receiver = new Http2Receiver(this, parts.scratch);
+    this.#receiver = new Http2Receiver(this, this.#streams, parts.scratch);
     this.starts = new Http2Starts(context.turn);
     this.output = new Http2Output(socket, new FrameWriter(parts.buffers), this, context, this.stallMs);
     context.observer.onConnectionOpened(peer.isTls);
@@ -152,8 +132,7 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
       this.#dropped += end - start;
       return this.#dropped < CLOSING_BYTES;
     }
-    this.#isReadOwned = isOwned;
-    this.#receiver.read(buf, start, end);
+    this.#receiver.read(buf, start, end, isOwned);
     if (!this.output.isBlocked || !this.isReading) return true;
     // Answers to what it asks for would only pile up.
     this.#isPaused = true;
@@ -174,7 +153,7 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
 
   onClose(): void {
     if (this.#state === 'closed') return;
-    this.#cancelStreams();
+    this.#streams.cancelAll();
     this.#close();
   }
 
@@ -207,12 +186,8 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
   // ---- StreamHome
 
   creditReceived(bytes: number): void {
-    this.#uncredited += bytes;
-    if (this.#uncredited * 2 < this.#settings.connectionWindowBytes || !this.isReading) return;
-    this.output.frames.windowUpdate(0, this.#uncredited);
-    this.output.schedule();
-    this.#receiveWindow += this.#uncredited;
-    this.#uncredited = 0;
+    const increment = this.#receiveWindow.credit(bytes);
+    if (this.isReading) this.output.windowUpdate(0, increment);
   }
 
   creditWork(): void {
@@ -229,22 +204,60 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
   }
 
   closed(stream: Http2Stream): void {
-    this.#streams.delete(stream.id);
-    this.#parts.releaseStream(stream);
-    if (stream.wasReset) this.#resets.add(stream.id);
-    if (this.#streams.size > 0) return;
-    if (this.#state === 'open') this.#idle();
-    else if (this.#state === 'draining' && this.#finalStreamId !== MAX_STREAM_ID) this.#end(ErrorCode.noError, '');
+    this.#streams.remove(stream);
   }
 
-  // ---- ReceiverOwner
+  // ---- StreamsOwner
 
-  get isReading(): boolean {
-    return this.#state === 'open' || this.#state === 'draining';
+  get maxStreams(): number {
+    return this.#settings.maxConcurrentStreams;
   }
 
   get headLimits(): HeadLimits {
     return this.#context.current.requestLimits;
+  }
+
+  takeStream(): Http2Stream {
+    return this.#parts.takeStream() ?? new Http2Stream(this.#context);
+  }
+
+  releaseStream(stream: Http2Stream): void {
+    this.#parts.releaseStream(stream);
+  }
+
+  takeWindow(bytes: number): boolean {
+    if (this.#receiveWindow.take(bytes)) return true;
+    this.connectionError(ErrorCode.flowControlError, 'flowControl');
+    return false;
+  }
+
+  requestBegun(): void {
+    this.#requests++;
+    this.#guard.credit(4);
+    this.#context.wheel.clear(this.#deadline);
+    if (this.#state === 'open' && this.#isWornOut()) this.#beginDrain();
+  }
+
+  /** ConfigMap `keep-alive-requests`, `keep-alive: 0`, and our own limit of age. */
+  #isWornOut(): boolean {
+    const { clientKeepAliveRequests, clientKeepAliveMs } = this.#context.current.global;
+    if (this.#requests >= clientKeepAliveRequests || clientKeepAliveMs === 0) return true;
+    return this.#context.wheel.nowMs - this.#openedAtMs >= this.#settings.maxConnectionAgeMs;
+  }
+
+  blockEnded(): void {
+    if (this.#state === 'open') this.#context.wheel.clear(this.#deadline);
+  }
+
+  emptied(): void {
+    if (this.#state === 'open') this.#idle();
+    else if (this.#state === 'draining' && this.#streams.finalId !== MAX_STREAM_ID) this.#end(ErrorCode.noError, '');
+  }
+
+  // ---- ConnectionFrames
+
+  get isReading(): boolean {
+    return this.#state === 'open' || this.#state === 'draining';
   }
 
   mayCount(kind: FloodKind, cost = 1): boolean {
@@ -259,119 +272,21 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     }
   }
 
-  useOfBlock(streamId: number): BlockUse {
-    const stream = this.#streams.get(streamId);
-    if (stream !== undefined) return 'trailers';
-    if (streamId % 2 === 0) return this.#blockError(ErrorCode.protocolError, 'protocol');
-    if (streamId > this.#lastStreamId) return 'request';
-    return this.#resets.mayHave(streamId) ? 'ignored' : this.#blockError(ErrorCode.streamClosed, 'streamClosed');
-  }
-
-  #blockError(code: ErrorCodeValue, reason: string): BlockUse {
-    this.connectionError(code, reason);
-    return 'error';
-  }
-
-  takeStream(): Http2Stream {
-    return this.#parts.takeStream() ?? new Http2Stream(this.#context);
-  }
-
-  onRequest(stream: Http2Stream, streamId: number, fields: RequestFields, isLast: boolean): void {
-    this.#lastStreamId = streamId;
-    if (this.#streams.size >= this.#settings.maxConcurrentStreams || streamId > this.#finalStreamId) {
-      return this.#refuseStream(stream, streamId);
-    }
-    this.#requests++;
-    this.#guard.credit(4);
-    this.#streams.set(streamId, stream);
-    this.#context.wheel.clear(this.#deadline);
-    stream.open(this, streamId, fields, isLast);
-    this.#takeEarlyPriority(stream);
-    if (fields.fault !== null) stream.refuse(fields.fault);
-    else this.starts.take(stream);
-    if (this.#state === 'open' && this.#isWornOut()) this.#beginDrain();
-  }
-
-  /** ConfigMap `keep-alive-requests`, `keep-alive: 0`, and our own limit of age. */
-  #isWornOut(): boolean {
-    const { clientKeepAliveRequests, clientKeepAliveMs } = this.#context.current.global;
-    if (this.#requests >= clientKeepAliveRequests || clientKeepAliveMs === 0) return true;
-    return this.#context.wheel.nowMs - this.#openedAtMs >= this.#settings.maxConnectionAgeMs;
-  }
-
-  #refuseStream(stream: Http2Stream, streamId: number): void {
-    this.#parts.releaseStream(stream);
-    this.#resets.add(streamId);
-    this.output.frames.rstStream(streamId, ErrorCode.refusedStream);
-    this.output.schedule();
-    // A client that has seen our SETTINGS does not ask for more than it may.
-    if (this.#finalStreamId === MAX_STREAM_ID) this.noteFault('refusedStream');
-  }
-
-  onTrailers(streamId: number, isLast: boolean, lines: string | null): void {
-    const stream = this.#streams.get(streamId) as Http2Stream;
-    if (this.#state === 'open') this.#context.wheel.clear(this.#deadline);
-    if (stream.isRemoteClosed) return stream.fail(ErrorCode.streamClosed, 'streamClosed');
-    // RFC 9113 §8.1: a second HEADERS ends the stream.
-    if (!isLast || lines === null) return stream.fail(ErrorCode.protocolError, 'malformedTrailers', 'badBody');
-    stream.onRemoteEnd(lines);
-  }
-
-  onData(streamId: number, buf: Buffer, start: number, end: number, flowBytes: number, isLast: boolean): void {
-    this.#receiveWindow -= flowBytes;
-    if (this.#receiveWindow < 0) return this.connectionError(ErrorCode.flowControlError, 'flowControl');
-    const stream = this.#streams.get(streamId);
-    if (stream === undefined) return this.#dataOnClosed(streamId, flowBytes);
-    if (stream.isRemoteClosed) {
-      this.creditReceived(flowBytes);
-      return stream.fail(ErrorCode.streamClosed, 'streamClosed');
-    }
-    stream.onData(buf, start, end, flowBytes, this.#isReadOwned);
-    if (isLast && this.#streams.get(streamId) === stream) stream.onRemoteEnd('');
-  }
-
-  /** It still counts for the connection's window (RFC 9113 §5.1, §6.9). */
-  #dataOnClosed(streamId: number, flowBytes: number): void {
-    if (this.#isIdleStream(streamId)) return this.connectionError(ErrorCode.protocolError, 'protocol');
-    if (!this.#resets.mayHave(streamId)) return this.connectionError(ErrorCode.streamClosed, 'streamClosed');
-    this.creditReceived(flowBytes);
-  }
-
-  onReset(streamId: number): void {
-    const stream = this.#streams.get(streamId);
-    if (stream === undefined) {
-      if (this.#isIdleStream(streamId)) this.connectionError(ErrorCode.protocolError, 'protocol');
-      return;
-    }
-    const wasUnanswered = stream.isUnanswered;
-    stream.onGone();
-    if (wasUnanswered) this.mayCount('reset');
-  }
-
   onSettings(payload: Buffer, start: number, end: number): void {
-    const before = this.#peer.initialWindowBytes;
-    const code = this.#peer.apply(payload, start, end);
+    const { output } = this;
+    const before = output.peer.initialWindowBytes;
+    const code = output.takeSettings(payload, start, end);
     if (code !== ErrorCode.noError) return this.connectionError(code, 'badSettings');
-    this.sendWindowBytes = this.#peer.initialWindowBytes;
-    this.output.encoder.setPeerLimit(this.#peer.headerTableSize);
-    this.output.frames.settingsAck();
-    this.output.schedule();
-    if (before !== this.sendWindowBytes) this.#shiftWindows(this.sendWindowBytes - before);
+    if (!this.#streams.shiftWindows(output.peer.initialWindowBytes - before)) {
+      return this.connectionError(ErrorCode.flowControlError, 'windowOverflow');
+    }
     if (this.#state === 'open' && this.#streams.size === 0) this.#idle();
   }
 
-  #shiftWindows(bytes: number): void {
-    for (const stream of this.#streams.values()) {
-      if (!stream.growWindow(bytes)) return this.connectionError(ErrorCode.flowControlError, 'windowOverflow');
-    }
-  }
-
   onPing(isAck: boolean, payload: Buffer, start: number): void {
-    if (!isAck) {
-      this.output.frames.ping(true, payload, start);
-      return this.output.schedule();
-    }
-    if (this.#state === 'draining' && payload.compare(DRAIN_PING, 0, 8, start, start + 8) === 0) this.#sayLastStream();
+    if (!isAck) this.output.ping(true, payload, start);
+    else if (this.#state === 'draining' && payload.compare(DRAIN_PING, 0, 8, start, start + 8) === 0)
+      this.#sayLastStream();
   }
 
   onGoAway(): void {
@@ -379,46 +294,11 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     if (this.#streams.size === 0) this.#end(ErrorCode.noError, '');
   }
 
-  onWindowUpdate(streamId: number, increment: number): void {
-    if (streamId !== 0) {
-      const stream = this.#streams.get(streamId);
-      if (stream !== undefined) stream.onWindowUpdate(increment);
-      else if (this.#isIdleStream(streamId)) this.connectionError(ErrorCode.protocolError, 'protocol');
-      return;
+  onConnectionWindow(increment: number): void {
+    const code = this.output.growWindow(increment);
+    if (code !== ErrorCode.noError) {
+      this.connectionError(code, code === ErrorCode.flowControlError ? 'windowOverflow' : 'protocol');
     }
-    if (increment === 0) return this.connectionError(ErrorCode.protocolError, 'protocol');
-    const { output } = this;
-    output.window += increment;
-    if (output.window > MAX_WINDOW_BYTES) return this.connectionError(ErrorCode.flowControlError, 'windowOverflow');
-    if (!output.queue.isEmpty) output.schedule();
-  }
-
-  onPriorityUpdate(streamId: number, value: string): void {
-    // RFC 9218 §7.1: a stream that a client cannot have.
-    if (streamId % 2 === 0) return this.connectionError(ErrorCode.protocolError, 'protocol');
-    const stream = this.#streams.get(streamId);
-    if (stream !== undefined) return this.#prioritize(stream, value);
-    if (streamId <= this.#lastStreamId) return;
-    this.#earlyPriorities ??= new Map();
-    if (this.#earlyPriorities.size < MAX_EARLY_PRIORITIES) this.#earlyPriorities.set(streamId, value);
-  }
-
-  #takeEarlyPriority(stream: Http2Stream): void {
-    const value = this.#earlyPriorities?.get(stream.id);
-    if (value === undefined) return;
-    this.#earlyPriorities?.delete(stream.id);
-    this.#prioritize(stream, value);
-  }
-
-  #prioritize(stream: Http2Stream, value: string): void {
-    const priority: Priority = { urgency: 0, isIncremental: false };
-    readPriority(value, priority);
-    this.output.queue.reprioritize(stream, priority);
-  }
-
-  /** RFC 9113 §5.1: never used so far. Streams with even ids never are: we do not push. */
-  #isIdleStream(streamId: number): boolean {
-    return streamId > this.#lastStreamId || streamId % 2 === 0;
   }
 
   // ---- ends
@@ -435,18 +315,18 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
     if (this.#state !== 'open') return;
     this.#state = 'draining';
     this.output.frames.goAway(MAX_STREAM_ID, ErrorCode.noError);
-    this.output.frames.ping(false, DRAIN_PING, 0);
-    this.output.schedule();
+    this.output.ping(false, DRAIN_PING, 0);
     this.#context.wheel.set(this.#deadline, DRAIN_PING_MS);
   }
 
   /** Second step: now it is known which streams the client can have opened. */
   #sayLastStream(): void {
-    if (this.#finalStreamId !== MAX_STREAM_ID) return;
+    const streams = this.#streams;
+    if (streams.finalId !== MAX_STREAM_ID) return;
     this.#context.wheel.clear(this.#deadline);
-    this.#finalStreamId = this.#lastStreamId;
-    if (this.#streams.size === 0) return this.#end(ErrorCode.noError, '');
-    this.output.frames.goAway(this.#lastStreamId, ErrorCode.noError);
+    streams.finalId = streams.lastId;
+    if (streams.size === 0) return this.#end(ErrorCode.noError, '');
+    this.output.frames.goAway(streams.lastId, ErrorCode.noError);
     this.output.schedule();
   }
 
@@ -460,18 +340,14 @@ export class Http2Connection implements SocketOwner, StreamHome, OutputOwner, Re
   #end(code: ErrorCodeValue, text: string): void {
     if (!this.isReading) return;
     this.#state = 'closing';
-    this.#cancelStreams();
-    this.output.frames.goAway(this.#lastStreamId, code, text);
+    this.#streams.cancelAll();
+    this.output.frames.goAway(this.#streams.lastId, code, text);
     this.#context.wheel.set(this.#deadline, CLOSING_MS);
     if (this.#isPaused) {
       this.#isPaused = false;
       this.#socket.resume();
     }
     this.output.flush();
-  }
-
-  #cancelStreams(): void {
-    for (const stream of [...this.#streams.values()]) stream.onGone();
   }
 
   #close(): void {

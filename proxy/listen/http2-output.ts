@@ -6,16 +6,26 @@
 
 import type { Socket } from 'node:net';
 import { Deadline, type Timed, type TimerWheel } from '../forward/timer-wheel.ts';
-import type { FrameWriter } from '../http2/frame-writer.ts';
+import type { FilledBuffer, FrameWriter } from '../http2/frame-writer.ts';
 import { HpackEncoder, type RequestPseudo } from '../http2/hpack-encoder.ts';
+import { PeerSettings } from '../http2/peer-settings.ts';
 import { type Schedulable, SendQueue } from '../http2/priority.ts';
-import { FRAME_HEADER_BYTES, INITIAL_WINDOW_BYTES, MAX_FRAME_BYTES } from '../http2/protocol.ts';
+import {
+  ErrorCode,
+  type ErrorCodeValue,
+  FRAME_HEADER_BYTES,
+  INITIAL_WINDOW_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_WINDOW_BYTES,
+} from '../http2/protocol.ts';
 import type { Flushable, LoopTurn } from './loop-turn.ts';
 
 /** Payload is put into the buffer up to here; more waits with its stream, where urgency still counts. */
 const BUFFER_AHEAD_BYTES = 64 * 1024;
 /** With so much unsent the connection is not read: what the client asks for would only pile up. */
 const STOP_READING_BYTES = 256 * 1024;
+
+const NOTHING: readonly FilledBuffer[] = [];
 
 /** A stream that has payload waiting. */
 export interface SendingStream extends Schedulable {
@@ -41,6 +51,8 @@ export class Http2Output implements Flushable, Timed {
   readonly frames: FrameWriter;
   readonly encoder = new HpackEncoder();
   readonly queue = new SendQueue<SendingStream>();
+  /** What the peer has told about itself. */
+  readonly peer = new PeerSettings();
   /** Bytes the client takes on the connection (RFC 9113 §6.9); below 0 never. */
   window = INITIAL_WINDOW_BYTES;
   readonly #owner: OutputOwner;
@@ -48,7 +60,7 @@ export class Http2Output implements Flushable, Timed {
   readonly #wheel: TimerWheel;
   readonly #stallMs: number;
   readonly #deadline = new Deadline(this);
-  readonly #inFlight: Buffer[] = [];
+  #inFlight: readonly FilledBuffer[] = NOTHING;
   #inFlightBytes = 0;
   #socket: Socket | null;
   #isScheduled = false;
@@ -81,6 +93,42 @@ export class Http2Output implements Flushable, Timed {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     this.#turn.add(this);
+  }
+
+  /** Takes the peer's SETTINGS and acknowledges them. Gives a connection error or noError. */
+  takeSettings(payload: Buffer, start: number, end: number): ErrorCodeValue {
+    const code = this.peer.apply(payload, start, end);
+    if (code !== ErrorCode.noError) return code;
+    this.encoder.setPeerLimit(this.peer.headerTableSize);
+    this.frames.settingsAck();
+    this.schedule();
+    return code;
+  }
+
+  /** The peer's window for the connection grew. Gives a connection error or noError (RFC 9113 §6.9). */
+  growWindow(increment: number): ErrorCodeValue {
+    if (increment === 0) return ErrorCode.protocolError;
+    this.window += increment;
+    if (this.window > MAX_WINDOW_BYTES) return ErrorCode.flowControlError;
+    if (!this.queue.isEmpty) this.schedule();
+    return ErrorCode.noError;
+  }
+
+  ping(isAck: boolean, payload: Buffer, start: number): void {
+    this.frames.ping(isAck, payload, start);
+    this.schedule();
+  }
+
+  rstStream(streamId: number, code: ErrorCodeValue): void {
+    this.frames.rstStream(streamId, code);
+    this.schedule();
+  }
+
+  /** Lets the peer send more, on a stream or, with id 0, on the connection. Increment 0: not yet. */
+  windowUpdate(streamId: number, increment: number): void {
+    if (increment === 0) return;
+    this.frames.windowUpdate(streamId, increment);
+    this.schedule();
   }
 
   /** Encodes and writes a header section; `status` 0 is for trailers. Lines from `from` on. */
@@ -141,11 +189,11 @@ export class Http2Output implements Flushable, Timed {
       return;
     }
     this.#wheel.set(this.#deadline, this.#stallMs);
+    this.#inFlight = filled;
     const last = filled.length - 1;
     if (last > 0) socket.cork();
     for (let i = 0; i <= last; i++) {
       const { buffer, length } = filled[i] as (typeof filled)[number];
-      this.#inFlight.push(buffer);
       this.#inFlightBytes += length;
       if (i === last) socket.write(buffer.subarray(0, length), this.#onWritten);
       else socket.write(buffer.subarray(0, length));
@@ -162,14 +210,14 @@ export class Http2Output implements Flushable, Timed {
     this.#socket = null;
     this.#wheel.remove(this.#deadline);
     this.frames.drop();
-    this.#inFlight.length = 0;
+    this.#inFlight = NOTHING;
     this.#inFlightBytes = 0;
   }
 
   readonly #onWritten = (): void => {
     if (this.#socket === null) return;
-    for (const buffer of this.#inFlight) this.frames.release(buffer);
-    this.#inFlight.length = 0;
+    for (const { buffer } of this.#inFlight) this.frames.release(buffer);
+    this.#inFlight = NOTHING;
     this.#inFlightBytes = 0;
     this.#wheel.clear(this.#deadline);
     if (this.frames.pendingBytes > 0 || !this.queue.isEmpty) this.flush();

@@ -1,7 +1,7 @@
 // The receiving half of an HTTP/2 connection: preface, frames in a legal order, header blocks decoded into requests.
 //
-// In: bytes of the socket. Out: one call on the owner for each thing that happened, or one connection error, after which
-// nothing more is read. What a frame means for a stream is the owner's matter.
+// In: bytes of the socket. Out: one call on the connection or on its streams for each thing that happened, or one connection error, after which
+// nothing more is read. What a frame means for a stream is their matter.
 
 import { filterTrailers } from '../http/chunked.ts';
 import type { HeadLimits } from '../http/head-scanner.ts';
@@ -18,7 +18,8 @@ import { newWebSocketKey } from './websocket-handshake.ts';
 /** What a HEADERS frame stands for: a new request, trailers of a known one, or nothing that matters any more. */
 export type BlockUse = 'request' | 'trailers' | 'ignored' | 'error';
 
-export interface ReceiverOwner {
+/** What concerns the connection. */
+export interface ConnectionFrames {
   /** False once nothing more is to be read. */
   readonly isReading: boolean;
   /** Counts what costs more than it brings. False: the connection has been ended for it. */
@@ -26,6 +27,14 @@ export interface ReceiverOwner {
   connectionError(code: ErrorCodeValue, reason: string): void;
   /** A header block is open: it must be complete in time. */
   onBlockOpened(): void;
+  onSettings(payload: Buffer, start: number, end: number): void;
+  onPing(isAck: boolean, payload: Buffer, start: number): void;
+  onGoAway(): void;
+  onConnectionWindow(increment: number): void;
+}
+
+/** What concerns one stream. */
+export interface StreamFrames {
   /** `error`: the connection has been ended. */
   useOfBlock(streamId: number): BlockUse;
   readonly headLimits: HeadLimits;
@@ -35,29 +44,40 @@ export interface ReceiverOwner {
   onRequest(stream: Http2Stream, streamId: number, fields: RequestFields, isLast: boolean): void;
   /** `lines` that may be forwarded, each with CRLF; null for a malformed section. */
   onTrailers(streamId: number, isLast: boolean, lines: string | null): void;
-  /** A piece of payload. `isLast`: the stream ends with it. */
-  onData(streamId: number, buf: Buffer, start: number, end: number, flowBytes: number, isLast: boolean): void;
+  /**
+   * A piece of payload. `flowBytes` count against the windows, padding included. `isLast`: the stream ends with it. `buf`
+   * stays as it is only when `isOwned`.
+   */
+  onData(
+    streamId: number,
+    buf: Buffer,
+    start: number,
+    end: number,
+    flowBytes: number,
+    isLast: boolean,
+    isOwned: boolean,
+  ): void;
   onReset(streamId: number): void;
-  onSettings(payload: Buffer, start: number, end: number): void;
-  onPing(isAck: boolean, payload: Buffer, start: number): void;
-  onGoAway(): void;
-  onWindowUpdate(streamId: number, increment: number): void;
+  onStreamWindow(streamId: number, increment: number): void;
   onPriorityUpdate(streamId: number, value: string): void;
 }
 
 export class Http2Receiver {
-  readonly #owner: ReceiverOwner;
+  readonly #owner: ConnectionFrames;
+  readonly #streams: StreamFrames;
   readonly #reader = new FrameReader();
   readonly #decoder: HpackDecoder;
   readonly #block = new HeaderBlock();
   readonly #fields = new RequestFields();
   readonly #trailers = new TrailerFields();
+  #isReadOwned = false;
   #prefaceLength = 0;
   #hasSettings = false;
 
   /** `scratch` as for HpackDecoder, for blocks of MAX_BLOCK_BYTES. */
-  constructor(owner: ReceiverOwner, scratch: Buffer) {
+  constructor(owner: ConnectionFrames, streams: StreamFrames, scratch: Buffer) {
     this.#owner = owner;
+    this.#streams = streams;
     this.#decoder = new HpackDecoder(scratch);
   }
 
@@ -71,8 +91,10 @@ export class Http2Receiver {
     return this.#block.isOpen;
   }
 
-  read(buf: Buffer, start: number, end: number): void {
+  /** Takes what was read. `buf` stays as it is only when `isOwned`. */
+  read(buf: Buffer, start: number, end: number, isOwned: boolean): void {
     const reader = this.#reader;
+    this.#isReadOwned = isOwned;
     let at = this.#prefaceLength < CLIENT_PREFACE.length ? this.#readPreface(buf, start, end) : start;
     while (this.#owner.isReading) {
       const event = reader.next(buf, at, end);
@@ -113,12 +135,14 @@ export class Http2Receiver {
     const isLast = isFrameEnd && (reader.flags & Flag.endStream) !== 0;
     const isEmpty = isFrameEnd && !isLast && payloadStart === payloadEnd && reader.length <= 256;
     if (isEmpty && !this.#owner.mayCount('emptyFrame')) return;
-    this.#owner.onData(reader.streamId, payload, payloadStart, payloadEnd, flowBytes, isLast);
+    const { streamId } = reader;
+    this.#streams.onData(streamId, payload, payloadStart, payloadEnd, flowBytes, isLast, this.#isReadOwned);
   }
 
   #frame(): void {
     const { type, flags, streamId, length, payload, payloadStart, payloadEnd } = this.#reader;
     const owner = this.#owner;
+    const streams = this.#streams;
     switch (type) {
       case FrameType.headers:
       case FrameType.continuation:
@@ -128,7 +152,7 @@ export class Http2Receiver {
         if (owner.mayCount('priority') && length !== 5) owner.connectionError(ErrorCode.frameSizeError, 'frameSize');
         return;
       case FrameType.rstStream:
-        return owner.onReset(streamId);
+        return streams.onReset(streamId);
       case FrameType.settings:
         if (!owner.mayCount('settings') || (flags & Flag.ack) !== 0) return;
         return owner.onSettings(payload, payloadStart, payloadEnd);
@@ -138,11 +162,16 @@ export class Http2Receiver {
       case FrameType.goAway:
         return owner.onGoAway();
       case FrameType.windowUpdate:
-        if (owner.mayCount('windowUpdate')) owner.onWindowUpdate(streamId, uint31(payload, payloadStart));
+        if (!owner.mayCount('windowUpdate')) return;
+        if (streamId === 0) owner.onConnectionWindow(uint31(payload, payloadStart));
+        else streams.onStreamWindow(streamId, uint31(payload, payloadStart));
         return;
       case FrameType.priorityUpdate:
         if (!owner.mayCount('priority')) return;
-        return owner.onPriorityUpdate(uint31(payload, payloadStart), payload.latin1Slice(payloadStart + 4, payloadEnd));
+        return streams.onPriorityUpdate(
+          uint31(payload, payloadStart),
+          payload.latin1Slice(payloadStart + 4, payloadEnd),
+        );
       default:
         return;
     }
@@ -164,30 +193,30 @@ export class Http2Receiver {
   }
 
   #blockComplete(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {
-    const owner = this.#owner;
-    const use = owner.useOfBlock(streamId);
+    const streams = this.#streams;
+    const use = streams.useOfBlock(streamId);
     if (use === 'error') return;
     if (use === 'request') return this.#request(streamId, isLast, buf, start, end);
     // Whatever becomes of the fields, the decoder's table must see them (RFC 9113 §4.3).
-    this.#trailers.begin(owner.headLimits);
+    this.#trailers.begin(streams.headLimits);
     if (!this.#decode(buf, start, end, this.#trailers)) return;
     const isMalformed = this.#trailers.isMalformed || this.#decoder.isListTooLarge;
     if (use === 'trailers')
-      owner.onTrailers(streamId, isLast, isMalformed ? null : filterTrailers(this.#trailers.lines));
+      streams.onTrailers(streamId, isLast, isMalformed ? null : filterTrailers(this.#trailers.lines));
   }
 
   #request(streamId: number, isLast: boolean, buf: Buffer, start: number, end: number): void {
-    const owner = this.#owner;
-    const stream = owner.takeStream();
+    const streams = this.#streams;
+    const stream = streams.takeStream();
     const fields = this.#fields;
-    fields.begin(stream.head, owner.headLimits);
+    fields.begin(stream.head, streams.headLimits);
     if (!this.#decode(buf, start, end, fields)) return;
     fields.finish(!isLast, this.#decoder.isListTooLarge, newWebSocketKey);
-    owner.onRequest(stream, streamId, fields, isLast);
+    streams.onRequest(stream, streamId, fields, isLast);
   }
 
   #decode(buf: Buffer, start: number, end: number, sink: RequestFields | TrailerFields): boolean {
-    const { maxHeadBytes } = this.#owner.headLimits;
+    const { maxHeadBytes } = this.#streams.headLimits;
     if (this.#decoder.decode(buf, start, end, maxHeadBytes, sink)) return true;
     this.#owner.connectionError(ErrorCode.compressionError, 'compression');
     return false;

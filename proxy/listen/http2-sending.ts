@@ -4,6 +4,7 @@
 // in the send queue. END_STREAM is set on the last frame while that frame is still in the buffer.
 
 import { MAX_FRAME_BYTES, MAX_WINDOW_BYTES } from '../http2/protocol.ts';
+import { HeldPayload } from './held-payload.ts';
 import type { Http2Output, SendingStream } from './http2-output.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 
@@ -17,13 +18,6 @@ export interface SendingHome extends SendingStream {
 /** `blocked`: the window is used up; `more`: it could go on; `drained`: nothing is held any more. */
 export type SendProgress = 'blocked' | 'more' | 'drained';
 
-/** Bytes that wait, as a range of a buffer that nobody changes meanwhile. */
-interface Part {
-  readonly buf: Buffer;
-  start: number;
-  readonly end: number;
-}
-
 const EMPTY = Buffer.alloc(0);
 
 export class Http2Sending {
@@ -34,8 +28,7 @@ export class Http2Sending {
   /** Bytes of frames, headers of theirs included. */
   bytesOut = 0;
   readonly #home: SendingHome;
-  readonly #buffers: ReadBuffers;
-  readonly #pending: Part[] = [];
+  readonly #held: HeldPayload;
   #output: Http2Output | null = null;
   #window = 0;
   #trailers = '';
@@ -45,13 +38,13 @@ export class Http2Sending {
   /** `buffers` is told what waits. */
   constructor(home: SendingHome, buffers: ReadBuffers) {
     this.#home = home;
-    this.#buffers = buffers;
+    this.#held = new HeldPayload(buffers);
   }
 
-  /** Begins anew, on a stream that may send `windowBytes`. */
-  open(output: Http2Output, windowBytes: number): void {
+  /** Begins anew, with a stream whose window the peer's settings say. */
+  open(output: Http2Output): void {
     this.#output = output;
-    this.#window = windowBytes;
+    this.#window = output.peer.initialWindowBytes;
     this.isClosed = false;
     this.isEnding = false;
     this.bytesOut = 0;
@@ -61,14 +54,14 @@ export class Http2Sending {
 
   /** Payload waits for a window or for room. */
   get isHeldUp(): boolean {
-    return this.#pending.length > 0;
+    return !this.#held.isEmpty;
   }
 
   /** The window changes, also downwards (RFC 9113 §6.9.2). False on overflow. */
   growWindow(bytes: number): boolean {
     this.#window += bytes;
     if (this.#window > MAX_WINDOW_BYTES) return false;
-    if (this.#pending.length > 0) this.#wait();
+    if (!this.#held.isEmpty) this.#wait();
     return true;
   }
 
@@ -94,31 +87,27 @@ export class Http2Sending {
   send(buf: Buffer, start: number, end: number, isStable: boolean): boolean {
     const output = this.#output as Http2Output;
     let at = start;
-    if (this.#pending.length === 0 && output.queue.isEmpty) {
+    if (this.#held.isEmpty && output.queue.isEmpty) {
       while (at < end && this.#window > 0 && output.hasRoom) at = this.#writeFrame(output, buf, at, end, false);
     }
     if (at === end) return true;
-    if (isStable) this.#pending.push({ buf, start: at, end });
-    else this.#pending.push({ buf: Buffer.from(buf.subarray(at, end)), start: 0, end: end - at });
-    this.#buffers.waitingBytes += end - at;
+    this.#held.add(buf, at, end, isStable);
     this.#wait();
     return false;
   }
 
   /** Something is held that the window lets go. */
   get canWrite(): boolean {
-    return this.#pending.length > 0 && this.#window > 0;
+    return this.#window > 0 && !this.#held.isEmpty;
   }
 
   /** Writes one frame of what is held; only when `canWrite`. Sends END_STREAM behind the last one where nothing else is to come. */
   writeSome(): SendProgress {
-    const part = this.#pending[0] as Part;
-    const isLastPart = this.#pending.length === 1 && this.isEnding && this.#trailers === '';
-    const before = part.start;
-    part.start = this.#writeFrame(this.#output as Http2Output, part.buf, before, part.end, isLastPart);
-    this.#buffers.waitingBytes -= part.start - before;
-    if (part.start === part.end) this.#pending.shift();
-    if (this.#pending.length > 0) return this.#window > 0 ? 'more' : 'blocked';
+    const held = this.#held;
+    const { buf, start, end } = held.first;
+    const isLastPart = held.bytes === end - start && this.isEnding && this.#trailers === '';
+    held.use(this.#writeFrame(this.#output as Http2Output, buf, start, end, isLastPart) - start);
+    if (!held.isEmpty) return this.#window > 0 ? 'more' : 'blocked';
     if (this.isEnding) this.#end();
     return 'drained';
   }
@@ -127,14 +116,13 @@ export class Http2Sending {
   end(trailers: string): void {
     this.#trailers = trailers;
     this.isEnding = true;
-    if (this.#pending.length === 0) this.#end();
+    if (this.#held.isEmpty) this.#end();
   }
 
   /** Forgets what is held, and leaves the queue. */
   drop(): void {
     this.#output?.queue.remove(this.#home);
-    for (const { start, end } of this.#pending) this.#buffers.waitingBytes -= end - start;
-    this.#pending.length = 0;
+    this.#held.clear();
   }
 
   /** Forgets the connection too: the stream is over. */

@@ -13,6 +13,12 @@ export interface UpstreamAttempt {
   durationMs: number;
 }
 
+/** What the client's side of a request adds to its record. */
+export interface RecordedClient {
+  readonly isTls: boolean;
+  readonly head: RequestHead;
+}
+
 /** One finished request. Reused by its connection: valid only during `Observer.onRequest`. */
 export class RequestRecord {
   revision = 0;
@@ -86,6 +92,27 @@ export class RequestRecord {
     this.upstreamMs = -1;
     this.attemptCount = 0;
     this.attemptAt = 0;
+  }
+
+  /** Begins the record of a request that ended before it was routed: only the connection's peer is known. */
+  beginUnrouted(remoteAddress: string, revision: number, status: number, reason: string): void {
+    this.reset();
+    this.remoteAddress = remoteAddress;
+    this.revision = revision;
+    this.status = status;
+    this.reason = reason;
+    this.durationMs = 0;
+  }
+
+  /** Tells the observer that the request is over. `isRefused`: its head was none. */
+  report(observer: Observer, client: RecordedClient, responseBytes: number, isRefused: boolean): void {
+    this.isTls = client.isTls;
+    this.head = isRefused ? null : client.head;
+    if (!isRefused) this.requestBytes += client.head.text.length;
+    this.responseBytes = responseBytes;
+    observer.onRequest(this);
+    // Whatever keeps the record, a free stream or an idle connection, must not keep an old table alive.
+    this.route = null;
   }
 }
 
