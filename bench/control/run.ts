@@ -11,8 +11,8 @@ import { type ControlResult, renderControlReport } from './report.ts';
 
 const USAGE = `Usage: npm run bench:control -- [flags]
   --ingresses N   Size of the large cluster; Services as many, endpoints 5 times, TLS Secrets a fifth. (default 10000)
-  --changes N     Single changes of each kind. (default 300)
-  --seconds N     Length of the quiet and of the busy time. (default 20)
+  --changes N     Single changes of each kind. (default 200)
+  --seconds N     Length of the quiet and of the busy time. (default 12)
   --skip-nginx    Measure Sluice alone.
   --json FILE     Write the result as JSON.
   --help          Print this text.`;
@@ -23,8 +23,8 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       ingresses: { type: 'string', default: '10000' },
-      changes: { type: 'string', default: '300' },
-      seconds: { type: 'string', default: '20' },
+      changes: { type: 'string', default: '200' },
+      seconds: { type: 'string', default: '12' },
       'skip-nginx': { type: 'boolean', default: false },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
