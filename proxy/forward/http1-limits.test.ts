@@ -285,3 +285,38 @@ describe('upgrades', () => {
     expect(proxy.leftovers()).toEqual(NOTHING_LEFT);
   });
 });
+
+describe('`proxy-buffer-size`', () => {
+  /** A response whose head has `bytes` in all, most of them in one cookie. */
+  function responseOf(bytes: number): string {
+    const rest = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: s=\r\n\r\n';
+    return `HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: s=${'c'.repeat(bytes - rest.length)}\r\n\r\nok`;
+  }
+
+  test.each([
+    [4096, 4096, 200],
+    [4096, 4097, 502],
+    [131_072, 100_000, 200],
+    [131_072, 131_073, 502],
+    [8192, 9000, 502],
+  ])('of %d: a head of %d bytes is answered %d', async (maxResponseHeadBytes, bytes, status) => {
+    await using origin = await startReplyingOrigin(responseOf(bytes));
+    await using proxy = await startProxy([{ endpoints: [origin.port], policy: { maxResponseHeadBytes } }]);
+    using client = await connectRaw(proxy.port);
+    client.send(GET);
+    const [response] = await client.responses(1);
+    expect(response?.status).toBe(status);
+    expect(client.received.includes('Set-Cookie')).toBe(status === 200);
+  });
+
+  test('is that of the route, also where routes share a connection', async () => {
+    await using origin = await startReplyingOrigin(responseOf(5000));
+    await using proxy = await startProxy([
+      { endpoints: [origin.port] },
+      { path: '/large', endpoints: [origin.port], policy: { maxResponseHeadBytes: 8192 } },
+    ]);
+    using client = await connectRaw(proxy.port);
+    for (const path of ['/large', '/', '/large', '/large', '/']) client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    expect((await client.responses(5)).map((response) => response.status)).toEqual([200, 502, 200, 200, 502]);
+  });
+});

@@ -28,6 +28,7 @@ export class OutgoingRequest {
   #text = '';
   #bodyBytes = 0;
   #maxBodyBytes: number | null = null;
+  #maxResponseHeadBytes = 0;
   #isBodyDone = false;
   #trailers = '';
 
@@ -43,6 +44,7 @@ export class OutgoingRequest {
     const { head } = this.#client;
     this.#bodyBytes = 0;
     this.#maxBodyBytes = route.policy.maxBodyBytes;
+    this.#maxResponseHeadBytes = route.policy.maxResponseHeadBytes;
     this.#isBodyDone = !head.hasBody;
     this.#text = this.#render(head, current);
     const { mirror } = route.route;
@@ -86,7 +88,8 @@ export class OutgoingRequest {
   sendOn(stream: UpstreamStream, user: UpstreamUser): boolean {
     const { head } = this.#client;
     const hasMore = this.#kept.length > 0 || this.#trailers !== '';
-    stream.begin(user, this.#text, head.method === 'HEAD', head.isChunked, this.#isBodyDone && !hasMore);
+    const isComplete = this.#isBodyDone && !hasMore;
+    stream.begin(user, this.#text, head.method === 'HEAD', head.isChunked, isComplete, this.#maxResponseHeadBytes);
     return !hasMore || this.#sendKept(stream);
   }
 

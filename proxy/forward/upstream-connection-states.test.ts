@@ -4,20 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { EndpointState } from '../endpoints/registry.ts';
 import { LoopTurn } from '../listen/loop-turn.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
+import { ResponseLimits } from './response-limits.ts';
 import { eventually } from './testing/data-path.ts';
 import { type RawOrigin, startRawOrigin } from './testing/origin.ts';
 import { UpstreamConnection, type UpstreamSlot } from './upstream-connection.ts';
 import type { UpstreamUser } from './upstream-stream.ts';
 import { Transports } from './upstream-transport.ts';
-
-const LIMITS = {
-  maxRequestLineBytes: 0,
-  maxHeaderLineBytes: 1000,
-  maxHeadBytes: 1000,
-  maxHeaderCount: 10,
-  allowUnderscoreHeaders: true,
-  allowUnusualHeaders: true,
-};
 
 let origin: RawOrigin;
 /** It only takes connections: what it would say is put into the connection by hand. */
@@ -55,7 +47,13 @@ class Fixture {
     const forget = (): void => {
       this.isForgotten = true;
     };
-    const home = { buffers: new ReadBuffers(), turn: new LoopTurn(), limits: LIMITS, keep: () => true, forget };
+    const home = {
+      buffers: new ReadBuffers(),
+      turn: new LoopTurn(),
+      responseLimits: new ResponseLimits(),
+      keep: () => true,
+      forget,
+    };
     const endpoint = new EndpointState<UpstreamSlot>('u', { address: '127.0.0.1', port: origin.port });
     this.connection = new UpstreamConnection(endpoint, home, this.#user, 0, new Transports().plain);
   }
@@ -70,7 +68,7 @@ class Fixture {
   }
 
   ask(): void {
-    this.connection.begin(this.#user, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', false, false, true);
+    this.connection.begin(this.#user, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', false, false, true, 1000);
   }
 
   read(text: string): void {

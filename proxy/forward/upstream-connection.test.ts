@@ -4,6 +4,7 @@ import { expect, test } from '@jest/globals';
 import { EndpointState } from '../endpoints/registry.ts';
 import { LoopTurn } from '../listen/loop-turn.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
+import { ResponseLimits } from './response-limits.ts';
 import { eventually } from './testing/data-path.ts';
 import { startRawOrigin } from './testing/origin.ts';
 import { UpstreamConnection, type UpstreamSlot } from './upstream-connection.ts';
@@ -20,7 +21,7 @@ test('bytes that the client has not taken yet stay as they are after the respons
   let isEnded = false;
   const nothing = (): void => {};
   const user: UpstreamUser = {
-    onConnected: () => connection.begin(user, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', false, false, true),
+    onConnected: () => connection.begin(user, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', false, false, true, 1000),
     onUpstreamFailed: (code) => {
       throw new Error(code);
     },
@@ -40,15 +41,13 @@ test('bytes that the client has not taken yet stay as they are after the respons
     onUpstreamDrain: nothing,
     onUpstreamReadDone: nothing,
   };
-  const limits = {
-    maxRequestLineBytes: 0,
-    maxHeaderLineBytes: 1000,
-    maxHeadBytes: 1000,
-    maxHeaderCount: 10,
-    allowUnderscoreHeaders: true,
-    allowUnusualHeaders: true,
+  const home = {
+    buffers,
+    turn: new LoopTurn(),
+    responseLimits: new ResponseLimits(),
+    keep: () => true,
+    forget: nothing,
   };
-  const home = { buffers, turn: new LoopTurn(), limits, keep: () => true, forget: nothing };
   const endpoint = new EndpointState<UpstreamSlot>('u', { address: '127.0.0.1', port: origin.port });
   const connection = new UpstreamConnection(endpoint, home, user, 0, new Transports().plain);
   const flushing = setInterval(() => connection.writer.flush(), 1);

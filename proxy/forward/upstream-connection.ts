@@ -9,7 +9,7 @@
 import type { Socket } from 'node:net';
 import type { EndpointRegistry, EndpointState, UpstreamState } from '../endpoints/registry.ts';
 import { ChunkedDecoder } from '../http/chunked.ts';
-import { FAILED, type HeadLimits, NEED_MORE } from '../http/head-scanner.ts';
+import { FAILED, NEED_MORE } from '../http/head-scanner.ts';
 import { CHUNKED, type ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts';
 import { ResponseParser } from '../http/response-parser.ts';
 import { HeadStash } from '../listen/head-stash.ts';
@@ -21,6 +21,7 @@ import type { SocketOwner } from '../listen/sockets.ts';
 import type { EndpointSlot } from './endpoint-slot.ts';
 import type { ProxyErrorCode } from './errors.ts';
 import type { IdleLinks } from './idle-order.ts';
+import { NO_HEAD, type ResponseHeadLimits, type ResponseLimits, TRAILER_LIMITS } from './response-limits.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
 import type { UpstreamHttp2 } from './upstream-http2.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
@@ -37,7 +38,7 @@ export type LiveEndpoints = EndpointRegistry<UpstreamSlot>;
 export interface ConnectionHome {
   readonly buffers: ReadBuffers;
   readonly turn: LoopTurn;
-  readonly limits: HeadLimits;
+  readonly responseLimits: ResponseLimits;
   /** The response is complete and the connection sound. True when the pool keeps it. */
   keep(connection: UpstreamConnection): boolean;
   forget(connection: UpstreamConnection): void;
@@ -63,6 +64,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, IdleLink
   readonly #home: ConnectionHome;
   readonly #socket: Socket;
   readonly #parser = new ResponseParser();
+  #limits: ResponseHeadLimits = NO_HEAD;
   readonly #stash = new HeadStash();
   readonly #lease: ReadLease;
   #decoder: ChunkedDecoder | null = null;
@@ -105,7 +107,9 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, IdleLink
     isHeadRequest: boolean,
     isChunkedRequest: boolean,
     isComplete: boolean,
+    maxHeadBytes: number,
   ): void {
+    if (this.#limits.bytes !== maxHeadBytes) this.#limits = this.#home.responseLimits.of(maxHeadBytes);
     this.#user = user;
     this.#state = 'awaitingHead';
     this.#isHeadRequest = isHeadRequest;
@@ -234,7 +238,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, IdleLink
   }
 
   #parseHead(buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
-    const next = this.#parser.parse(buf, start, end, this.#home.limits);
+    const next = this.#parser.parse(buf, start, end, this.#limits.limits);
     if (next === NEED_MORE) {
       if (this.#stash.isEmpty) this.#stash.add(buf, start, end);
       return true;
@@ -308,7 +312,7 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, IdleLink
     let mayGoOn = true;
     let at = start;
     for (;;) {
-      const event = decoder.next(buf, at, end, this.#home.limits);
+      const event = decoder.next(buf, at, end, TRAILER_LIMITS);
       at = decoder.position;
       switch (event) {
         case 'data':

@@ -5,13 +5,13 @@
 // `-timeout` idle time, `-requests` per connection, `-time` of life. They are read at each use, so a ConfigMap change
 // applies at once.
 
-import type { HeadLimits } from '../http/head-scanner.ts';
 import { Http2Parts } from '../listen/http2-parts.ts';
 import type { LoopTurn } from '../listen/loop-turn.ts';
 import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import { EndpointSlot } from './endpoint-slot.ts';
 import { IdleOrder } from './idle-order.ts';
+import { ResponseLimits } from './response-limits.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import {
   type ConnectionHome,
@@ -31,18 +31,8 @@ export interface PoolContext {
   readonly global: GlobalSettings;
 }
 
-/** Limits of a response head: nginx's `proxy_buffer_size` has no such parts, and users send large cookies. */
-const RESPONSE_LIMITS: HeadLimits = {
-  maxRequestLineBytes: 0,
-  maxHeaderLineBytes: 16 * 1024,
-  maxHeadBytes: 64 * 1024,
-  maxHeaderCount: 256,
-  allowUnderscoreHeaders: true,
-  allowUnusualHeaders: true,
-};
-
 export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
-  readonly limits = RESPONSE_LIMITS;
+  readonly responseLimits = new ResponseLimits();
   readonly transports = new Transports();
   readonly #context: PoolContext;
   /** What hangs on the endpoints. */

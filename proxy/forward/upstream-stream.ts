@@ -24,8 +24,18 @@ export interface UpstreamUser {
 
 /** One request to one endpoint, from the side that sends it. */
 export interface UpstreamStream {
-  /** Begins a request with the head `text`. `isComplete`: it has no body, or a chunked one without a byte. */
-  begin(user: UpstreamUser, text: string, isHeadRequest: boolean, isChunkedRequest: boolean, isComplete: boolean): void;
+  /**
+   * Begins a request with the head `text`. `isComplete`: it has no body, or a chunked one without a byte. `maxHeadBytes`:
+   * of the response's head, where the protocol has no limit of its own.
+   */
+  begin(
+    user: UpstreamUser,
+    text: string,
+    isHeadRequest: boolean,
+    isChunkedRequest: boolean,
+    isComplete: boolean,
+    maxHeadBytes: number,
+  ): void;
   /** Adds a part of the request body. False: wait for `onUpstreamDrain`. */
   writeBody(buf: Buffer, start: number, end: number): boolean;
   /** The request is complete. `trailers`: lines, each with CRLF, that go where the framing of the body has room for them. */

@@ -102,6 +102,8 @@ export class HeadScanner {
   }
 
   #incomplete(headStart: number, lineStart: number, end: number, limits: HeadLimits): number {
+    // Of a line that has not begun, the CRLF before it must not count: it may be the empty line behind the headers.
+    if (end === lineStart) return NEED_MORE;
     // One byte more than the limit may still be the CR.
     const isTooLarge = end - lineStart > limits.maxHeaderLineBytes + 1 || end - headStart > limits.maxHeadBytes + 1;
     return isTooLarge ? this.fail('headersTooLarge') : NEED_MORE;

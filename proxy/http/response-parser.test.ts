@@ -115,3 +115,16 @@ test('property: the split into reads does not matter', () => {
     { numRuns: 1000 },
   );
 });
+
+test.each([597, 598, 599, 600, 601, 602, 603])(
+  'a head whose last line ends at byte %d is read alike however it is cut',
+  (bytes) => {
+    const line = 'HTTP/1.1 200 OK\r\n';
+    const filler = `A: ${'a'.repeat(180)}\r\n`.repeat(3);
+    const last = `B: ${'b'.repeat(bytes - line.length - filler.length - 3)}`;
+    const text = `${line}${filler}${last}\r\n\r\n`;
+    const whole = parse(text);
+    expect(whole).toMatchObject(bytes <= LIMITS.maxHeadBytes ? { status: 200 } : { fault: 'headersTooLarge' });
+    expect(parseIn(text.split(''))).toEqual(whole);
+  },
+);

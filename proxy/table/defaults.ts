@@ -76,6 +76,7 @@ export const defaultPolicy: RoutePolicy = {
   connectTimeoutMs: 5_000,
   sendTimeoutMs: 60_000,
   readTimeoutMs: 60_000,
+  maxResponseHeadBytes: 4 * 1024,
   maxBodyBytes: 1024 * 1024,
   maxAttempts: 3,
   retryTimeoutMs: null,

@@ -237,6 +237,8 @@ export interface RoutePolicy {
   readonly sendTimeoutMs: number;
   /** Between two reads from the upstream; also the idle limit of an upgraded connection. */
   readonly readTimeoutMs: number;
+  /** `proxy-buffer-size`: a longer response head is answered 502. HTTP/1.1 upstreams only. */
+  readonly maxResponseHeadBytes: number;
   /** `proxy-body-size`; null is unlimited (the setting `0`). */
   readonly maxBodyBytes: number | null;
   /** `proxy-next-upstream-tries`: attempts in total; null is no limit (the setting `0`). */

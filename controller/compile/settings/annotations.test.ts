@@ -320,6 +320,7 @@ test('full and partial are what the first version builds', () => {
     'mirror-target full',
     'preserve-trailing-slash full',
     'proxy-body-size full',
+    'proxy-buffer-size full',
     'proxy-connect-timeout full',
     'proxy-next-upstream full',
     'proxy-next-upstream-timeout full',

@@ -165,8 +165,8 @@ export const proxyingKeys: readonly ConfigMapRecord<unknown>[] = [
     key: 'proxy-buffer-size',
     type: size,
     default: 4 * 1024,
-    doc: 'Largest head of an upstream response.',
-    note: 'the limit for response heads is fixed',
+    support: 'full',
+    doc: 'Largest head of an upstream response over HTTP/1.1.',
   }),
   unbuffered({ key: 'proxy-buffers-number', type: integer, default: 4, doc: 'Number of response buffers.' }),
   unbuffered({

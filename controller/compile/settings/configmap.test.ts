@@ -117,6 +117,7 @@ test('full and partial are what the first version builds', () => {
     'no-tls-redirect-locations',
     'preserve-trailing-slash',
     'proxy-body-size',
+    'proxy-buffer-size',
     'proxy-connect-timeout',
     'proxy-next-upstream',
     'proxy-next-upstream-timeout',

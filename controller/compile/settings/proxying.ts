@@ -106,8 +106,8 @@ export const proxyBufferSize: AnnotationRecord<number> = proxying({
   default: 4 * 1024,
   globalKey: 'proxy-buffer-size',
   risk: 'Low',
-  doc: 'Largest head of an upstream response; a larger one is answered 502.',
-  note: 'the limit for response heads is fixed',
+  support: 'full',
+  doc: 'Largest head of an upstream response over HTTP/1.1, status line and empty line included; a larger one is answered 502.',
 });
 
 /** nginx buffer detail. */

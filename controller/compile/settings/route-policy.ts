@@ -11,6 +11,7 @@ import { hedgeAfter, hedgeBudget, hedgeBudgetMin, perTryTimeout, retryBudget, re
 import {
   clientBodyBufferSize,
   proxyBodySize,
+  proxyBufferSize,
   proxyConnectTimeout,
   proxyNextUpstream,
   proxyNextUpstreamTimeout,
@@ -32,6 +33,7 @@ export function routePolicy(values: AnnotationValues, global: GlobalValues): Rou
     connectTimeoutMs: timerMs(requiredValue(proxyConnectTimeout, values)),
     sendTimeoutMs: timerMs(requiredValue(proxySendTimeout, values)),
     readTimeoutMs: timerMs(requiredValue(proxyReadTimeout, values)),
+    maxResponseHeadBytes: requiredValue(proxyBufferSize, values),
     maxBodyBytes: nullIfZero(requiredValue(proxyBodySize, values)),
     maxAttempts: nullIfZero(requiredValue(proxyNextUpstreamTries, values)),
     retryTimeoutMs: retryTimeout === 0 ? null : timerMs(retryTimeout),

@@ -55,8 +55,8 @@ export const refusedResponses: readonly RefusedResponse[] = [
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nevil',
   ],
   ['a flood of 1xx responses', 'RFC 9110 §15.2', 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(17)],
-  ['a header line above 16 KB', 'RFC 9110 §5.4', response(`X: ${'a'.repeat(16_400)}\r\n`)],
-  ['a head above 64 KB', 'RFC 9110 §5.4', response(`X: ${'a'.repeat(16_000)}\r\n`.repeat(5))],
+  ['a header line above `proxy-buffer-size`', 'RFC 9110 §5.4', response(`X: ${'a'.repeat(4100)}\r\n`)],
+  ['a head above `proxy-buffer-size`', 'RFC 9110 §5.4', response(`X: ${'a'.repeat(1000)}\r\n`.repeat(5))],
   ['more than 256 header lines', 'RFC 9110 §5.4', response('X: 1\r\n'.repeat(257))],
   [
     'more connection options than the limit',
