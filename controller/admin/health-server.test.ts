@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { request } from 'undici';
 import { HealthServer, type HealthServerOptions } from './health-server.ts';
+import { listeningServer } from './testing/listening-server.ts';
 
 const page = `# HELP x\n${'x 1\n'.repeat(500)}`;
 
@@ -158,6 +159,17 @@ describe('requests', () => {
     const { server } = await start();
     await using _ = server;
     await expect(start({ port: server.port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  });
+
+  test('a connection that the system could not accept is told, and costs no other', async () => {
+    let started = null as Awaited<ReturnType<typeof start>> | null;
+    const inner = await listeningServer(async () => {
+      started = await start();
+    });
+    await using _ = started?.server;
+    inner.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
+    expect(started?.errors).toEqual(['health server could not take a connection']);
+    expect((await started?.ask('/healthz'))?.status).toBe(200);
   });
 
   test('closing cuts idle connections, and may be done twice', async () => {

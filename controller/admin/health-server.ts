@@ -63,6 +63,8 @@ export class HealthServer {
     const health = new HealthServer(options);
     health.#server.listen({ port: options.port, ...(options.host === '' ? {} : { host: options.host }) });
     await once(health.#server, 'listening');
+    // A failed accept (no file descriptor left) concerns one connection; unheard, it would end the process.
+    health.#server.on('error', (error) => options.onError('health server could not take a connection', error));
     return health;
   }
 

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { listeningServer } from '../admin/testing/listening-server.ts';
 import { fixture } from '../compile/testing/fixtures.ts';
 import { decide } from './decide.ts';
 import { rawIngress, reviewOf, viewWith } from './testing/reviews.ts';
@@ -291,4 +292,11 @@ test('a port that is taken is the reason of the rejection', async () => {
   const first = server;
   await expect(start({ port: taken })).rejects.toMatchObject({ code: 'EADDRINUSE' });
   server = first;
+});
+
+test('a connection that the system could not accept is told, and costs no other', async () => {
+  const inner = await listeningServer(() => startWithPair());
+  inner.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
+  expect(logged).toContain('admission webhook could not take a connection');
+  expect((await post(JSON.stringify(reviewOf(rawIngress({ name: 'new', host: 'new.test' }))))).status).toBe(200);
 });

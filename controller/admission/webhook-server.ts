@@ -99,6 +99,10 @@ export class WebhookServer {
     const webhook = new WebhookServer(options);
     webhook.#server.listen({ port: options.port, ...(options.host === '' ? {} : { host: options.host }) });
     await once(webhook.#server, 'listening');
+    // A failed accept (no file descriptor left) concerns one connection; unheard, it would end the process.
+    webhook.#server.on('error', (error) =>
+      options.log.error({ err: error }, 'admission webhook could not take a connection'),
+    );
     await webhook.#files.start();
     return webhook;
   }

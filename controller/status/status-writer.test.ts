@@ -105,6 +105,20 @@ test('a write whose echo is still on its way is not repeated, one that was undon
   expect(await setup.transport.takeIfAny()).not.toBeNull();
 });
 
+test('what was written is forgotten, also of Ingresses that are gone', async () => {
+  await using setup = new Setup();
+  (await setup.transport.take()).answer(200, {});
+  await settle();
+  expect(setup.writer.awaitedEchoes).toBe(1);
+  setup.keys.length = 0;
+  setup.clock.advance(1000);
+  await settle();
+  setup.clock.advance(60_000);
+  await settle();
+  expect(setup.searches).toBe(2);
+  expect(setup.writer.awaitedEchoes).toBe(0);
+});
+
 test('kicks without end do not make passes without end', async () => {
   await using setup = new Setup(({ published }) => published.set('a/one', [here]));
   for (let i = 0; i < 100; i += 1) {

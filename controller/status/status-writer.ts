@@ -48,7 +48,8 @@ const echoMs = 10_000;
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #closing = new AbortController();
-  readonly #writtenAtMs = new Map<ObjectKey, { readonly text: string; readonly atMs: number }>();
+  /** Writes whose echo is awaited. */
+  readonly #written = new Map<ObjectKey, { readonly text: string; readonly atMs: number }>();
   #running: Promise<void> | null = null;
   #wake: () => void = () => {};
   #isKicked = false;
@@ -58,6 +59,11 @@ export class StatusWriter {
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
+  }
+
+  /** Writes that the watch may still have to show. */
+  get awaitedEchoes(): number {
+    return this.#written.size;
   }
 
   /** Begins with a pass. */
@@ -123,6 +129,7 @@ export class StatusWriter {
   }
 
   async #writeAll(addresses: readonly PublishedAddress[], caller: ApiCaller): Promise<StatusPass> {
+    this.#forgetEchoes();
     const text = JSON.stringify(addresses);
     const isSame = sameAs(addresses);
     const due = [...this.#options.ingresses()].filter((key) => this.#isDue(key, isSame, text));
@@ -133,7 +140,7 @@ export class StatusWriter {
       for (const key of next) {
         if (caller.signal.aborted) return;
         const isWritten = await this.#writeOne(key, addresses, caller);
-        if (isWritten) this.#writtenAtMs.set(key, { text, atMs: this.#options.clock.nowMs() });
+        if (isWritten) this.#written.set(key, { text, atMs: this.#options.clock.nowMs() });
         if (isWritten) written += 1;
         else failed += 1;
       }
@@ -143,13 +150,14 @@ export class StatusWriter {
   }
 
   #isDue(key: ObjectKey, isSame: (published: readonly PublishedAddress[]) => boolean, text: string): boolean {
-    const { published, clock } = this.#options;
-    const isPublished = isSame(published.get(key) ?? none);
-    const write = this.#writtenAtMs.get(key);
-    if (isPublished || write === undefined) return !isPublished;
-    const isEchoDue = write.text === text && clock.nowMs() - write.atMs < echoMs;
-    if (!isEchoDue) this.#writtenAtMs.delete(key);
-    return !isEchoDue;
+    if (isSame(this.#options.published.get(key) ?? none)) return false;
+    return this.#written.get(key)?.text !== text;
+  }
+
+  /** What has not come back by now was undone by somebody, or its Ingress is gone. */
+  #forgetEchoes(): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const [key, { atMs }] of this.#written) if (nowMs - atMs >= echoMs) this.#written.delete(key);
   }
 
   async #writeOne(key: ObjectKey, addresses: readonly PublishedAddress[], caller: ApiCaller): Promise<boolean> {
