@@ -71,9 +71,20 @@ export class PinnedProcess {
   }
 }
 
-/** Proportional set size of a process tree in bytes: shared pages are counted once. */
+/** Proportional set size of a process tree in bytes: shared pages are counted once. One that has ended holds nothing. */
 export function pssBytes(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + parsePss(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')), 0);
+  return pids.reduce((sum, pid) => sum + pssOf(pid), 0);
+}
+
+function pssOf(pid: number): number {
+  try {
+    return parsePss(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
+  } catch (error) {
+    // ENOENT before the file is opened, ESRCH while it is read.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return 0;
+    throw error;
+  }
 }
 
 /** The `Pss:` line of smaps_rollup (proc(5)), in bytes. */

@@ -17,9 +17,10 @@ export interface ControlResult extends SluiceResults {
 const MEGABYTE = 1e6;
 const KINDS = ['endpoint', 'route', 'certificate'] as const;
 
-export function renderControlReport(result: ControlResult): string {
-  const { machine, startedAt, small, large, standstills, nginx } = result;
-  const head = ['', String(small.ingresses), String(large.ingresses), 'ratio', 'target', ''];
+/** `head` says when and where. */
+export function renderSluiceReport(result: SluiceResults, head: string): string {
+  const { small, large, standstills } = result;
+  const columns = ['', String(small.ingresses), String(large.ingresses), 'ratio', 'target', ''];
   const rows = [
     ['start to ready s', figure(small.readyMs / 1000), ...judged(large.readyMs / 1000, 10)],
     ...KINDS.flatMap((kind) => changeRows(kind, small[kind], large[kind])),
@@ -46,19 +47,18 @@ export function renderControlReport(result: ControlResult): string {
     ['tables published by them', figure(small.relistRevisions), ...judged(large.relistRevisions, 0)],
   ];
   return [
-    `${machine}; ${large.endpoint.all.count} changes of each kind; ${startedAt}`,
+    `${head}; ${large.endpoint.all.count} changes of each kind`,
     '',
-    ...renderTable(head, rows),
+    ...renderTable(columns, rows),
     '',
     `The machine stood still ${standstills.length} times, ${figure(totalMs(standstills))} ms in all. What that held up is left out above.`,
     '',
     ...renderTable(['', String(small.ingresses), String(large.ingresses)], renderEverything(result)),
     '',
-    ...(nginx === null ? [] : renderPeers(large, nginx)),
   ].join('\n');
 }
 
-function renderPeers(large: SluiceResult, nginx: NginxResult): string[] {
+export function renderPeerReport(large: SluiceResult, nginx: NginxResult): string {
   const rows = [
     ['route change to first answer p50 ms', figure(large.route.all.p50Ms), figure(nginx.reload.p50Ms)],
     ['the slowest ms', figure(large.route.all.maxMs), figure(nginx.reload.maxMs)],
@@ -74,7 +74,7 @@ function renderPeers(large: SluiceResult, nginx: NginxResult): string[] {
       `${nginx.webSocketsCut} of ${nginx.webSockets}`,
     ],
   ];
-  return [...renderTable([`${large.ingresses} Ingresses`, 'sluice', 'nginx'], rows), ''];
+  return [...renderTable([`${large.ingresses} Ingresses`, 'sluice', 'nginx'], rows), ''].join('\n');
 }
 
 /** The same with the samples that a standstill has held up, and how many those are. */

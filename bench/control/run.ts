@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { measureNginx } from './measure-nginx.ts';
 import { measureSluice } from './measure-sluice.ts';
 import { ownAddress, startOrigin, stopOrigin } from './origins.ts';
-import { type ControlResult, renderControlReport } from './report.ts';
+import { type ControlResult, renderPeerReport, renderSluiceReport } from './report.ts';
 
 const USAGE = `Usage: npm run bench:control -- [flags]
   --ingresses N   Size of the large cluster; Services as many, endpoints 5 times, TLS Secrets a fifth. (default 10000)
@@ -40,12 +40,14 @@ async function main(): Promise<void> {
   const options = { changes: Number(values.changes), steadyMs: Number(values.seconds) * 1000, origins };
   const ingresses = Number(values.ingresses);
   if (!(ingresses >= SMALL && options.changes > 0 && options.steadyMs > 0)) throw new Error(USAGE);
-  const sluice = await measureSluice({ ...options, small: SMALL, large: ingresses });
-  const nginx = values['skip-nginx'] ? null : await measureNginx(ingresses, origins[0]);
-  for (const origin of origins) stopOrigin(origin);
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.version}`;
+  const sluice = await measureSluice({ ...options, small: SMALL, large: ingresses });
+  // At once: what comes after it may fail, and takes a minute.
+  console.log(renderSluiceReport(sluice, `${machine}; ${startedAt}`));
+  const nginx = values['skip-nginx'] ? null : await measureNginx(ingresses, origins[0]);
+  if (nginx !== null) console.log(renderPeerReport(sluice.large, nginx));
+  for (const origin of origins) stopOrigin(origin);
   const result: ControlResult = { startedAt, machine, ...sluice, nginx };
-  console.log(renderControlReport(result));
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
 }
 

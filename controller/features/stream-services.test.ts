@@ -156,6 +156,30 @@ describe('TCP services', () => {
     expect(sluice.complaints).toEqual([]);
   });
 
+  test('a port that is taken is a diagnostic of its ConfigMap for as long as it is asked for', async () => {
+    const taken = net.createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    stack.defer(() => void taken.close());
+    const tcp = { [port]: 'default/web:80' };
+    const { sluice, folder } = await start({ tcp });
+    const told = () => sluice.diagnostics.filter(({ reason }) => reason === 'StreamPortNotOpen');
+    await sluice.until(() => told().length > 0);
+    // Both workers have tried.
+    expect(told()).toEqual([
+      expect.objectContaining({
+        severity: 'error',
+        object: { kind: 'ConfigMap', namespace: 'default', name: 'tcp' },
+        field: `data[${port}]`,
+        message: expect.stringMatching(/another process uses it \(EADDRINUSE\); its clients are refused, all other/),
+        source: expect.objectContaining({ file: expect.stringContaining('all.yaml') }),
+      }),
+    ]);
+    await folder.replace('all.yaml', manifests({}));
+    await sluice.until(() => told().length === 0);
+    await sluice.until(() => sluice.records.some(({ msg }) => msg.startsWith('resolved: ') && msg.includes(`${port}`)));
+  });
+
   test('read and send PROXY headers', async () => {
     const port = await freePort();
     // A Sluice behind itself: its HTTP listener expects the header that its TCP service sends.

@@ -34,6 +34,7 @@ import { createMetrics, startHealthServer } from './observe.ts';
 import { Pipeline } from './pipeline.ts';
 import { findFault } from './readiness.ts';
 import { startStep } from './start-error.ts';
+import { StreamPortFaults } from './stream-port-faults.ts';
 import { startWebhook } from './webhook.ts';
 
 const WORKER_URL = new URL('../../proxy/workers/worker.ts', import.meta.url);
@@ -79,6 +80,7 @@ export class Sluice {
   readonly #source: ObjectSource;
   readonly #cluster: ClusterLink | null;
   readonly #watch: EndpointWatch;
+  readonly #portFaults: StreamPortFaults;
   readonly #pool: WorkerPool;
   readonly #publisher: Publisher;
   readonly #pipeline: Pipeline;
@@ -108,6 +110,10 @@ export class Sluice {
       nowMs: () => performance.now(),
       random: Math.random,
     });
+    this.#portFaults = new StreamPortFaults({
+      configMaps: { tcp: options.tcpServicesConfigmap, udp: options.udpServicesConfigmap },
+      apply: (changes) => this.#pipeline.apply(changes),
+    });
     this.#pool = new WorkerPool({
       workerUrl: WORKER_URL,
       size: workers,
@@ -115,7 +121,7 @@ export class Sluice {
         ...workerStart(options, workers, this.#watch.memory),
         maxConnections: maxConnections(options, workers, log),
       },
-      events: poolEvents(log, writeAccessLog, this.#watch),
+      events: poolEvents(log, writeAccessLog, this.#watch, this.#portFaults),
     });
     this.#publisher = new Publisher({
       send: (broadcast) => this.#pool.publish(broadcast),
@@ -275,16 +281,23 @@ function workerStart(
   };
 }
 
-function poolEvents(log: Logger, writeAccessLog: (lines: string) => void, watch: EndpointWatch): WorkerPoolEvents {
+function poolEvents(
+  log: Logger,
+  writeAccessLog: (lines: string) => void,
+  watch: EndpointWatch,
+  portFaults: StreamPortFaults,
+): WorkerPoolEvents {
   return {
     onLog: (worker, { level, message, fields }) => log[level]({ worker, ...fields }, message),
     onAccessLog: writeAccessLog,
     onCrash: ({ workerId, error, exitCode, restartInMs }) => {
       watch.onWorkerGone(workerId);
+      portFaults.onWorkerGone(workerId);
       const fields = { worker: workerId, exitCode, restartInMs, ...(error === null ? {} : { err: error }) };
       log.error(fields, `worker ${workerId} died; the others serve, it is replaced in ${restartInMs} ms`);
     },
     onSynced: (workerId) => watch.repeatTo(workerId),
+    onPortFault: (workerId, id, fault) => portFaults.onFault(workerId, id, fault),
     onProblem: (worker, { certificate, message }) => {
       log.error({ worker, certificate }, `a certificate cannot be used, the one before it stays: ${message}`);
     },

@@ -4,7 +4,7 @@
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import { isSameValue } from '../objects/equal.ts';
 import type { StoreChange } from '../objects/snapshot.ts';
-import { type Ingress, type IngressClass, keyOf, type ObjectKey } from '../objects/types.ts';
+import { type Ingress, type IngressClass, keyOf, type ObjectKey, type ObjectRef } from '../objects/types.ts';
 import type { PublishedAddress } from '../watch/api/published-addresses.ts';
 import type { ApiTransport } from '../watch/api/transport.ts';
 import type { Clock } from '../watch/clock.ts';
@@ -49,6 +49,8 @@ export class ClusterWriter {
   readonly #options: ClusterWriterOptions;
   readonly #election: LeaderElection;
   readonly #ingresses = new Map<ObjectKey, Ingress>();
+  /** Their `metadata.uid`. */
+  readonly #configMaps = new Map<ObjectKey, string>();
   /** Answers of `isOurs`, which looks at every field of an Ingress; empty again when a class changes. */
   #ours = new WeakMap<Ingress, boolean>();
   /** Notes of diagnostics: compile gives the same objects again as long as nothing about them changes. */
@@ -116,6 +118,7 @@ export class ClusterWriter {
 
   #observeOne(change: StoreChange): void {
     if (change.kind === 'delete' && change.objectKind === 'Ingress') this.#ingresses.delete(change.key);
+    if (change.kind === 'delete' && change.objectKind === 'ConfigMap') this.#configMaps.delete(change.key);
     if (change.kind === 'delete' && change.objectKind === 'IngressClass') {
       this.#classes.delete(change.key);
       this.#ours = new WeakMap();
@@ -128,6 +131,8 @@ export class ClusterWriter {
       this.#lead?.status.kick();
     } else if (object.kind === 'Ingress') {
       this.#observeIngress(object);
+    } else if (object.kind === 'ConfigMap') {
+      this.#configMaps.set(keyOf(object.meta), object.meta.uid);
     }
   }
 
@@ -193,13 +198,20 @@ export class ClusterWriter {
   }
 
   #noteOf(diagnostic: Diagnostic): EventNote | null {
-    const ingress = this.#ingresses.get(keyOf(diagnostic.object));
-    if (diagnostic.object.kind !== 'Ingress' || ingress === undefined) return null;
+    const uid = this.#uidOf(diagnostic.object);
+    if (uid === undefined) return null;
     const known = this.#notes.get(diagnostic);
-    if (known !== undefined && known?.uid === ingress.meta.uid) return known;
-    const note = noteOfDiagnostic(diagnostic, ingress.meta.uid);
+    if (known !== undefined && known?.uid === uid) return known;
+    const note = noteOfDiagnostic(diagnostic, uid);
     this.#notes.set(diagnostic, note);
     return note;
+  }
+
+  /** undefined for an object that is not there, or of a kind that no Events are written about. */
+  #uidOf(object: ObjectRef): string | undefined {
+    const key = keyOf(object);
+    if (object.kind === 'Ingress') return this.#ingresses.get(key)?.meta.uid;
+    return object.kind === 'ConfigMap' ? this.#configMaps.get(key) : undefined;
   }
 
   /** routing-semantics §10: with several addresses, or another replica, somebody still answers there. */

@@ -36,6 +36,14 @@ describe('notes', () => {
     expect(noteOf({ object: { ...object, kind: 'Service' } })).toBeNull();
   });
 
+  test('a ConfigMap is told as an Ingress is, under its own group', () => {
+    const note = noteOf({ object: { ...object, kind: 'ConfigMap' } });
+    expect(note).toMatchObject({ type: 'Warning', reason: 'Rejected' });
+    expect(renderEvent(note, WALL_MS, writer)).toMatchObject({
+      involvedObject: { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'a', name: 'one', uid: 'uid-1' },
+    });
+  });
+
   test('the name is the same for the same note only', () => {
     const names = [noteOf(), noteOf({ field: 'x' }), noteOf({ message: 'x' }), noteOf({ severity: 'warning' })];
     expect(new Set(names.map(({ name }) => name)).size).toBe(4);

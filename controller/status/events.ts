@@ -1,4 +1,4 @@
-// What Kubernetes Events say about our Ingresses, and how many may be written. Pure.
+// What Kubernetes Events say about our Ingresses and the ConfigMaps of the flags, and how many may be written. Pure.
 //
 // Events are of core v1: `kubectl describe` reads those, and roles made for ingress-nginx allow to create and patch them.
 
@@ -22,13 +22,16 @@ export interface EventNote {
 /** The API's limit for `message`. */
 const maxMessageLength = 1024;
 
+/** Kinds that Events are written about, with their group and version. */
+const apiVersions: Readonly<Record<string, string>> = { Ingress: 'networking.k8s.io/v1', ConfigMap: 'v1' };
+
 /**
- * The note of a diagnostic; null when it is not about an Ingress, or only informs. What keeps an Ingress from being served
- * as written is `Rejected`; a warning keeps its own reason.
+ * The note of a diagnostic; null when it is about an object of another kind, or only informs. What keeps an object from
+ * being served as written is `Rejected`; a warning keeps its own reason.
  */
 export function noteOfDiagnostic(diagnostic: Diagnostic, uid: string): EventNote | null {
   const { object, severity, field } = diagnostic;
-  if (object.kind !== 'Ingress' || severity === 'info') return null;
+  if (apiVersions[object.kind] === undefined || severity === 'info') return null;
   const isError = severity === 'error';
   const message = isError ? `${diagnostic.reason}: ${diagnostic.message}` : diagnostic.message;
   return noteOf(object, uid, 'Warning', isError ? 'Rejected' : diagnostic.reason, message, field);
@@ -70,7 +73,7 @@ export function renderEvent(note: EventNote, wallMs: number, { component, instan
     kind: 'Event',
     metadata: { name, namespace: object.namespace },
     involvedObject: {
-      apiVersion: 'networking.k8s.io/v1',
+      apiVersion: apiVersions[object.kind],
       kind: object.kind,
       namespace: object.namespace,
       name: object.name,

@@ -1,5 +1,7 @@
 // A Sluice process and an API server, from outside: from the first table to the last write, as one story.
 
+import { once } from 'node:events';
+import net, { type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ask } from '../harness/ask.ts';
 import { machineAddress } from '../harness/machine-address.ts';
@@ -20,13 +22,19 @@ describeWithAddress('a Sluice process and an API server', () => {
   let second: Pod;
   let sluice: Replica;
   let httpPort: number;
+  /** Has the port that a TCP service asks for. */
+  let taken: net.Server;
 
   const answerOf = (host: string) => ask(httpPort, host);
   const isPublished = (addresses: readonly string[]) => addresses.join() === publishedAddress;
 
   beforeAll(async () => {
-    [scene, first, second] = await Promise.all([Scene.open(), startPod('first'), startPod('second')]);
-    await scene.apply(serviceYaml() + sliceYaml(first) + ingressYaml('one') + foreignIngress);
+    const flags = ['--tcp-services-configmap=APPS/tcp'];
+    [scene, first, second] = await Promise.all([Scene.open({ flags }), startPod('first'), startPod('second')]);
+    taken = net.createServer().listen(0);
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    await scene.apply(serviceYaml() + sliceYaml(first) + ingressYaml('one') + foreignIngress + tcpYaml(port));
     sluice = await scene.startSluice();
     ({ httpPort } = await sluice.process.serving());
   }, 120_000);
@@ -34,6 +42,7 @@ describeWithAddress('a Sluice process and an API server', () => {
   afterAll(async () => {
     await scene[Symbol.asyncDispose]();
     await Promise.all([first, second].map((pod) => pod[Symbol.asyncDispose]()));
+    taken.close();
     expect(scene.refused).toEqual([]);
   });
 
@@ -69,6 +78,13 @@ describeWithAddress('a Sluice process and an API server', () => {
     expect(told.some((event) => event.includes('nowhere'))).toBe(true);
     await until('its status', () => scene.addressesOf('broken'), isPublished);
 
+    // So is a ConfigMap that a flag names.
+    await until(
+      'the rejection of a TCP service',
+      () => scene.eventsOf('tcp'),
+      (events) => events.some((event) => /^Rejected .*StreamPortNotOpen: .*EADDRINUSE/.test(event)),
+    );
+
     // Endpoints move.
     await scene.apply(sliceYaml(second));
     await until(
@@ -96,3 +112,13 @@ describeWithAddress('a Sluice process and an API server', () => {
     expect(await scene.leader()).toBe('');
   }, 90_000);
 });
+
+function tcpYaml(port: number): string {
+  return `
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: tcp, namespace: APPS }
+data: { "${port}": APPS/web:80 }
+`;
+}

@@ -100,6 +100,7 @@ async function runAsNew(scene: Scene, status: string | null): Promise<void> {
     () => scene.gate.log.count({ verb: 'patch', resource: 'events' }),
     (count) => count > 0,
   );
+  await complainAboutSettings(scene);
   await until(
     'a renewed Lease',
     () => scene.gate.log.count({ verb: 'update', resource: 'leases' }),
@@ -107,6 +108,29 @@ async function runAsNew(scene: Scene, status: string | null): Promise<void> {
   );
   await process.stop();
 }
+
+/** Events about a ConfigMap of the flags: two problems in turn, and the first of them once more. */
+async function complainAboutSettings(scene: Scene): Promise<void> {
+  const becomes = (verb: string, wanted: number) =>
+    until(
+      `${verb} of ${wanted} Events about the settings`,
+      () => scene.gate.log.count({ verb, resource: 'events', namespace: scene.edge }),
+      (count) => count >= wanted,
+    );
+  await scene.apply(settingsYaml('no-such-key'));
+  await becomes('create', 1);
+  await scene.apply(settingsYaml('nor-this-one'));
+  await becomes('create', 2);
+  await scene.apply(settingsYaml('no-such-key'));
+  await becomes('patch', 1);
+}
+
+const settingsYaml = (key: string): string => `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: settings, namespace: EDGE }
+data: { ${key}: "" }
+`;
 
 /** One object of each kind that is read by name only. */
 const scenery = `

@@ -31,7 +31,9 @@ export interface StreamServicesOptions {
   /** Connections of all TCP services of this worker. */
   readonly maxConnections: number;
   readonly random: () => number;
-  readonly log: (level: 'info' | 'error', message: string, fields: Record<string, unknown>) => void;
+  readonly log: (level: 'info', message: string, fields: Record<string, unknown>) => void;
+  /** A port could not be opened, and what that means; null when it is open after all, or not wanted any more. */
+  readonly onPortFault: (id: StreamId, fault: string | null) => void;
   readonly believes: (address: string) => boolean;
 }
 
@@ -162,9 +164,10 @@ export class StreamServices implements TcpServiceHome, UdpServiceHome {
     this.#open(service, entry);
   }
 
-  #remove(id: StreamId, { listener }: Entry): void {
+  #remove(id: StreamId, { listener, state }: Entry): void {
     this.#entries.delete(id);
     listener.close();
+    if (state === 'failed') this.#options.onPortFault(id, null);
     this.#options.log('info', `${describe(id)} is closed`, { id });
     if (listener.size === 0) return;
     const limitMs = this.context.current.global.workerShutdownTimeoutMs;
@@ -185,9 +188,11 @@ export class StreamServices implements TcpServiceHome, UdpServiceHome {
     const hosts = hostsToBind(this.#options.bindHost, this.context.current.global.bind);
     try {
       entry.port = await entry.listener.open(hosts);
+      const isMended = entry.state === 'failed';
       entry.state = 'open';
       // Removed, or the worker began to stop, while the system was asked.
       if (this.#entries.get(id) !== entry || this.#isDraining) return entry.listener.close();
+      if (isMended) this.#options.onPortFault(id, null);
       this.#options.log('info', `${describe(id)} is open`, { id, port: entry.port });
     } catch (error) {
       // Removed meanwhile: nobody waits for it.
@@ -199,9 +204,11 @@ export class StreamServices implements TcpServiceHome, UdpServiceHome {
   #onFailed(id: StreamId, entry: Entry, { code = 'UNKNOWN', message }: NodeJS.ErrnoException): void {
     const isNews = entry.state !== 'failed';
     entry.state = 'failed';
+    // Removed while the system was asked: nobody waits for it.
+    if (this.#entries.get(id) !== entry) return;
     if (isNews) {
       const why = `${describe(id)} cannot be opened: ${explain(code) ?? message}; its clients are refused, all other traffic is served; tried again every ${RETRY_MS / 1000} s`;
-      this.#options.log('error', why, { id, code });
+      this.#options.onPortFault(id, why);
     }
     if (!this.#isDraining) this.context.wheel.set(this.#retry, RETRY_MS);
   }

@@ -232,8 +232,8 @@ describe('ports', () => {
       { id: 'tcp:2', endpoints: [origin.port] },
     ];
     await publishServices(proxy, services);
-    expect(proxy.logs.filter((line) => line.startsWith('error'))).toEqual([
-      expect.stringContaining('TCP port 1 cannot be opened: another process uses it (EADDRINUSE)'),
+    expect(proxy.portFaults).toEqual([
+      expect.stringContaining('tcp:1 TCP port 1 cannot be opened: another process uses it (EADDRINUSE)'),
     ]);
     expect(sample('sluice_stream_ports')).toEqual({ open: 1, failed: 1 });
     expect(String(await exchange('two', 'tcp:2'))).toBe('two');
@@ -241,8 +241,10 @@ describe('ports', () => {
     await once(taken, 'close');
     // A service that goes and comes back does not wait for the next try.
     await publishServices(proxy, [services[1] ?? {}]);
+    expect(proxy.portFaults.slice(1)).toEqual(['tcp:1 null']);
     await publishServices(proxy, services);
     expect(String(await exchange('one', 'tcp:1'))).toBe('one');
+    expect(proxy.portFaults).toHaveLength(2);
   });
 
   test('a worker that stops lets connections end, and cuts the rest', async () => {

@@ -4,7 +4,7 @@
 import type { EjectionReason } from '../endpoints/outlier-detector.ts';
 import type { SharedLoadsMemory } from '../endpoints/shared-loads.ts';
 import type { RateStoreSettings } from '../filters/rate-store.ts';
-import type { CertificateId } from '../table/types.ts';
+import type { CertificateId, StreamId } from '../table/types.ts';
 
 export interface ListenerSettings {
   readonly name: string;
@@ -78,6 +78,8 @@ export type FromWorker =
       readonly untilMs: number;
       readonly reason: EjectionReason;
     }
+  /** As `StreamServicesOptions.onPortFault`. */
+  | { readonly type: 'portFault'; readonly id: StreamId; readonly fault: string | null }
   | {
       readonly type: 'log';
       readonly level: 'debug' | 'info' | 'warn' | 'error';

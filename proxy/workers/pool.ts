@@ -7,6 +7,7 @@
 // It routes nothing and reads no table: updates are bytes in shared memory, the same for every worker.
 
 import { LimitTable } from '../filters/limit-table.ts';
+import type { StreamId } from '../table/types.ts';
 import { addSamples, emptySample, keepSeries, withoutGauges } from './merge-samples.ts';
 import type {
   FromWorker,
@@ -43,6 +44,8 @@ export interface WorkerPoolEvents {
   readonly onProblem: (workerId: number, problem: WorkerProblem) => void;
   /** A worker has acknowledged its first table: messages about endpoints reach it from here on. */
   readonly onSynced?: (workerId: number) => void;
+  /** As `StreamServicesOptions.onPortFault`. What a worker has told is void when it dies. */
+  readonly onPortFault?: (workerId: number, id: StreamId, fault: string | null) => void;
 }
 
 export type { WorkerLogEntry } from './messages.ts';
@@ -241,6 +244,8 @@ export class WorkerPool {
         return this.#onSample(member, message.id, message.sample);
       case 'ejected':
         return this.#spreadEjection(member, message);
+      case 'portFault':
+        return events.onPortFault?.(member.id, message.id, message.fault);
       case 'log':
         return events.onLog(member.id, message);
       case 'accessLog':

@@ -37,7 +37,7 @@ import { StreamLog } from '../stream/stream-log.ts';
 import { StreamServices } from '../stream/stream-services.ts';
 import { StreamWatch } from '../stream/stream-watch.ts';
 import { emptyGlobal } from '../table/defaults.ts';
-import type { GlobalSettings, RouteId } from '../table/types.ts';
+import type { GlobalSettings, RouteId, StreamId } from '../table/types.ts';
 import type { FullUpdate, PartsUpdate, TableUpdate } from '../table/update.ts';
 import type { EndpointNews, ListenerSettings, SampleValue, WorkerSample } from './messages.ts';
 import { repeat } from './timers.ts';
@@ -59,6 +59,8 @@ export interface ProxyWorkerOptions {
   readonly loads: WorkerLoads | null;
   /** This worker leaves an endpoint out: the others should hear of it. */
   readonly onEjected: (upstream: string, endpoint: string, untilMs: number, reason: EjectionReason) => void;
+  /** As `StreamServicesOptions.onPortFault`. */
+  readonly onPortFault: (id: StreamId, fault: string | null) => void;
   /** Monotonic milliseconds of the machine, the same in all workers. */
   readonly machineMs: () => number;
   /** Monotonic milliseconds; wall clock milliseconds; a number from 0 up to 1. */

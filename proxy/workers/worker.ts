@@ -33,6 +33,7 @@ const worker = new ProxyWorker({
   limits: new LimitTable(start.limitMemory, start.id),
   loads: start.loads === null ? null : { loads: new SharedLoads(start.loads), column: start.id },
   onEjected: (upstream, endpoint, untilMs, reason) => send({ type: 'ejected', upstream, endpoint, untilMs, reason }),
+  onPortFault: (id, fault) => send({ type: 'portFault', id, fault }),
   monotonicMs: () => performance.now(),
   machineMs,
   wallMs: Date.now,

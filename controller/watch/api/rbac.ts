@@ -55,7 +55,8 @@ export function rbacRules(options: RbacOptions): RbacRules {
   for (const { namespace, policy } of namedOutside(options)) inNamespace(namespace, policy);
   if (!options.disableLeaderElection) {
     inNamespace(podNamespace, ...leaseRules(options.electionId));
-    inScope(rule(core, ['events'], ['create', 'patch']));
+    inScope(eventRule);
+    for (const namespace of configMapNamespacesOutside(options)) inNamespace(namespace, eventRule);
     if (options.updateStatus) inScope(rule(networking, ['ingresses/status'], ['patch']));
     if (options.updateStatus) addAddressRules(options, cluster, inNamespace);
   }
@@ -63,6 +64,7 @@ export function rbacRules(options: RbacOptions): RbacRules {
 }
 
 const readVerbs = ['list', 'watch'];
+const eventRule = rule(core, ['events'], ['create', 'patch']);
 
 function watchedRules(): readonly PolicyRule[] {
   return [
@@ -82,16 +84,24 @@ function leaseRules(electionId: string): readonly PolicyRule[] {
 }
 
 /** Objects that flags name outside `--watch-namespace`: by name, which a list by `metadata.name` is matched against. */
-function namedOutside({ watchNamespace, configMaps, defaultSslCertificate }: RbacOptions) {
-  const isOutside = (key: string) => key !== '' && watchNamespace !== '' && !key.startsWith(`${watchNamespace}/`);
+function namedOutside(options: RbacOptions) {
   const named = (resource: string) => (key: string) => {
     const [namespace = '', name = ''] = key.split('/');
     return { namespace, policy: { ...rule(core, [resource], readVerbs), resourceNames: [name] } };
   };
   return [
-    ...configMaps.filter(isOutside).map(named('configmaps')),
-    ...[defaultSslCertificate].filter(isOutside).map(named('secrets')),
+    ...outside(options.configMaps, options).map(named('configmaps')),
+    ...outside([options.defaultSslCertificate], options).map(named('secrets')),
   ];
+}
+
+/** Where Events about ConfigMaps are written beside those about Ingresses. */
+function configMapNamespacesOutside(options: RbacOptions): ReadonlySet<string> {
+  return new Set(outside(options.configMaps, options).map((key) => key.split('/')[0] ?? ''));
+}
+
+function outside(keys: readonly string[], { watchNamespace }: RbacOptions): readonly string[] {
+  return keys.filter((key) => key !== '' && watchNamespace !== '' && !key.startsWith(`${watchNamespace}/`));
 }
 
 /** What finding the addresses takes, and whether other replicas run. */

@@ -79,6 +79,8 @@ export class TestProxy {
   readonly logs: string[] = [];
   /** Endpoints that were left out, with the reason, in order. */
   readonly ejections: string[] = [];
+  /** Told by the worker, as `id fault`. */
+  readonly portFaults: string[] = [];
   port = 0;
   tlsPort = 0;
   #revision = 0;
@@ -97,6 +99,7 @@ export class TestProxy {
       limits: new LimitTable(createLimitMemory({ entries: 1024, columns: 1 }, 1), 0),
       loads: null,
       onEjected: (_upstream, endpoint, _untilMs, reason) => this.ejections.push(`${endpoint} ${reason}`),
+      onPortFault: (id, fault) => this.portFaults.push(`${id} ${fault}`),
       machineMs: () => performance.now(),
       monotonicMs: () => performance.now(),
       wallMs: Date.now,
