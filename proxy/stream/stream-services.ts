@@ -204,8 +204,6 @@ export class StreamServices implements TcpServiceHome, UdpServiceHome {
   #onFailed(id: StreamId, entry: Entry, { code = 'UNKNOWN', message }: NodeJS.ErrnoException): void {
     const isNews = entry.state !== 'failed';
     entry.state = 'failed';
-    // Removed while the system was asked: nobody waits for it.
-    if (this.#entries.get(id) !== entry) return;
     if (isNews) {
       const why = `${describe(id)} cannot be opened: ${explain(code) ?? message}; its clients are refused, all other traffic is served; tried again every ${RETRY_MS / 1000} s`;
       this.#options.onPortFault(id, why);
