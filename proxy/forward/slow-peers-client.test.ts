@@ -271,6 +271,46 @@ describe('tunnels have limits of their own', () => {
     await client.closed();
   });
 
+  test('a client that sends and never reads is cut after sluice-client-send-timeout', async () => {
+    const block = Buffer.alloc(64 * 1024, 'x');
+    let sent = 0;
+    await using origin = await startRawOrigin((socket, soFar) => {
+      if (!soFar.endsWith('\r\n\r\n')) return;
+      socket.write(SWITCHING);
+      const more = (): void => {
+        do sent += block.length;
+        while (socket.write(block));
+      };
+      socket.on('drain', more);
+      more();
+    });
+    await using path = await startDataPath(
+      [{ endpoints: [origin.port] }],
+      withLimits({ clientSendTimeoutMs: 5_000, tunnelIdleTimeoutMs: 60_000 }),
+    );
+    using client = await connectRaw(path.port);
+    client.socket.pause();
+    client.send(UPGRADE);
+    let before = -1;
+    for (let quiet = 0; quiet < 300 || sent === 0; quiet = sent === before ? quiet + 1 : 0) {
+      before = sent;
+      await new Promise(setImmediate);
+    }
+    const { buffers } = path.context;
+    expect(buffers.waitingBytes).toBeGreaterThan(0);
+    expect(buffers.waitingBytes).toBeLessThanOrEqual(READ_BUFFER_BYTES);
+    for (let i = 0; i < 4; i++) {
+      const { length } = origin.received.join('');
+      client.send('still here');
+      await eventually(() => origin.received.join('').length > length);
+      path.pass(1_000);
+    }
+    expect(path.requests).toEqual([]);
+    path.pass(1_300);
+    await eventually(() => path.leftovers().openConnections === 0 && buffers.waitingBytes === 0);
+    expect(path.requests).toEqual([{ status: 101, reason: 'clientStalled', attempts: [101] }]);
+  });
+
   test('sluice-tunnel-max-duration ends a busy tunnel', async () => {
     await using origin = await startReplyingOrigin(SWITCHING);
     await using path = await startDataPath(

@@ -139,6 +139,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
         this.#armBodyDeadline();
         return this.#stream?.exchange.onClientDrain();
       case 'tunnel':
+        wheel.clear(this.#deadline);
         return this.#stream?.exchange.onClientDrain();
       case 'closed':
         return;
@@ -164,6 +165,10 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
         return this.#refuse(408, 'headTimeout');
       case 'exchange':
         return this.#stream?.exchange.onClientFailed(this.#isStalled ? 'clientStalled' : this.#bodyFault());
+      case 'tunnel':
+        // Set only while the client takes nothing: what it sends meanwhile does not keep it alive.
+        this.#stream?.exchange.onClientFailed('clientStalled');
+        return this.cut();
       default:
         return this.cut();
     }

@@ -176,7 +176,9 @@ export class Http1Stream implements ClientStream {
     const writer = this.#writer();
     writer.addCopiedBytes(buf, start, end, isOwned);
     writer.flushSoon();
-    return !writer.isBlocked;
+    if (!writer.isBlocked) return true;
+    this.#host?.responseStalled();
+    return false;
   }
 
   endTunnel(): void {

@@ -44,7 +44,7 @@ export const clientSendTimeout: ConfigMapRecord<number> = own({
   key: 'sluice-client-send-timeout',
   type: secondsFromOne,
   default: 60,
-  doc: 'Time in which a client must take something of a waiting response; beyond it the connection is closed.',
+  doc: 'Time in which a client must take something of a waiting response, or of what waits in an upgraded connection; beyond it the connection is closed.',
 });
 
 /** Idle seconds of an upgraded connection; 0 is `proxy-read-timeout`. */
