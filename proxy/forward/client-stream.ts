@@ -14,6 +14,8 @@ export interface ClientStream extends ForwardingClient {
   readonly remotePort: number;
   /** The request body may be read now; asks for `100 Continue` to be sent where the client waits for it. */
   takeBody(): void;
+  /** From here on the body need not come at `sluice-client-body-min-rate`: it is one side of a conversation. */
+  liftBodyRate(): void;
   sendInformational(head: ResponseHead): void;
   /** `addedLines`: header lines that come from us, each with CRLF; '' for none. */
   sendHead(head: ResponseHead, hasBody: boolean, addedLines: string): void;

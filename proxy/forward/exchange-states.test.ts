@@ -40,6 +40,7 @@ class NotingClient implements ClientStream {
   }
 
   takeBody(): void {}
+  liftBodyRate(): void {}
   sendInformational(): void {}
   sendHead(): void {
     this.told.push('head');

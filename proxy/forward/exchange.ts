@@ -276,6 +276,7 @@ export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser
   #beginCall(): void {
     this.#call ??= new GrpcCall(this, this.#context.wheel);
     this.#call.begin(this.#client.head);
+    this.#client.liftBodyRate();
   }
 
   // ---- ResponseUser

@@ -104,6 +104,25 @@ describe('client-body-timeout and sluice-client-body-min-rate: Slowloris in the 
     }
   });
 
+  test('the rate holds until the upstream answers: then the body is half of a conversation', async () => {
+    await using origin = await startRawOrigin(() => {});
+    await using path = await startDataPath([{ endpoints: [origin.port] }], withLimits({ minBodyRate: 100 }));
+    using client = await connectRaw(path.port);
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n');
+    await bodyArrived(origin, '\r\n\r\n');
+    path.pass(55_000);
+    origin.sockets[0]?.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+    await eventually(() => client.received.includes('\r\n\r\n'));
+    for (const letter of 'abcd') {
+      path.pass(30_000);
+      expect(path.requests).toEqual([]);
+      client.send(letter);
+      await bodyArrived(origin, letter);
+      origin.sockets[0]?.write(`1\r\n${letter}\r\n`);
+      await eventually(() => client.received.endsWith(`${letter}\r\n`));
+    }
+  });
+
   test('a rate of 0 leaves the time between two reads alone', async () => {
     await using origin = await startRawOrigin(() => {});
     await using path = await startDataPath([{ endpoints: [origin.port] }], withLimits({ minBodyRate: 0 }));

@@ -26,6 +26,11 @@ export class BodyPace {
     this.#runsSinceMs = Number.NaN;
   }
 
+  /** No limit for the rest of this body: it is one side of a conversation, whose pace both ends choose. */
+  lift(): void {
+    this.#msPerByte = 0;
+  }
+
   /** Bytes of the body have come. */
   take(bytes: number, nowMs: number): void {
     if (this.#msPerByte === 0) return;

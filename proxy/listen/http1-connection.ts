@@ -372,6 +372,10 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     if (this.#state === 'exchange') this.#armBodyDeadline();
   }
 
+  bodyRateLifted(): void {
+    if (this.#state === 'exchange') this.#armBodyDeadline();
+  }
+
   responseStalled(): void {
     this.#isStalled = true;
     this.#stream?.pace.pause(this.#home.context.wheel.nowMs);

@@ -26,6 +26,8 @@ export interface StreamHost {
   readonly writer: SocketWriter;
   /** The request body may be read now. */
   readBody(): void;
+  /** The rest of the request body may come as slowly as it likes. */
+  bodyRateLifted(): void;
   /** Response bytes wait for the client. */
   responseStalled(): void;
   tunnelBegun(): void;
@@ -134,6 +136,11 @@ export class Http1Stream implements ClientStream {
     this.#host?.readBody();
   }
 
+  liftBodyRate(): void {
+    this.pace.lift();
+    this.#host?.bodyRateLifted();
+  }
+
   sendInformational(head: ResponseHead): void {
     this.#sender.sendInformational(head);
   }
@@ -141,6 +148,7 @@ export class Http1Stream implements ClientStream {
   sendHead(head: ResponseHead, hasBody: boolean, addedLines: string): void {
     if (this.#sender.chooseFraming(head, hasBody, this.head.minorVersion)) this.#keepAlive = false;
     this.#sender.sendHead(head, this.#connectionValue(), addedLines);
+    if (!this.body.isDone) this.liftBodyRate();
   }
 
   sendBody(buf: Buffer, start: number, end: number): boolean {

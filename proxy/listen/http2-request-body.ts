@@ -163,6 +163,11 @@ export class Http2RequestBody {
     this.#pace.pause(this.#context.wheel.nowMs);
   }
 
+  /** What still comes may come as slowly as it likes. */
+  liftRate(): void {
+    this.#pace.lift();
+  }
+
   /** The client has sent too little in all its time. */
   get isTooSlow(): boolean {
     return this.#pace.isSpent(this.#context.wheel.nowMs);

@@ -2,6 +2,7 @@
 
 import { expect, test } from '@jest/globals';
 import { type DataPath, eventually, startDataPath } from '../forward/testing/data-path.ts';
+import { type ServerEnd, startHttp2Origin } from '../forward/testing/http2-origin.ts';
 import { type RawOrigin, startRawOrigin } from '../forward/testing/origin.ts';
 import { Flag, FrameType } from '../http2/protocol.ts';
 import { defaultHttp2 } from '../table/defaults.ts';
@@ -86,4 +87,47 @@ test('empty frames buy no time', async () => {
     path.pass(16_000);
   }
   expect(path.requests).toEqual([{ status: 408, reason: expect.stringMatching(/^body/), attempts: [0] }]);
+});
+
+/** One message of gRPC, of a byte: as much as a lively chat has in half a minute. */
+const MESSAGE = Buffer.from([0, 0, 0, 0, 1, 120]);
+
+test('messages of a gRPC call may be far apart, also while the server says nothing', async () => {
+  let sent = 0;
+  await using origin = await startHttp2Origin(() => {});
+  const policy = { protocol: 'grpc', maxBodyBytes: null } as const;
+  await using path = await startDataPath([{ endpoints: [origin.port], policy }], {
+    http2: { ...defaultHttp2, hasPriorKnowledge: true },
+  });
+  using client = (await connectHttp2(path.port)).greet();
+  begin(client, 1);
+  for (let i = 0; i < 8; i++) {
+    client.send(frame(FrameType.data, 0, 1, MESSAGE));
+    sent += MESSAGE.length;
+    await eventually(() => bytesOf(origin.connections[0]) === sent);
+    path.pass(19_000);
+  }
+  expect(path.requests).toEqual([]);
+});
+
+function bytesOf(server: ServerEnd | undefined): number {
+  return server?.framesOf(FrameType.data).reduce((sum, { payload }) => sum + payload.length, 0) ?? 0;
+}
+
+test('once the upstream answers, the body is half of a conversation: only its silences are limited', async () => {
+  await using origin = await startRawOrigin(() => {});
+  await using path = await pathTo(origin, { minBodyRate: 100 });
+  using client = (await connectHttp2(path.port)).greet();
+  begin(client, 1);
+  await eventually(() => origin.received[0]?.endsWith('\r\n\r\n') === true);
+  path.pass(55_000);
+  // Five seconds are left of the time for the body.
+  origin.sockets[0]?.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n');
+  for (let answered = 1; answered < 5; answered++) {
+    await client.until(() => client.body(1).length === answered);
+    path.pass(30_000);
+    expect(path.requests).toEqual([]);
+    await sendByte(client, 1, origin, 0);
+    origin.sockets[0]?.write('1\r\nb\r\n');
+  }
 });

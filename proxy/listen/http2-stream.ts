@@ -232,6 +232,11 @@ export class Http2Stream implements ClientStream, SendingHome, BodyStream, Timed
     this.#armBodyDeadline();
   }
 
+  liftBodyRate(): void {
+    this.#body.liftRate();
+    this.#armBodyDeadline();
+  }
+
   sendInformational(head: ResponseHead): void {
     if (this.#maySend()) this.#response.sendInformational(head);
   }
@@ -240,6 +245,7 @@ export class Http2Stream implements ClientStream, SendingHome, BodyStream, Timed
     // RFC 8441 §5: to the client 2xx means that there is a tunnel now, to an upstream that it ignored the Upgrade.
     if (this.#isWebSocket && head.status < 300) return this.fail(ErrorCode.internalError, 'badWebSocketHandshake');
     this.#wantsContinue = false;
+    if (!this.isRemoteClosed) this.liftBodyRate();
     if (this.#maySend()) this.#response.sendHead(head, addedLines);
   }
 

@@ -36,7 +36,7 @@ export const clientBodyMinRate: ConfigMapRecord<number> = own({
   key: 'sluice-client-body-min-rate',
   type: integerFrom(0),
   default: 240,
-  doc: 'Bytes per second that a request body must bring on average, after its first minute (or `client-body-timeout`, if longer); a slower one is answered 408. `0` is no limit.',
+  doc: 'Bytes per second that a request body must bring on average, after its first minute (or `client-body-timeout`, if longer); a slower one is answered 408. Not over gRPC, nor once the response has begun. `0` is no limit.',
 });
 
 /** Seconds between two reads of a response by the client. */
