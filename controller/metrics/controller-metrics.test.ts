@@ -30,7 +30,7 @@ const certificate: CertificateInfo = {
   publicKeyAlgorithm: 'ECDSA',
 };
 
-function start(defaultMetrics = false, cluster: (() => ClusterSample) | null = null) {
+function start(defaultMetrics = false, cluster: (() => ClusterSample) | null = null, mostReviewed = 10) {
   const checks: CheckSample = { good: 0, bad: 0, upstreams: [] };
   const state = {
     revision: 0,
@@ -53,6 +53,7 @@ function start(defaultMetrics = false, cluster: (() => ClusterSample) | null = n
     lostLogLines: () => state.lost,
     cluster,
     wallMs: () => state.wallMs,
+    mostReviewed,
     defaultMetrics,
   });
   /** Value of one line, by its exact name and labels; undefined when there is no such line. */
@@ -111,6 +112,15 @@ describe('ControllerMetrics', () => {
     const gauges = ['tested_ingresses', 'render_ingresses', 'tested_duration', 'render_duration', 'config_size'];
     const values = await Promise.all([...gauges, 'roundtrip_duration'].map((name) => read(nginx(`admission_${name}`))));
     expect(values).toEqual([7, 7, 0.002, 0, 900, 0.003]);
+  });
+
+  test('names that clients make up do not pile up: the Ingress reviewed longest ago loses its series', async () => {
+    const { metrics, read } = start(false, null, 1);
+    const object = { kind: 'Ingress', namespace: 'shop', name: 'web' };
+    metrics.onReview({ object, isAdmitted: false });
+    metrics.onReview({ object: { ...object, name: 'other' }, isAdmitted: false });
+    expect(await read(nginx('check_errors', ',namespace="shop",ingress="web"'))).toBeUndefined();
+    expect(await read(nginx('check_errors', ',namespace="shop",ingress="other"'))).toBe(1);
   });
 
   test('a published table counts as a reload', async () => {

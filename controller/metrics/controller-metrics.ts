@@ -15,6 +15,7 @@ import { constantLabels, controllerMetrics, type MetricRecord, nginxPrefix, work
 import { listCertificateSeries } from './certificate-series.ts';
 import { renderExposition } from './exposition.ts';
 import { type ConstantLabels, toNginxMetrics } from './nginx-metrics.ts';
+import { type IngressLabels, ReviewedIngresses } from './reviewed-ingresses.ts';
 import { TableSummaries } from './table-summary.ts';
 
 export interface ControllerMetricsOptions {
@@ -35,6 +36,8 @@ export interface ControllerMetricsOptions {
   readonly cluster: (() => ClusterSample) | null;
   /** Unix time in milliseconds. */
   readonly wallMs: () => number;
+  /** Ingresses with series of the admission webhook at a time. Default 10,000. */
+  readonly mostReviewed?: number;
   /** Adds prom-client's `process_*` and `nodejs_*` metrics. */
   readonly defaultMetrics: boolean;
 }
@@ -100,6 +103,7 @@ export class ControllerMetrics {
   readonly #publishDuration: Histogram;
   /** What counters of `#raiseCounter` show. */
   readonly #raised = new Map<string, number>();
+  readonly #reviewed: ReviewedIngresses;
   readonly #summaries = new TableSummaries(nextTurn);
   #table: TableVersion | null = null;
   /** The table that the metrics about tables show. */
@@ -107,6 +111,7 @@ export class ControllerMetrics {
 
   constructor(options: ControllerMetricsOptions) {
     this.#options = options;
+    this.#reviewed = new ReviewedIngresses(options.mostReviewed);
     for (const record of Object.values(controllerMetrics)) this.#register(record);
     this.#publishDuration = this.#createHistogram(controllerMetrics.publishDuration);
     this.#set(controllerMetrics.buildInfo, 1, options.build);
@@ -153,6 +158,8 @@ export class ControllerMetrics {
   /** Notes a tested Ingress. Refusals by a gate are not told: ingress-nginx does not count them. */
   onReview(review: ReviewedIngress): void {
     const labels = { namespace: review.object.namespace, ingress: review.object.name };
+    const forgotten = this.#reviewed.note(labels);
+    if (forgotten !== null) this.#forgetReviews(forgotten);
     if (!review.isAdmitted) return this.#add(controllerMetrics.checkErrors, 1, labels);
     this.#add(controllerMetrics.checkSuccess, 1, labels);
     this.#set(controllerMetrics.admissionTestedIngresses, review.testedIngresses);
@@ -161,6 +168,12 @@ export class ControllerMetrics {
     this.#set(controllerMetrics.admissionRenderDuration, 0);
     this.#set(controllerMetrics.admissionConfigSize, review.bodyBytes);
     this.#set(controllerMetrics.admissionRoundTrip, review.roundTripMs / 1000);
+  }
+
+  #forgetReviews(labels: IngressLabels): void {
+    for (const record of [controllerMetrics.checkSuccess, controllerMetrics.checkErrors]) {
+      this.#counters.get(record)?.remove(this.#labelsOf(record, labels));
+    }
   }
 
   /** Gives the text of /metrics. Rejects when a worker cannot be asked at all, which is a bug. */

@@ -23,12 +23,12 @@ export class NamespaceFilter {
     if (change.kind === 'delete' && change.objectKind === 'Namespace') return [...this.#hide(change.key), change];
     if (change.kind === 'upsert' && change.object.kind === 'Ingress') {
       const { namespace } = change.object.meta;
-      this.#ingressesOf(namespace).set(keyOf(change.object.meta), change.object);
+      this.#keep(namespace, change.object);
       return this.#selected.has(namespace) ? [change] : [];
     }
     if (change.kind === 'delete' && change.objectKind === 'Ingress') {
       const namespace = change.key.split('/', 1)[0] ?? '';
-      this.#ingressesOf(namespace).delete(change.key);
+      this.#drop(namespace, change.key);
       return this.#selected.has(namespace) ? [change] : [];
     }
     return [change];
@@ -37,21 +37,27 @@ export class NamespaceFilter {
   #show(namespace: string): readonly StoreChange[] {
     if (this.#selected.has(namespace)) return [];
     this.#selected.add(namespace);
-    const ingresses = [...this.#ingressesOf(namespace).values()];
+    const ingresses = [...(this.#ingresses.get(namespace)?.values() ?? [])];
     return ingresses.map((object) => ({ kind: 'upsert', object, source: null }));
   }
 
   #hide(namespace: string): readonly StoreChange[] {
     if (!this.#selected.delete(namespace)) return [];
-    const keys = [...this.#ingressesOf(namespace).keys()];
+    const keys = [...(this.#ingresses.get(namespace)?.keys() ?? [])];
     return keys.map((key) => ({ kind: 'delete', objectKind: 'Ingress', key }));
   }
 
-  #ingressesOf(namespace: string): Map<ObjectKey, Ingress> {
+  #keep(namespace: string, ingress: Ingress): void {
     const known = this.#ingresses.get(namespace);
-    if (known !== undefined) return known;
-    const created = new Map<ObjectKey, Ingress>();
-    this.#ingresses.set(namespace, created);
-    return created;
+    const key = keyOf(ingress.meta);
+    if (known === undefined) this.#ingresses.set(namespace, new Map([[key, ingress]]));
+    else known.set(key, ingress);
+  }
+
+  /** Namespaces come and go: of one without Ingresses nothing is kept. */
+  #drop(namespace: string, key: ObjectKey): void {
+    const known = this.#ingresses.get(namespace);
+    known?.delete(key);
+    if (known?.size === 0) this.#ingresses.delete(namespace);
   }
 }
