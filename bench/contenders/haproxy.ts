@@ -50,20 +50,25 @@ function renderConfiguration(options: StartOptions): string {
   return options.flavour === 'tcpService' ? renderTcp(options) : renderHttp(options);
 }
 
-function renderTcp({ ports }: StartOptions): string {
-  return `
+const GLOBAL = `
 global
   nbthread 1
   maxconn 12000
   maxpipes 1000
   no strict-limits
-defaults
-  mode tcp
-  timeout connect 5s
+`;
+
+/** Of the section `defaults`. */
+const TIMES = `  timeout connect 5s
   timeout client 600s
   timeout server 600s
   option splice-auto
-frontend tcp
+`;
+
+function renderTcp({ ports }: StartOptions): string {
+  return `${GLOBAL}defaults
+  mode tcp
+${TIMES}frontend tcp
   bind 127.0.0.1:${ports.http} backlog 4096
   default_backend origin-${ORIGIN_PORTS[0]}
 backend origin-${ORIGIN_PORTS[0]}
@@ -72,22 +77,12 @@ backend origin-${ORIGIN_PORTS[0]}
 }
 
 function renderHttp({ directory, flavour, ports }: StartOptions): string {
-  return `
-global
-  nbthread 1
-  maxconn 12000
-  maxpipes 1000
-  no strict-limits
-  tune.ssl.default-dh-param 2048
+  return `${GLOBAL}  tune.ssl.default-dh-param 2048
   ssl-default-bind-options ssl-min-ver TLSv1.2
   ${flavour === 'accessLog' ? 'log stdout format raw local0' : ''}
 defaults
   mode http
-  timeout connect 5s
-  timeout client 600s
-  timeout server 600s
-  timeout http-keep-alive 600s
-  option splice-auto
+${TIMES}  timeout http-keep-alive 600s
   http-reuse always
   ${flavour === 'accessLog' ? 'log global\n  option httplog' : ''}
 frontend http

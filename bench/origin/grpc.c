@@ -6,16 +6,13 @@
 // does not matter here, and payload is not compressed. It trusts its peers to frame well and ends with an error for what
 // it does not know (a block of several frames, a window that is too small): it is a measuring tool, not a server.
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "body.h"
+#include "listening.h"
 
 enum { PREFACE = 24, FRAME_HEAD = 9, FRAME_MAX = 16384, MESSAGE_MAX = 4096, PREFIX = 5, CALLS = 1024 };
 enum { READ_MAX = 262144, IN_MAX = READ_MAX + FRAME_HEAD + FRAME_MAX };
@@ -44,11 +41,6 @@ struct connection {
 
 static int poller;
 static unsigned char *body;
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 static void refuse(const char *what) {
   fprintf(stderr, "grpc origin: %s\n", what);
@@ -250,9 +242,8 @@ static void add(struct connection *c) {
 
 static void on_accept(const struct connection *listener) {
   for (;;) {
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK), on = 1;
+    int fd = accept_next(listener->fd);
     if (fd < 0) return;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct connection *c = calloc(1, sizeof *c);
     if (c == NULL || (c->in = malloc(IN_MAX)) == NULL) abort();
     c->fd = fd;
@@ -263,20 +254,12 @@ static void on_accept(const struct connection *listener) {
 
 static void listen_on(int port) {
   static struct connection listener = {.is_listener = 1};
-  int on = 1;
-  listener.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  setsockopt(listener.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  struct sockaddr_in address = {
-      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  if (bind(listener.fd, (struct sockaddr *)&address, sizeof address) < 0) fail("bind");
-  if (listen(listener.fd, 4096) < 0) fail("listen");
+  listener.fd = listen_on_loopback(port);
   add(&listener);
 }
 
 int main(int argc, char **argv) {
-  signal(SIGPIPE, SIG_IGN);
-  struct rlimit files = {65536, 65536};
-  setrlimit(RLIMIT_NOFILE, &files);
+  make_ready();
   if (argc != 2) {
     fprintf(stderr, "usage: grpc PORT\n");
     return 2;

@@ -10,18 +10,15 @@
 //   POST anything             reads the body and answers "<length> <hash>\n"
 // It trusts its peers to frame requests well: it is a measuring tool, not a server. Chunked uploads are answered 411.
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include "body.h"
+#include "listening.h"
 #include "websocket.h"
 
 enum { HEAD_MAX = 16384, READ_MAX = 262144, PORTS_MAX = 8, PACE_BYTES = 65536, PACE_MS = 10 };
@@ -71,11 +68,6 @@ static char read_buffer[READ_MAX];
 static int poller;
 static struct connection *paced_list;
 static char date_text[30];
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 static void renew_date(void) {
   static time_t last;
@@ -321,10 +313,8 @@ static void add(struct connection *c) {
 
 static void on_accept(const struct connection *listener) {
   for (;;) {
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK);
+    int fd = accept_next(listener->fd);
     if (fd < 0) return;
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct connection *c = calloc(1, sizeof *c);
     if (c == NULL) abort();
     c->fd = fd;
@@ -335,15 +325,9 @@ static void on_accept(const struct connection *listener) {
 
 static void open_listener(int index) {
   struct connection *listener = calloc(1, sizeof *listener);
-  int on = 1;
-  listener->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  listener->fd = listen_on_loopback(ports[index]);
   listener->port_index = -1;
   listener->listener_index = index;
-  setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  struct sockaddr_in address = {
-      .sin_family = AF_INET, .sin_port = htons((uint16_t)ports[index]), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  if (bind(listener->fd, (struct sockaddr *)&address, sizeof address) < 0) fail("bind");
-  if (listen(listener->fd, 4096) < 0) fail("listen");
   add(listener);
 }
 
@@ -362,9 +346,7 @@ static void tick_paced(void) {
 }
 
 int main(int argc, char **argv) {
-  signal(SIGPIPE, SIG_IGN);
-  struct rlimit files = {65536, 65536};
-  setrlimit(RLIMIT_NOFILE, &files);
+  make_ready();
   int port_count = argc - 1;
   if (port_count < 1 || port_count > PORTS_MAX) {
     fprintf(stderr, "usage: origin PORT... (at most %d)\n", PORTS_MAX);
