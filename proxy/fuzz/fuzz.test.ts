@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { requestBytes, responseBytes } from './arbitrary.ts';
-import { readCorpus } from './corpus.ts';
+import { readConversations, readCorpus } from './corpus.ts';
 import { checkHttp2Request, http2Block } from './http2.ts';
 import {
   checkBrokenClient,
@@ -44,6 +44,13 @@ test('a short run finds no head that is read otherwise when it is repeated', asy
   const requests = readCorpus('request').map(({ text }) => text);
   await runFuzz({ inputs: 500 }, 1, requestBytes(requests), checkRepeatedRequest);
   await runFuzz({ inputs: 500 }, 1, responseBytes([]), checkRepeatedResponse);
+});
+
+test('HTTP/2 conversations of the corpus mean to us what they mean to node:http2', async () => {
+  await using clients = await Http2Clients.start();
+  const conversations = readConversations('server');
+  expect(conversations.length).toBeGreaterThanOrEqual(2);
+  for (const { frames } of conversations) await checkBrokenServer(clients, frames);
 });
 
 describe('HTTP/2, a short run against node:http2', () => {
