@@ -32,6 +32,14 @@ test.each([
   expect(isServed(versionOf(['a.test']), { ...series, ...labels })).toBe(expected);
 });
 
+test.each([
+  ['a path that a host has', {}, true],
+  ['a path that no host has any more', { path: '/old' }, false],
+])('a series without host, of %s', (_, labels, expected) => {
+  const { host: _host, ...ofAllHosts } = series;
+  expect(isServed(versionOf(['a.test', 'b.test']), { ...ofAllHosts, ...labels })).toBe(expected);
+});
+
 test('a series that is about no route', () => {
   expect(isServed(versionOf([]), { state: 'accepted' })).toBe(true);
 });

@@ -22,7 +22,6 @@ import {
 
 const NO_GEOIP = 'No GeoIP database is downloaded.';
 const HOST_LABEL = 'Request metrics carry the name of the virtual host.';
-const DEFAULT_BOUNDS = 'The histogram keeps its default bounds.';
 
 const source = {
   manifests: full(
@@ -155,38 +154,30 @@ const logging = {
 
 const metrics = {
   'enable-metrics': full(bool, true, 'Serve request and controller metrics (ingress-nginx: false).'),
-  'metrics-per-host': notYet(bool, true, 'Label request metrics with the host.', HOST_LABEL),
+  'metrics-per-host': full(bool, true, 'Label request metrics with the host.'),
   'metrics-per-undefined-host': notYet(
     bool,
     false,
     'Also count hosts that no Ingress names. Needs --metrics-per-host.',
     HOST_LABEL,
   ),
-  'report-status-classes': notYet(
-    bool,
-    false,
-    'Label 2xx, 3xx ... instead of status codes.',
-    'The label holds the status code.',
-  ),
-  'time-buckets': notYet(
+  'report-status-classes': full(bool, false, 'Label 2xx, 3xx ... instead of status codes.'),
+  'time-buckets': full(
     buckets,
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     'Histogram bounds for durations, in seconds.',
-    DEFAULT_BOUNDS,
   ),
-  'length-buckets': notYet(
+  'length-buckets': full(
     buckets,
     [10, 20, 30, 40, 50, 60, 70, 80, 90, 100],
     'Histogram bounds for request and response sizes, in bytes.',
-    DEFAULT_BOUNDS,
   ),
-  'size-buckets': notYet(
+  'size-buckets': full(
     buckets,
     [10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000],
     'Histogram bounds for bytes_sent.',
-    DEFAULT_BOUNDS,
   ),
-  'exclude-socket-metrics': notYet(list, [], 'Request metrics to leave out.', 'No request metric is left out.'),
+  'exclude-socket-metrics': full(list, [], 'Request metrics to leave out, with or without prefix.'),
   'bucket-factor': notYet(decimal, 0, 'Growth factor of native histograms.', 'Histograms keep their classic buckets.'),
   'max-buckets': noEffect(count, 100, 'Most buckets of a native histogram.'),
   'monitor-max-batch-size': noEffect(count, 10_000, 'Batch size of the ingress-nginx Lua monitor.'),

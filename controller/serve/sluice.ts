@@ -268,6 +268,12 @@ function workerStart(
       { name: 'https', protocol: 'https', host, port: httpsPort },
     ],
     staticReadBuffer: options.staticReadBuffer,
+    requestMetrics: {
+      bounds: { time: options.timeBuckets, length: options.lengthBuckets, size: options.sizeBuckets },
+      excluded: options.excludeSocketMetrics,
+      isPerHost: options.metricsPerHost,
+      hasStatusClasses: options.reportStatusClasses,
+    },
     limitMemory: createLimitMemory({ entries: options.limitEntries, columns: workers }, randomInt(2 ** 32)),
     limitStore:
       options.limitStoreUrl === ''

@@ -4,7 +4,7 @@ import { RequestHead } from '../http/request-head.ts';
 import { findHost, type IndexedRoute, indexRoutes } from '../match/index.ts';
 import { matchHost, matchRoute } from '../match/match-route.ts';
 import { RequestRecord } from './observer.ts';
-import { RequestMetrics } from './request-metrics.ts';
+import { defaultRequestMetricsSettings, RequestMetrics, type RequestMetricsSettings } from './request-metrics.ts';
 
 // Counters hang on the indexed routes: each test has its own.
 let index = indexRoutes(tableOf([]));
@@ -179,4 +179,56 @@ test('requests without a route are counted by reason, and in no series', () => {
     ['sluice_self_answered_requests_total', 'upstreamTimeout', 1],
   ]);
   expect(new Set(histograms.map(({ labels }) => labels['status']))).toEqual(new Set(['504']));
+});
+
+describe('process options', () => {
+  const sampleWith = (settings: Partial<RequestMetricsSettings>, fields: Partial<RequestRecord> = {}) => {
+    const metrics = new RequestMetrics({ ...defaultRequestMetricsSettings, ...settings });
+    metrics.add(recordOf({ durationMs: 70, requestBytes: 300, responseBytes: 5000, ...fields }));
+    return metrics.sample();
+  };
+  const namesOf = ({ counters, histograms }: ReturnType<typeof sampleWith>) =>
+    [...counters, ...histograms].map(({ name }) => name.slice(PREFIX.length)).sort();
+
+  test('--time-buckets, --length-buckets, --size-buckets', () => {
+    const bounds = { time: [0.06, 0.08], length: [256, 1024], size: [4096, 8192, 16_384] };
+    const { histograms } = sampleWith({ bounds });
+    const told = histograms.map(({ name, bounds, counts, sum }) => [name.slice(PREFIX.length), bounds, counts, sum]);
+    expect(told).toEqual([
+      ['request_duration_seconds', [0.06, 0.08], [0, 1, 0], 0.07],
+      ['request_size', [256, 1024], [0, 1, 0], 300],
+      ['response_size', [256, 1024], [0, 0, 1], 5000],
+      ['bytes_sent', [4096, 8192, 16_384], [0, 1, 0, 0], 5000],
+    ]);
+  });
+
+  test.each([
+    [[], ['bytes_sent', 'request_duration_seconds', 'request_size', 'requests', 'response_size']],
+    [
+      ['request_size', `${PREFIX}bytes_sent`, 'unknown'],
+      ['request_duration_seconds', 'requests', 'response_size'],
+    ],
+    [
+      ['requests', 'request_duration_seconds'],
+      ['bytes_sent', 'request_size', 'response_size'],
+    ],
+  ])('--exclude-socket-metrics=%j: the families are missing', (excluded, expected) => {
+    expect(namesOf(sampleWith({ excluded }))).toEqual(expected);
+  });
+
+  test('--metrics-per-host=false leaves the label out', () => {
+    for (const { labels } of sampleWith({ isPerHost: false }).counters) {
+      expect(labels).toHaveProperty('ingress');
+      expect(labels).not.toHaveProperty('host');
+    }
+  });
+
+  test.each([
+    [204, '2xx'],
+    [101, '1xx'],
+    [503, '5xx'],
+  ])('--report-status-classes: %d is %s', (status, expected) => {
+    const [requests] = sampleWith({ hasStatusClasses: true }, { status }).counters;
+    expect(requests?.labels['status']).toBe(expected);
+  });
 });

@@ -8,22 +8,36 @@ import type { Route, RouteId, RouteLabels } from '../table/types.ts';
 import type { SampleHistogram, SampleValue } from '../workers/messages.ts';
 import type { RequestRecord } from './observer.ts';
 import {
-  BYTES_SENT,
-  CONNECT_DURATION,
-  DISTRIBUTIONS,
-  HEADER_DURATION,
+  type Distribution,
+  defaultHistogramBounds,
+  type HistogramBounds,
   type NumberPlace,
   NumberStore,
-  REQUEST_DURATION,
-  REQUEST_SIZE,
-  RESPONSE_DURATION,
-  RESPONSE_SIZE,
+  SeriesLayout,
   SeriesNumbers,
 } from './series-numbers.ts';
 
 const PREFIX = 'nginx_ingress_controller_';
 /** Methods counted under their own name; others share one label, since a client can invent any. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
+
+/** What of the request metrics is told, and how: process options. */
+export interface RequestMetricsSettings {
+  readonly bounds: HistogramBounds;
+  /** `--exclude-socket-metrics`: names with or without prefix; unknown ones say nothing. */
+  readonly excluded: readonly string[];
+  /** `--metrics-per-host`: false leaves the label `host` out. */
+  readonly isPerHost: boolean;
+  /** `--report-status-classes`: the label `status` is `2xx` instead of `204`. */
+  readonly hasStatusClasses: boolean;
+}
+
+export const defaultRequestMetricsSettings: RequestMetricsSettings = {
+  bounds: defaultHistogramBounds,
+  excluded: [],
+  isPerHost: true,
+  hasStatusClasses: false,
+};
 
 /** What a request is counted under, and its numbers. Hangs on the indexed route that it was counted on last. */
 class Series extends SeriesNumbers {
@@ -48,11 +62,11 @@ class Series extends SeriesNumbers {
     return this.status === status && this.method === method && this.canary === canary && !this.isGone;
   }
 
-  labels(): Readonly<Record<string, string>> {
+  labels({ isPerHost, hasStatusClasses }: RequestMetricsSettings): Readonly<Record<string, string>> {
     const { path, namespace, ingress, service } = this.#labels;
     return {
-      host: this.#virtualHost,
-      status: String(this.status),
+      ...(isPerHost ? { host: this.#virtualHost } : {}),
+      status: hasStatusClasses ? `${Math.trunc(this.status / 100)}xx` : String(this.status),
       method: this.method,
       path,
       namespace,
@@ -72,9 +86,23 @@ interface RouteSeries {
 export class RequestMetrics {
   /** By route id: counters outlive the index that a request was matched in. */
   readonly #byRoute = new Map<RouteId, RouteSeries>();
-  readonly #store = new NumberStore();
+  readonly #settings: RequestMetricsSettings;
+  readonly #layout: SeriesLayout;
+  readonly #store: NumberStore;
+  readonly #countsRequests: boolean;
+  /** Those that are not excluded. */
+  readonly #told: readonly Distribution[];
   readonly #refused = new Map<string, number>();
   readonly #selfAnswered = new Map<string, number>();
+
+  constructor(settings: RequestMetricsSettings = defaultRequestMetricsSettings) {
+    const isTold = (name: string) => !settings.excluded.some((each) => each === name || each === `${PREFIX}${name}`);
+    this.#settings = settings;
+    this.#layout = new SeriesLayout(settings.bounds);
+    this.#store = new NumberStore(this.#layout);
+    this.#countsRequests = isTold('requests');
+    this.#told = this.#layout.all.filter(({ name }) => isTold(name));
+  }
 
   add(record: RequestRecord): void {
     const { route, head } = record;
@@ -86,7 +114,7 @@ export class RequestMetrics {
     const { slot } = route;
     // The series that was counted on this route last is nearly always the one.
     const isLast = slot instanceof Series && slot.isFor(record, head.method);
-    addRecord(isLast ? slot : this.#seriesOf(record, route, head.method), record);
+    addRecord(isLast ? slot : this.#seriesOf(record, route, head.method), record, this.#layout);
   }
 
   /** Forgets the series of routes that are gone, so that memory follows the table. Ask before each sample. */
@@ -105,7 +133,7 @@ export class RequestMetrics {
     const counters: SampleValue[] = [];
     const histograms: SampleHistogram[] = [];
     for (const { all } of this.#byRoute.values()) {
-      for (const series of all) addSeries(series, counters, histograms);
+      for (const series of all) this.#addSeries(series, counters, histograms);
     }
     for (const [reason, value] of this.#refused) {
       counters.push({ name: 'sluice_refused_requests_total', labels: { reason }, value });
@@ -133,29 +161,29 @@ export class RequestMetrics {
     route.slot = series;
     return series;
   }
+
+  #addSeries(series: Series, counters: SampleValue[], histograms: SampleHistogram[]): void {
+    const labels = series.labels(this.#settings);
+    if (this.#countsRequests) counters.push({ name: `${PREFIX}requests`, labels, value: series.count });
+    for (const distribution of this.#told) {
+      const { bounds } = distribution;
+      const counts = series.counts(distribution);
+      // No series before its first value, as the client library of Prometheus does.
+      if (counts.every((each) => each === 0)) continue;
+      histograms.push({ name: `${PREFIX}${distribution.name}`, labels, bounds, counts, sum: series.sum(distribution) });
+    }
+  }
 }
 
-function addRecord(numbers: SeriesNumbers, record: RequestRecord): void {
+function addRecord(numbers: SeriesNumbers, record: RequestRecord, layout: SeriesLayout): void {
   numbers.countRequest();
-  numbers.observe(REQUEST_DURATION, record.durationMs);
-  numbers.observe(REQUEST_SIZE, record.requestBytes);
-  numbers.observe(RESPONSE_SIZE, record.responseBytes);
-  numbers.observe(BYTES_SENT, record.responseBytes);
+  numbers.observe(layout.requestDuration, record.durationMs);
+  numbers.observe(layout.requestSize, record.requestBytes);
+  numbers.observe(layout.responseSize, record.responseBytes);
+  numbers.observe(layout.bytesSent, record.responseBytes);
   // As in ingress-nginx: of several attempts there is no one time (metrics-and-logs.md §1.3).
   if (record.attemptCount !== 1) return;
-  if (record.connectMs >= 0) numbers.observe(CONNECT_DURATION, record.connectMs);
-  if (record.headerMs >= 0) numbers.observe(HEADER_DURATION, record.headerMs);
-  if (record.upstreamMs >= 0) numbers.observe(RESPONSE_DURATION, record.upstreamMs);
-}
-
-function addSeries(series: Series, counters: SampleValue[], histograms: SampleHistogram[]): void {
-  const labels = series.labels();
-  counters.push({ name: `${PREFIX}requests`, labels, value: series.count });
-  for (const distribution of DISTRIBUTIONS) {
-    const { bounds } = distribution;
-    const counts = series.counts(distribution);
-    // No series before its first value, as the client library of Prometheus does.
-    if (counts.every((each) => each === 0)) continue;
-    histograms.push({ name: `${PREFIX}${distribution.name}`, labels, bounds, counts, sum: series.sum(distribution) });
-  }
+  if (record.connectMs >= 0) numbers.observe(layout.connectDuration, record.connectMs);
+  if (record.headerMs >= 0) numbers.observe(layout.headerDuration, record.headerMs);
+  if (record.upstreamMs >= 0) numbers.observe(layout.responseDuration, record.upstreamMs);
 }

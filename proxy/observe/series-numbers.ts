@@ -6,14 +6,22 @@
 
 /** Series of one block; a block is two arrays. */
 const BLOCK_SERIES = 256;
-/** Numbers of a series in `near`. */
-const NEAR = 24;
-/** `--time-buckets` default, seconds. */
-const TIME_BOUNDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** `--length-buckets` default, bytes. */
-const LENGTH_BOUNDS: readonly number[] = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100];
-/** `--size-buckets` default, bytes. */
-const SIZE_BOUNDS: readonly number[] = [10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
+/** Upper bounds of the histograms, ascending: process options. */
+export interface HistogramBounds {
+  /** `--time-buckets`, seconds. */
+  readonly time: readonly number[];
+  /** `--length-buckets`, bytes: request_size and response_size. */
+  readonly length: readonly number[];
+  /** `--size-buckets`, bytes: bytes_sent. */
+  readonly size: readonly number[];
+}
+
+/** Those of ingress-nginx. */
+export const defaultHistogramBounds: HistogramBounds = {
+  time: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  length: [10, 20, 30, 40, 50, 60, 70, 80, 90, 100],
+  size: [10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000],
+};
 
 /** One histogram of each series. */
 export interface Distribution {
@@ -26,64 +34,75 @@ export interface Distribution {
   /** What an observed value of 1 is in the unit of the name. */
   readonly unit: number;
   readonly sumPlace: number;
-  /** By bucket, the one above all bounds included: from NEAR on it is a place in `far`. */
+  /** By bucket, the one above all bounds included: from `near` of the layout on it is a place in `far`. */
   readonly places: readonly number[];
 }
 
-const LAST_TIME = TIME_BOUNDS.length;
-const LAST_LENGTH = LENGTH_BOUNDS.length;
 const COUNT_PLACE = 0;
 const FIRST_TIMES = 8;
 const LAST_LENGTHS = 12;
 const SIZES = 14;
-const FURTHER_TIMES = NEAR;
-const FURTHER_LENGTHS = FURTHER_TIMES + LAST_TIME * 4;
-/** Numbers of a series in `far`. */
-const FAR = FURTHER_LENGTHS + LAST_LENGTH * 2 - NEAR;
+/** Numbers in one line of the processor's cache. */
+const LINE = 8;
 
-export const REQUEST_DURATION = time('request_duration_seconds', 0);
-export const CONNECT_DURATION = time('connect_duration_seconds', 1);
-export const HEADER_DURATION = time('header_duration_seconds', 2);
-export const RESPONSE_DURATION = time('response_duration_seconds', 3);
-export const REQUEST_SIZE = length('request_size', 0);
-export const RESPONSE_SIZE = length('response_size', 1);
-export const BYTES_SENT: Distribution = {
-  name: 'bytes_sent',
-  bounds: SIZE_BOUNDS,
-  limits: SIZE_BOUNDS,
-  unit: 1,
-  sumPlace: 7,
-  places: Array.from({ length: SIZE_BOUNDS.length + 1 }, (_, bucket) => SIZES + bucket),
-};
+/** Where the numbers of a series are, for one set of bounds. */
+export class SeriesLayout {
+  readonly requestDuration: Distribution;
+  readonly connectDuration: Distribution;
+  readonly headerDuration: Distribution;
+  readonly responseDuration: Distribution;
+  readonly requestSize: Distribution;
+  readonly responseSize: Distribution;
+  readonly bytesSent: Distribution;
+  /** In the order of the samples. */
+  readonly all: readonly Distribution[];
+  /** Numbers of a series in `near`. */
+  readonly near: number;
+  /** Numbers of a series in `far`. */
+  readonly far: number;
 
-/** In the order of the samples. */
-export const DISTRIBUTIONS: readonly Distribution[] = [
-  REQUEST_DURATION,
-  CONNECT_DURATION,
-  HEADER_DURATION,
-  RESPONSE_DURATION,
-  REQUEST_SIZE,
-  RESPONSE_SIZE,
-  BYTES_SENT,
-];
-
-function time(name: string, column: number): Distribution {
-  const places = Array.from({ length: LAST_TIME + 1 }, (_, bucket) =>
-    bucket === 0 ? FIRST_TIMES + column : FURTHER_TIMES + (bucket - 1) * 4 + column,
-  );
-  const limits = TIME_BOUNDS.map((seconds) => seconds * 1000);
-  return { name, bounds: TIME_BOUNDS, limits, unit: 1 / 1000, sumPlace: 1 + column, places };
+  constructor({ time, length, size }: HistogramBounds) {
+    this.near = Math.ceil((SIZES + size.length + 1) / LINE) * LINE;
+    const furtherLengths = this.near + time.length * 4;
+    this.far = furtherLengths + length.length * 2 - this.near;
+    this.requestDuration = timesOf('request_duration_seconds', 0, time, this.near);
+    this.connectDuration = timesOf('connect_duration_seconds', 1, time, this.near);
+    this.headerDuration = timesOf('header_duration_seconds', 2, time, this.near);
+    this.responseDuration = timesOf('response_duration_seconds', 3, time, this.near);
+    this.requestSize = lengthsOf('request_size', 0, length, furtherLengths);
+    this.responseSize = lengthsOf('response_size', 1, length, furtherLengths);
+    const places = Array.from({ length: size.length + 1 }, (_, bucket) => SIZES + bucket);
+    this.bytesSent = { name: 'bytes_sent', bounds: size, limits: size, unit: 1, sumPlace: 7, places };
+    this.all = [
+      this.requestDuration,
+      this.connectDuration,
+      this.headerDuration,
+      this.responseDuration,
+      this.requestSize,
+      this.responseSize,
+      this.bytesSent,
+    ];
+  }
 }
 
-function length(name: string, column: number): Distribution {
-  const places = Array.from({ length: LAST_LENGTH + 1 }, (_, bucket) =>
-    bucket === LAST_LENGTH ? LAST_LENGTHS + column : FURTHER_LENGTHS + bucket * 2 + column,
+function timesOf(name: string, column: number, bounds: readonly number[], further: number): Distribution {
+  const places = Array.from({ length: bounds.length + 1 }, (_, bucket) =>
+    bucket === 0 ? FIRST_TIMES + column : further + (bucket - 1) * 4 + column,
   );
-  return { name, bounds: LENGTH_BOUNDS, limits: LENGTH_BOUNDS, unit: 1, sumPlace: 5 + column, places };
+  const limits = bounds.map((seconds) => seconds * 1000);
+  return { name, bounds, limits, unit: 1 / 1000, sumPlace: 1 + column, places };
+}
+
+function lengthsOf(name: string, column: number, bounds: readonly number[], further: number): Distribution {
+  const places = Array.from({ length: bounds.length + 1 }, (_, bucket) =>
+    bucket === bounds.length ? LAST_LENGTHS + column : further + bucket * 2 + column,
+  );
+  return { name, bounds, limits: bounds, unit: 1, sumPlace: 5 + column, places };
 }
 
 /** The numbers of many series. */
 export interface Block {
+  readonly layout: SeriesLayout;
   readonly near: Float64Array;
   /** Made when the first request of the block needs it. */
   far: Float64Array | null;
@@ -103,12 +122,15 @@ export class SeriesNumbers {
   readonly #block: Block;
   /** Of its numbers in `near`. */
   readonly #at: number;
+  /** Numbers of a series in `near`: the places from there on are in `far`. */
+  readonly #near: number;
   readonly #index: number;
 
   constructor({ block, index }: NumberPlace) {
     this.#block = block;
     this.#index = index;
-    this.#at = index * NEAR;
+    this.#near = block.layout.near;
+    this.#at = index * this.#near;
   }
 
   /** Requests. */
@@ -134,7 +156,7 @@ export class SeriesNumbers {
     const sumAt = this.#at + sumPlace;
     near[sumAt] = (near[sumAt] as number) + value;
     const place = places[bucket] as number;
-    if (place >= NEAR) return this.#countFar(place);
+    if (place >= this.#near) return this.#countFar(place);
     const at = this.#at + place;
     near[at] = (near[at] as number) + 1;
   }
@@ -146,39 +168,46 @@ export class SeriesNumbers {
 
   /** By bucket, the one above all bounds last. */
   counts({ places }: Distribution): number[] {
-    const { near, far } = this.#block;
+    const { near, far, layout } = this.#block;
     return places.map((place) => {
-      if (place < NEAR) return near[this.#at + place] as number;
-      return far === null ? 0 : (far[this.#index * FAR + place - NEAR] as number);
+      if (place < layout.near) return near[this.#at + place] as number;
+      return far === null ? 0 : (far[this.#index * layout.far + place - layout.near] as number);
     });
   }
 
   /** Gives its place to the next series: nothing may be counted here from now on. */
   release(): void {
-    const { near, far, free } = this.#block;
-    near.fill(0, this.#at, this.#at + NEAR);
-    far?.fill(0, this.#index * FAR, (this.#index + 1) * FAR);
+    const { near, far, free, layout } = this.#block;
+    near.fill(0, this.#at, this.#at + layout.near);
+    far?.fill(0, this.#index * layout.far, (this.#index + 1) * layout.far);
     free.push(this.#index);
   }
 
   #countFar(place: number): void {
     const block = this.#block;
-    block.far ??= new Float64Array(BLOCK_SERIES * FAR);
-    const at = this.#index * FAR + place - NEAR;
+    const { near, far } = block.layout;
+    block.far ??= new Float64Array(BLOCK_SERIES * far);
+    const at = this.#index * far + place - near;
     block.far[at] = (block.far[at] as number) + 1;
   }
 }
 
 /** Where series get their numbers from. Memory follows the largest number of series there was at one time. */
 export class NumberStore {
+  readonly #layout: SeriesLayout;
   readonly #blocks: Block[] = [];
+
+  constructor(layout: SeriesLayout) {
+    this.#layout = layout;
+  }
 
   claim(): NumberPlace {
     for (const block of this.#blocks) {
       const index = block.free.pop() ?? (block.used < BLOCK_SERIES ? block.used++ : -1);
       if (index !== -1) return { block, index };
     }
-    const block: Block = { near: new Float64Array(BLOCK_SERIES * NEAR), far: null, free: [], used: 1 };
+    const layout = this.#layout;
+    const block: Block = { layout, near: new Float64Array(BLOCK_SERIES * layout.near), far: null, free: [], used: 1 };
     this.#blocks.push(block);
     return { block, index: 0 };
   }

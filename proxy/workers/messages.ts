@@ -4,7 +4,8 @@
 import type { EjectionReason } from '../endpoints/outlier-detector.ts';
 import type { SharedLoadsMemory } from '../endpoints/shared-loads.ts';
 import type { RateStoreSettings } from '../filters/rate-store.ts';
-import type { CertificateId, StreamId } from '../table/types.ts';
+import type { RequestMetricsSettings } from '../observe/request-metrics.ts';
+import type { CertificateId, CertificateId, StreamId } from '../table/types.ts';
 
 export interface ListenerSettings {
   readonly name: string;
@@ -28,6 +29,7 @@ export interface WorkerStart {
   readonly maxConnections: number;
   /** Use the static read buffer (see docs/design/0002-raw-sockets.md); false falls back to `data` events. */
   readonly staticReadBuffer: boolean;
+  readonly requestMetrics: RequestMetricsSettings;
   /** Counters of rate and connection limits, one column per worker: see createLimitMemory. */
   readonly limitMemory: SharedArrayBuffer;
   /** Where replicas count rates together; null: each process counts alone. */

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createConnection, createServer, type Server } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { createLimitMemory, LimitTable } from '../filters/limit-table.ts';
+import { defaultRequestMetricsSettings } from '../observe/request-metrics.ts';
 import { encodeUpdate } from '../table/codec.ts';
 import { buildTable } from '../table/testing/build.ts';
 import type { ListenerSettings } from './messages.ts';
@@ -41,6 +42,7 @@ function startWith(listener: ListenerSettings, misbehaviour: Misbehaviour): Omit
     ticketKeys: new Uint8Array(48),
     maxConnections: 100,
     staticReadBuffer: false,
+    requestMetrics: defaultRequestMetricsSettings,
     limitMemory,
     limitStore: null,
     loads: null,

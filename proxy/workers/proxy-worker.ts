@@ -32,7 +32,7 @@ import {
 import { AccessLog } from '../observe/access-log.ts';
 import type { Observer, RequestRecord } from '../observe/observer.ts';
 import { requestIdSource } from '../observe/request-id.ts';
-import { RequestMetrics } from '../observe/request-metrics.ts';
+import { RequestMetrics, type RequestMetricsSettings } from '../observe/request-metrics.ts';
 import { StreamLog } from '../stream/stream-log.ts';
 import { StreamServices } from '../stream/stream-services.ts';
 import { StreamWatch } from '../stream/stream-watch.ts';
@@ -49,6 +49,7 @@ export interface ProxyWorkerOptions {
   readonly maxConnections: number;
   readonly staticReadBuffer: boolean;
   readonly reusePort: boolean;
+  readonly requestMetrics: RequestMetricsSettings;
   /** Address for the ports of TCP and UDP services; '' is every address, or what the ConfigMap says. */
   readonly bindHost: string;
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void;
@@ -74,7 +75,7 @@ export class ProxyWorker implements Observer {
   readonly #context: ProxyContext;
   readonly #contexts: SecureContexts;
   readonly #listeners: Listeners;
-  readonly #metrics = new RequestMetrics();
+  readonly #metrics: RequestMetrics;
   readonly #accessLog: AccessLog;
   readonly #timer: NodeJS.Timeout;
   readonly #endpoints: LiveEndpoints;
@@ -89,6 +90,7 @@ export class ProxyWorker implements Observer {
 
   constructor(options: ProxyWorkerOptions) {
     this.#options = options;
+    this.#metrics = new RequestMetrics(options.requestMetrics);
     this.#accessLog = new AccessLog(options.writeAccessLog);
     this.#contexts = new SecureContexts(
       (certificate, message) =>

@@ -26,6 +26,7 @@ const worker = new ProxyWorker({
   ticketKeys: start.ticketKeys,
   maxConnections: start.maxConnections,
   staticReadBuffer: start.staticReadBuffer,
+  requestMetrics: start.requestMetrics,
   reusePort: process.platform === 'linux',
   bindHost: start.listeners[0]?.host ?? '',
   log: (level, message, fields) => send({ type: 'log', level, message, fields }),

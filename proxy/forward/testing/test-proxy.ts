@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { createLimitMemory, LimitTable } from '../../filters/limit-table.ts';
+import { defaultRequestMetricsSettings } from '../../observe/request-metrics.ts';
 import { defaultPolicy, emptyGlobal, plainEndpoint, plainTarget, plainUpstream } from '../../table/defaults.ts';
 import type { MirrorSettings } from '../../table/route-settings.ts';
 import type {
@@ -93,6 +94,7 @@ export class TestProxy {
       maxConnections: options.maxConnections ?? 1000,
       staticReadBuffer: options.staticReadBuffer ?? true,
       reusePort: options.reusePort ?? false,
+      requestMetrics: defaultRequestMetricsSettings,
       bindHost: options.bindHost ?? '127.0.0.1',
       log: (level, message, fields) => this.logs.push(`${level} ${message} ${JSON.stringify(fields)}`),
       writeAccessLog: (lines) => this.accessLog.push(...lines.trimEnd().split('\n')),
