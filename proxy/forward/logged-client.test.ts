@@ -1,4 +1,4 @@
-// The client that the access log names: behind trusted proxies the real one, over HTTP/1.1 and HTTP/2.
+// What the access log says of clients and answers: behind trusted proxies the real client, over HTTP/1.1 and HTTP/2.
 
 import { once } from 'node:events';
 import http2 from 'node:http2';
@@ -69,6 +69,15 @@ test('a request that no endpoint sees has its id in the log, the one of the clie
   expect(await loggedAs(TRUSTING, 'X-Request-ID: mine\r\n', 'b')).toMatch(/ mine$/);
   expect(await loggedAs(TRUSTING, '', 'b')).toMatch(/ [0-9a-f]{32}$/);
   expect(await loggedAs({ ...TRUSTING, generateRequestId: false }, '', 'b')).toMatch(/ -$/);
+});
+
+test.each([
+  ['GET', 14],
+  ['HEAD', 0],
+])('the body of an answer of the proxy to %s is counted', async (method, bytes) => {
+  const proxy = await start({ ...TRUSTING, accessLogForDefaultBackend: true });
+  await exchangeRaw(proxy.port, `${method} / HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n`);
+  expect((await proxy.stop()).at(-1)).toContain(`" 404 ${bytes} "`);
 });
 
 test('HTTP/2: several lines are one list, as the endpoint gets it', async () => {

@@ -29,10 +29,14 @@ export function renderAnswer(answer: Answer, commonLines: string, isHead: boolea
   if (answer.isBare === true) {
     return `HTTP/1.1 ${answer.status} ${reason}\r\n${commonLines}Content-Length: 0\r\n${answer.headerLines}\r\n`;
   }
-  // A success needs no explanation: /healthz answers 200 with nothing in it, as ingress-nginx does.
-  const body = answer.status < 300 ? '' : `${answer.status} ${reason}\n`;
+  const body = answerBody(answer);
   const hasBody = answer.status !== 204 && answer.status !== 304;
   const content = hasBody ? `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\n` : '';
   const head = `HTTP/1.1 ${answer.status} ${reason}\r\n${commonLines}${content}${answer.headerLines}\r\n`;
   return hasBody && !isHead ? head + body : head;
+}
+
+/** The body of an answer to anything but HEAD. A success needs no explanation: /healthz is 200 with nothing in it. */
+export function answerBody({ status, isBare }: Answer): string {
+  return isBare === true || status < 300 || status === 304 ? '' : `${status} ${reasonPhrase(status)}\n`;
 }

@@ -31,12 +31,12 @@ import {
   isNameForwarded,
   NEED_MORE,
 } from './head-scanner.ts';
+import { isMethodChar, MAX_METHOD_BYTES } from './method.ts';
 import { RepeatedRequest, type RequestSpots } from './repeated-request.ts';
 import { RequestHead } from './request-head.ts';
 import { normalizePath, type RequestPath } from './request-path.ts';
 import { removeNamedLines } from './runs.ts';
 
-const MAX_METHOD_BYTES = 32;
 /** `HTTP/1.1` and CRLF. */
 const VERSION_BYTES = 8;
 
@@ -410,9 +410,4 @@ function methodName(text: string, end: number): string {
   if (end === 4 && text.startsWith('HEAD')) return 'HEAD';
   for (let i = 0; i < end; i++) if (!isMethodChar(text.charCodeAt(i))) return '';
   return text.slice(0, end);
-}
-
-/** A capital letter, `-` or `_`. */
-function isMethodChar(code: number): boolean {
-  return (code >= 65 && code <= 90) || code === 45 || code === 95;
 }

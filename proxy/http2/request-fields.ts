@@ -8,6 +8,7 @@ import { type HostName, parseAuthority } from '../http/authority.ts';
 import { TARGET } from '../http/bytes.ts';
 import { Field } from '../http/field-names.ts';
 import { type HeadFault, type HeadLimits, isNameForwarded } from '../http/head-scanner.ts';
+import { isMethod } from '../http/method.ts';
 import type { RequestHead, TextRange } from '../http/request-head.ts';
 import { normalizePath, type RequestPath } from '../http/request-path.ts';
 import { type HeaderField, isPseudo, NameKind } from './header-field.ts';
@@ -19,7 +20,6 @@ export type RequestFault = HeadFault | 'malformed';
 
 /** Method and version around the path in the request line, for the limit on its length. */
 const REQUEST_LINE_EXTRA = ' '.length + ' HTTP/2.0'.length;
-const MAX_METHOD_BYTES = 32;
 
 export class RequestFields implements HeaderSink, Priority {
   fault: RequestFault | null = null;
@@ -238,7 +238,8 @@ export class RequestFields implements HeaderSink, Priority {
   #checkPseudo(): void {
     const method = this.#method;
     if (method === null || method === '') return this.#malformed('no :method');
-    if (!isMethod(method)) return this.#malformed('bad :method');
+    if (!isToken(method)) return this.#malformed('bad :method');
+    if (!isMethod(method)) return this.#refuse('badMethod');
     if (method === 'CONNECT' && this.#protocol === null) {
       if (this.#scheme !== null || this.#path !== null || this.#authority === null) {
         return this.#malformed('CONNECT with :scheme or :path, or without :authority');
@@ -354,9 +355,8 @@ export class TrailerFields implements HeaderSink {
   }
 }
 
-function isMethod(method: string): boolean {
-  if (method === 'GET' || method === 'POST') return true;
-  return method.length <= MAX_METHOD_BYTES && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(method);
+function isToken(text: string): boolean {
+  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text);
 }
 
 function isTarget(raw: string): boolean {

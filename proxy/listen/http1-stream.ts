@@ -7,7 +7,7 @@
 import type { ClientStream } from '../forward/client-stream.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { Exchange } from '../forward/exchange.ts';
-import { type Answer, answerOf } from '../http/answer.ts';
+import { type Answer, answerBody, answerOf } from '../http/answer.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { RequestParser } from '../http/request-parser.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -165,7 +165,9 @@ export class Http1Stream implements ClientStream {
 
   sendAnswer(answer: Answer): void {
     if (this.#sender.isHeadSent) return this.abortResponse();
-    this.#sender.sendAnswer(answer, this.#connectionValue(), this.head.method === 'HEAD');
+    const isHead = this.head.method === 'HEAD';
+    if (!isHead) this.exchange.record.answerBodyBytes = answerBody(answer).length;
+    this.#sender.sendAnswer(answer, this.#connectionValue(), isHead);
   }
 
   abortResponse(): void {

@@ -310,6 +310,8 @@ describe('answers with a status, as HTTP/1.1 gives', () => {
       '405',
     ],
     ['TRACE', [[':method', 'TRACE'], ...GET.slice(1)], '405'],
+    ['a method in lower case', [[':method', 'get'], ...GET.slice(1)], '400'],
+    ['a method of 33 letters', [[':method', 'A'.repeat(33)], ...GET.slice(1)], '400'],
     ['§8.3.1 :authority and Host that differ', [...GET, ['host', 'other.test']], '400'],
     ['neither :authority nor Host', without(':authority'), '400'],
     [

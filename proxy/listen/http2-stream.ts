@@ -265,7 +265,10 @@ export class Http2Stream implements ClientStream, SendingHome, BodyStream, Timed
     if (this.#response.isHeadSent) return this.abortResponse();
     this.#wantsContinue = false;
     const body = this.#response.sendAnswer(answer, this.head.method === 'HEAD');
-    if (body !== null) this.#send(body, 0, body.length, true);
+    if (body !== null) {
+      this.#exchange.record.answerBodyBytes = body.length;
+      this.#send(body, 0, body.length, true);
+    }
     this.sendEnd('');
   }
 

@@ -27,10 +27,12 @@ test('renders the fields of ingress-nginx, with one entry per attempt', () => {
   record.beginAttempt({ address: '10.1.1.1', port: 80 });
   record.endAttempt(0, 502, 2);
   record.attemptAt = record.beginAttempt({ address: '2001:db8::1', port: 81 });
+  // Its head came after 10 ms, its end after 250.
   record.endAttempt(1, 200, 10);
+  record.upstreamMs = 250;
   expect(renderLine(record, renderTime(AT))).toBe(
     '10.0.0.1 - - [21/Nov/2026:08:41:05 +0000] "GET /a?b HTTP/1.1" 200 5 "http://r" "curl/8" 80 0.012 [] [] ' +
-      '10.1.1.1:80, [2001:db8::1]:81 0, 5 0.002, 0.010 502, 200 abc\n',
+      '10.1.1.1:80, [2001:db8::1]:81 0, 5 0.002, 0.250 502, 200 abc\n',
   );
 });
 
@@ -41,9 +43,20 @@ test('a refused head leaves the request empty, an attempt that was given up has 
   record.status = 499;
   record.responseBodyBytes = 0;
   record.beginAttempt({ address: '10.1.1.1', port: 80 });
+  record.upstreamMs = 11;
   expect(renderLine(record, renderTime(AT))).toMatch(
-    / "" 499 0 "-" "-" 80 0\.012 \[\] \[\] 10\.1\.1\.1:80 0 0\.000 - -\n$/,
+    / "" 499 0 "-" "-" 80 0\.012 \[\] \[\] 10\.1\.1\.1:80 0 0\.011 - -\n$/,
   );
+});
+
+test('an answer of the proxy behind a failed attempt counts as body, but not as one of the upstream', () => {
+  const record = recordOf('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  record.status = 502;
+  record.responseBodyBytes = 0;
+  record.answerBodyBytes = 16;
+  record.upstreamMs = 3;
+  record.endAttempt(record.beginAttempt({ address: '10.1.1.1', port: 80 }), 502, 2);
+  expect(renderLine(record, 'T')).toContain('" 502 16 "-" "-" 80 0.012 [] [] 10.1.1.1:80 0 0.003 502 ');
 });
 
 test('no byte of a client can end its field or its line', () => {

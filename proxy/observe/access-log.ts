@@ -49,8 +49,9 @@ export function renderLine(record: RequestRecord, time: string): string {
   const referer = head === null ? '-' : quoted(head.textOf(head.referer));
   const userAgent = head === null ? '-' : quoted(head.textOf(head.userAgent));
   const user = head === null ? '-' : quoted(basicUser(head.textOf(head.authorization)));
+  const bodyBytes = record.responseBodyBytes + record.answerBodyBytes;
   return (
-    `${record.remoteAddress} - ${user} [${time}] "${requestLine}" ${record.status} ${record.responseBodyBytes} ` +
+    `${record.remoteAddress} - ${user} [${time}] "${requestLine}" ${record.status} ${bodyBytes} ` +
     `"${referer}" "${userAgent}" ${record.requestBytes} ${(record.durationMs / 1000).toFixed(3)} ` +
     `[${upstreamName(record)}] [${record.canary}] ${upstreamFields(record)} ${quoted(record.requestId)}\n`
   );
@@ -84,9 +85,10 @@ function upstreamFields(record: RequestRecord): string {
     if (attempt === undefined) break;
     const { address, port } = attempt.endpoint;
     addresses.push(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
-    // Only the attempt in use at the end can have had a response that reached the client.
-    lengths.push(i === record.attemptAt ? String(record.responseBodyBytes) : '0');
-    times.push((attempt.durationMs / 1000).toFixed(3));
+    // Only the attempt in use at the end can have had a response that reached the client, and lasted until then.
+    const isLast = i === record.attemptAt;
+    lengths.push(isLast ? String(record.responseBodyBytes) : '0');
+    times.push(((isLast ? record.upstreamMs : attempt.durationMs) / 1000).toFixed(3));
     statuses.push(attempt.status === 0 ? '-' : String(attempt.status));
   }
   return `${addresses.join(', ')} ${lengths.join(', ')} ${times.join(', ')} ${statuses.join(', ')}`;

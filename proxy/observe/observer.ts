@@ -41,7 +41,10 @@ export class RequestRecord {
   detail = '';
   requestBytes = 0;
   responseBytes = 0;
+  /** Payload of the upstream. */
   responseBodyBytes = 0;
+  /** Body of an answer of the proxy's own. */
+  answerBodyBytes = 0;
   durationMs = 0;
   // The three times of the upstream say something only when there was exactly one attempt.
   /** Until the connection was open: 0 for one that was open before, -1 when none was. */
@@ -87,6 +90,7 @@ export class RequestRecord {
     this.requestBytes = 0;
     this.responseBytes = 0;
     this.responseBodyBytes = 0;
+    this.answerBodyBytes = 0;
     this.connectMs = -1;
     this.headerMs = -1;
     this.upstreamMs = -1;
