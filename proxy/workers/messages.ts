@@ -5,7 +5,7 @@ import type { EjectionReason } from '../endpoints/outlier-detector.ts';
 import type { SharedLoadsMemory } from '../endpoints/shared-loads.ts';
 import type { RateStoreSettings } from '../filters/rate-store.ts';
 import type { RequestMetricsSettings } from '../observe/request-metrics.ts';
-import type { CertificateId, CertificateId, StreamId } from '../table/types.ts';
+import type { CertificateId, StreamId } from '../table/types.ts';
 
 export interface ListenerSettings {
   readonly name: string;
