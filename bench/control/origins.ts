@@ -32,7 +32,10 @@ export function stopOrigin({ server }: Origin): void {
   server.closeAllConnections();
 }
 
-/** Opens a WebSocket through the proxy on the port; resolves when it is open. */
+/** Well within the 60 s after which nginx and Sluice cut a WebSocket that says nothing (`proxy-read-timeout`). */
+const PING_MS = 10_000;
+
+/** Opens a WebSocket through the proxy on the port; resolves when it is open. From then on it is never idle for long. */
 export async function openWebSocket(port: number, host: string): Promise<WebSocket> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/app`, { headers: { host } });
   await new Promise<void>((resolve, reject) => {
@@ -40,6 +43,8 @@ export async function openWebSocket(port: number, host: string): Promise<WebSock
     socket.once('error', reject);
   });
   socket.on('error', () => {});
+  const pinging = setInterval(() => socket.ping(), PING_MS);
+  socket.once('close', () => clearInterval(pinging));
   return socket;
 }
 
