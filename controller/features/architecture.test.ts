@@ -53,6 +53,27 @@ describe('pure folders', () => {
   });
 });
 
+/** The file and all of ours that it imports, directly or through others; types alone are no import. */
+function reachedFrom(entry: string): ReadonlySet<string> {
+  const reached = new Set<string>();
+  const visit = (file: string): void => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const [, imported = ''] of codeOf(file).matchAll(/^(?:import|export) (?!type\b)[^;]*?from '([.#][^']+)';/gm)) {
+      visit(imported.startsWith('#') ? imported.slice(1) : join(dirname(file), imported));
+    }
+  };
+  visit(entry);
+  return reached;
+}
+
+test('what the admission webhook decides with executes, resolves and writes nothing', () => {
+  const reached = [...reachedFrom('controller/admission/decide.ts')];
+  // The compiler itself comes as a value, from a folder that is pure.
+  expect(reached).toEqual(expect.arrayContaining(['controller/admission/overlap.ts', 'controller/compile/select.ts']));
+  expect(reached.filter((file) => IMPURE_IMPORT.test(codeOf(file)) || CLOCK_OR_CHANCE.test(codeOf(file)))).toEqual([]);
+});
+
 /** One import per row: file, imported module, and whether the linter must refuse it. */
 const IMPORTS: readonly (readonly [file: string, imported: string, verdict: 'allowed' | 'refused'])[] = [
   ['proxy/table/a.ts', './types.ts', 'allowed'],

@@ -15,8 +15,10 @@ interface Variant {
   readonly address?: null;
   /** Where its pods are. */
   readonly node?: string;
-  /** What a status shows at last; null for none. */
+  /** What a status shows; null for none. */
   readonly status: string | null;
+  /** It shows that also when Sluice has ended. */
+  readonly keepsStatus?: true;
 }
 
 /** Named by flags, in a namespace that is not watched where only one is. */
@@ -39,6 +41,12 @@ const variants: readonly Variant[] = [
   },
   { name: 'selected namespaces', flags: ['--watch-namespace-selector=e2e=CLASS'], status: publishedAddress },
   { name: 'addresses of nodes', flags: [], address: null, node: 'CLASS-node', status: '192.0.2.8' },
+  {
+    name: 'a status that stays',
+    flags: ['--update-status-on-shutdown=false'],
+    status: publishedAddress,
+    keepsStatus: true,
+  },
   { name: 'no status', flags: ['--update-status=false'], status: null },
 ];
 
@@ -48,7 +56,7 @@ if (!lendsNodes)
 
 test.each(variants.filter(({ node }) => lendsNodes || node === undefined))(
   '$name',
-  async ({ flags, address, node, status }) => {
+  async ({ flags, address, node, status, keepsStatus }) => {
     await using scene = await Scene.open({
       flags: [...named, ...flags],
       ...(address === null ? { address } : {}),
@@ -58,6 +66,7 @@ test.each(variants.filter(({ node }) => lendsNodes || node === undefined))(
     await scene.apply(scenery);
     await runAsOld(scene);
     await runAsNew(scene, status);
+    if (keepsStatus) expect(await scene.addressesOf('one')).toEqual([status]);
     expect(scene.refused).toEqual([]);
     expect(spareRights(scene.roles, scene.gate.log.requests)).toEqual([]);
   },
