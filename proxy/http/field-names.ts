@@ -34,6 +34,8 @@ export const Field = {
   referer: 20,
   userAgent: 21,
   authorization: 22,
+  /** `x-accel-redirect` and the like: words to the nginx in front, which keeps them to itself. Never forwarded. */
+  nginxControl: 23,
 } as const;
 
 export type FieldId = (typeof Field)[keyof typeof Field];
@@ -82,6 +84,11 @@ const RESPONSE_NAMES: ReadonlyArray<readonly [string, FieldId]> = [
   ['date', Field.date],
   ['server', Field.server],
   ['strict-transport-security', Field.strictTransportSecurity],
+  ['x-accel-redirect', Field.nginxControl],
+  ['x-accel-buffering', Field.nginxControl],
+  ['x-accel-limit-rate', Field.nginxControl],
+  ['x-accel-expires', Field.nginxControl],
+  ['x-accel-charset', Field.nginxControl],
 ];
 
 /** Header names by length; a length with no name of interest is `undefined`. */

@@ -60,6 +60,13 @@ describe('accepted', () => {
       ),
       { kept: 'Set-Cookie: a\r\nSet-Cookie: b\r\nDate: d\r\n', hasDate: true },
     ],
+    [
+      'words to an nginx taken out',
+      response(
+        'X-Accel-Redirect: /internal\r\nX-Accel-Buffering: no\r\nx-accel-limit-rate: 9\r\nX-Accel-Expires: 9\r\nX-Accel-Charset: x\r\nX-Accel-Other: 1\r\n',
+      ),
+      { kept: 'X-Accel-Other: 1\r\n' },
+    ],
   ])('%s', (_name, text, want) => {
     expect(parse(text)).toMatchObject(want);
   });

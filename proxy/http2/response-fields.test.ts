@@ -27,6 +27,8 @@ test('a response', () => {
     ['content-length', '12'],
     ['date', 'today'],
     ['trailer', 'x'],
+    ['x-accel-redirect', '/internal'],
+    ['x-accel-buffering', 'no'],
     ['strict-transport-security', 'max-age=1'],
     ['x-a', 'b'],
   ]);

@@ -80,6 +80,11 @@ export class ResponseFields implements HeaderSink {
       case 'te':
       case 'trailer':
       case 'proxy-authenticate':
+      case 'x-accel-redirect':
+      case 'x-accel-buffering':
+      case 'x-accel-limit-rate':
+      case 'x-accel-expires':
+      case 'x-accel-charset':
         return;
       case 'server':
         head.serverLineStart = start;
