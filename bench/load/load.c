@@ -33,7 +33,7 @@ enum { FINE = 20000, COARSE = 200000 };
 enum mode { REQUESTS, HANDSHAKES, RESUMED, IDLE, WEBSOCKET };
 static struct {
   enum mode mode;
-  int port, origin_port, tls, connections, post, hosts, slow, greedy;
+  int port, origin_port, tls, connections, post, hosts, slow, greedy, cookies;
   const char *host, *path;
   size_t size;
   double warmup, seconds;
@@ -286,8 +286,29 @@ static void prepare(struct connection *c) {
     c->expected = post_answer;
     c->body_size = strlen(post_answer);
   }
-  c->out = fixed_request;
-  c->out_left = fixed_request_length;
+  int has_cookie = options.cookies && c->request_length > 0;
+  c->out = has_cookie ? c->request : fixed_request;
+  c->out_left = has_cookie ? c->request_length : fixed_request_length;
+}
+
+// With --cookies: from now on the connection sends back the cookie that this head sets, as a browser does. A second one
+// would mean that the first was not understood.
+static void keep_cookie(struct connection *c) {
+  static const char name[] = "\r\nset-cookie:";
+  const char *at = strcasestr(c->head, name);
+  if (at == NULL) return;
+  at += sizeof name - 1;
+  at += strspn(at, " ");
+  if (c->request_length > 0) {
+    wrong("a cookie was set that the client has");
+    return;
+  }
+  // Without the empty line at its end.
+  c->request_length = (size_t)snprintf(c->request, sizeof c->request, "%.*sCookie: %.*s\r\n\r\n",
+                                       (int)fixed_request_length - 2, fixed_request, (int)strcspn(at, ";\r"), at);
+  if (c->request_length < sizeof c->request) return;
+  fprintf(stderr, "a request with its cookie is longer than %d bytes\n", REQUEST_MAX);
+  exit(2);
 }
 
 static size_t field_number(const char *head, const char *name) {
@@ -303,6 +324,7 @@ static int check_head(struct connection *c, size_t length) {
   size_t content_length = field_number(c->head, "\r\ncontent-length:");
   size_t origin = field_number(c->head, "\r\nx-origin:");
   int accepted = strcasestr(c->head, "\r\nsec-websocket-accept: " WEBSOCKET_ACCEPT "\r\n") != NULL;
+  if (options.cookies && c->kind == SMALL) keep_cookie(c);
   c->head[length - 1] = last;
   if (options.mode == WEBSOCKET) {
     if (status != 101) wrong("status %d", status);
@@ -542,7 +564,8 @@ static void parse_options(int argc, char **argv) {
       {"mode", 1, 0, 'm'},   {"port", 1, 0, 'p'},  {"origin-port", 1, 0, 'o'}, {"tls", 0, 0, 't'},
       {"host", 1, 0, 'h'},   {"path", 1, 0, 'a'},  {"size", 1, 0, 's'},        {"connections", 1, 0, 'c'},
       {"post", 0, 0, 'P'},   {"hosts", 1, 0, 'H'}, {"slow", 1, 0, 'S'},        {"greedy", 1, 0, 'G'},
-      {"warmup", 1, 0, 'w'}, {"pids", 1, 0, 'i'},  {"seconds", 1, 0, 'd'},     {0, 0, 0, 0}};
+      {"warmup", 1, 0, 'w'}, {"pids", 1, 0, 'i'},  {"seconds", 1, 0, 'd'},
+      {"cookies", 0, 0, 'C'}, {0, 0, 0, 0}};
   for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     switch (option) {
       case 'm': options.mode = parse_mode(optarg); break;
@@ -556,6 +579,7 @@ static void parse_options(int argc, char **argv) {
       case 'P': options.post = 1; break;
       case 'H': options.hosts = atoi(optarg); break;
       case 'S': options.slow = atoi(optarg); break;
+      case 'C': options.cookies = 1; break;
       case 'G': options.greedy = atoi(optarg); break;
       case 'w': options.warmup = atof(optarg); break;
       case 'i': parse_pids(optarg); break;

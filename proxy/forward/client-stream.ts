@@ -12,6 +12,8 @@ export interface ClientStream extends ForwardingClient {
   readonly head: RequestHead;
   /** Port of the client; 0 when the connection is gone. */
   readonly remotePort: number;
+  /** The whole request body has come along with the head: `takeBody` gives it without waiting for the client. */
+  readonly isBodyAtHand: boolean;
   /** The request body may be read now; asks for `100 Continue` to be sent where the client waits for it. */
   takeBody(): void;
   /** From here on the body need not come at `sluice-client-body-min-rate`: it is one side of a conversation. */

@@ -9,6 +9,7 @@ import type { Observer } from '../observe/observer.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import type { Balancing } from './balancing.ts';
 import type { Hedging } from './hedging.ts';
+import type { BodyMemory } from './kept-body.ts';
 import type { Mirrors } from './mirror.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import type { LiveEndpoints } from './upstream-connection.ts';
@@ -40,6 +41,8 @@ export interface ProxyContext {
   readonly limits: RequestLimits;
   readonly mirrors: Mirrors;
   readonly hedging: Hedging;
+  /** Request bodies that are held. */
+  readonly bodies: BodyMemory;
   /** `Date: ...` line with CRLF, renewed every second. */
   dateLine: string;
   /** True while the worker finishes: connections are closed after their response. */

@@ -9,7 +9,7 @@ import type { ClientStream } from './client-stream.ts';
 import { Exchange, type Phase } from './exchange.ts';
 import { DataPath, eventually, NOTHING_LEFT } from './testing/data-path.ts';
 import { type RawOrigin, startRawOrigin } from './testing/origin.ts';
-import { tableOf } from './testing/test-proxy.ts';
+import { STREAMED, tableOf } from './testing/test-proxy.ts';
 
 const LIMITS = {
   maxRequestLineBytes: 1000,
@@ -28,6 +28,7 @@ class NotingClient implements ClientStream {
   readonly isTls = false;
   readonly localPort = 80;
   readonly forwardedLines = '';
+  readonly isBodyAtHand = false;
   readonly #parser = new RequestParser();
 
   constructor(text: string) {
@@ -102,9 +103,10 @@ beforeEach(async () => {
   const endpoints = [origin.port];
   path = new DataPath(
     tableOf([
-      { endpoints, policy: { maxBodyBytes: null } },
+      { endpoints, policy: { maxBodyBytes: null, ...STREAMED } },
       { endpoints, path: '/limited', upstream: { limits: ONE } },
       { endpoints, path: '/rated', filters: [RATE] },
+      { endpoints, path: '/ahead', policy: { maxBodyBytes: null } },
     ]),
     true,
   );
@@ -152,6 +154,7 @@ const post = (target: string) => `POST ${target} HTTP/1.1\r\nHost: a\r\nContent-
 const ENTER = {
   filtering: [GET.replace('/', '/rated'), async () => {}],
   queued: [GET.replace('/', '/limited'), async () => {}],
+  buffering: [post('/ahead'), async ({ exchange }: Scene) => void exchange.onBody(Buffer.from('abc'), 0, 3)],
   connecting: [GET, async () => {}],
   sending: [GET, sent],
   'sending a body': [post('/'), sent],
@@ -209,6 +212,8 @@ const TABLE: Record<State, Partial<Record<Event, Outcome>>> = {
   // The store has a time limit of its own.
   filtering: { ...clientEvents, 'time passes': null },
   queued: { ...clientEvents, 'time passes': ['503', 503, 'pendingTimeout'] },
+  // As while a body is sent: the client's connection has the time limit.
+  buffering: { ...clientEvents, 'time passes': null },
   connecting: { ...clientEvents, 'time passes': ['504', 504, 'connectTimeout'] },
   sending: { ...clientEvents, ...upstreamEvents, 'time passes': ['504', 504, 'upstreamTimeout'] },
   // It is the client's turn, and its connection has a time limit for it.
@@ -256,7 +261,7 @@ describe('states', () => {
     takePlace();
     exchange.begin();
     await enter(scene);
-    expect(path.leftovers().inFlight).toBe(state === 'filtering' || state === 'queued' ? 0 : 1);
+    expect(path.leftovers().inFlight).toBe(['filtering', 'queued', 'buffering'].includes(state) ? 0 : 1);
     client.told.length = 0;
     EVENTS[event](scene);
     if (outcome === null) {

@@ -1,7 +1,8 @@
 // One request and its response: route, filters, upstream, record. The forwarding core; codecs sit on both sides.
 //
-//   idle -> filtering -> forwarding -> responding -> idle        (an answer of our own: from anywhere to idle)
-//                                  |-> tunnel -> idle
+//   idle -> filtering -> (buffering) -> forwarding -> responding -> idle    (an answer of our own: from anywhere to idle)
+//                                                 |-> tunnel -> idle
+// `buffering`: the body is read before an endpoint is picked, so that slow clients hold none (docs/design/0013-read-ahead.md).
 // An exchange belongs to one client stream for its whole life and is reused. The client side calls `begin`, then what
 // comes from the client; the upstream side calls the UpstreamUser methods. It ends by telling the client side `finished`,
 // exactly once per `begin`. How the request gets to an endpoint is up to UpstreamRequest, while `forwarding`; what is sent
@@ -12,6 +13,7 @@ import type { ResponseHead } from '../http/response-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import { matchHost, matchRoute } from '../match/match-route.ts';
 import { RequestRecord } from '../observe/observer.ts';
+import type { UpstreamTarget } from '../table/types.ts';
 import { ClientResponse, type ResponseUser } from './client-response.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
@@ -28,7 +30,7 @@ import type { UpstreamStream } from './upstream-stream.ts';
 /** What a client can do to end its own request. */
 export type ClientFailure = 'clientGone' | 'clientStalled' | 'badBody' | 'bodyTimeout' | 'bodyTooSlow';
 
-export type Phase = 'idle' | 'filtering' | 'forwarding' | 'responding' | 'tunnel';
+export type Phase = 'idle' | 'filtering' | 'buffering' | 'forwarding' | 'responding' | 'tunnel';
 
 export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser, UpstreamRequestUser {
   readonly record = new RequestRecord();
@@ -67,7 +69,12 @@ export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser
 
   /** The client side may hand body bytes over. */
   get canTakeBody(): boolean {
-    return this.#phase === 'responding' || this.#upstream.phase === 'sending';
+    return this.#phase === 'responding' || this.#phase === 'buffering' || this.#upstream.phase === 'sending';
+  }
+
+  /** What is given to `onBody` is copied: it may lie in a buffer that is used again at once. */
+  get copiesBody(): boolean {
+    return this.#phase === 'buffering';
   }
 
   /** Starts with the client's parsed head. The answer may come within this call. */
@@ -110,13 +117,24 @@ export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser
     this.#phase = 'forwarding';
     this.#request.begin(route, current);
     if (protocol === 'grpc' || protocol === 'grpcs') this.#beginCall();
-    this.#upstream.begin(route, target);
+    if (!this.#request.readsAhead) return this.#upstream.begin(route, target);
+    this.#phase = 'buffering';
+    this.#client.takeBody();
+  }
+
+  /** The first attempt begins now: neither response times nor limits of time contain the client's sending. */
+  #endBuffering(): void {
+    const route = this.#route as IndexedRoute;
+    this.#phase = 'forwarding';
+    this.#upstream.open(this.#context.preciseNowMs());
+    this.#upstream.begin(route, route.target as UpstreamTarget);
   }
 
   // ---- from the client
 
   /** A part of the decoded request body. False: wait for `takeBody`. */
   onBody(buf: Buffer, start: number, end: number): boolean {
+    if (this.#phase === 'buffering') return this.#holdBody(buf, start, end);
     const { stream } = this.#upstream;
     if (stream === null) return true;
     if (this.#request.add(buf, start, end)) return this.#upstream.sendBody(stream, buf, start, end);
@@ -124,10 +142,22 @@ export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser
     return true;
   }
 
+  #holdBody(buf: Buffer, start: number, end: number): boolean {
+    const outcome = this.#request.hold(buf, start, end);
+    if (outcome === 'tooLarge') this.#fail('bodyTooLarge');
+    else if (outcome === 'full') this.#endBuffering();
+    // Phases change within those calls; where all is over nobody waits for `takeBody`.
+    return this.phase === 'idle' || this.canTakeBody;
+  }
+
   /** `trailers`: lines behind the body that may be forwarded, each with CRLF; '' for none. */
   onBodyEnd(trailers: string): void {
     const { stream } = this.#upstream;
     this.#request.endBody(trailers);
+    if (this.#phase === 'buffering') {
+      this.#request.endHolding();
+      return this.#endBuffering();
+    }
     if (stream !== null) this.#upstream.endBody(stream, trailers, this.#isClientSlow);
   }
 

@@ -64,7 +64,7 @@ export class HedgedAttempt implements UpstreamUser, Timed {
 
   // ---- from the exchange
 
-  /** The first attempt of a request begins. The delay runs from here, or with a body from `requestEnded`. */
+  /** The first attempt of a request begins. The delay runs from here, or from `requestEnded` while its body comes. */
   begin(route: IndexedRoute, settings: HedgeSettings, transport: Transport): void {
     const { head } = this.#client;
     const { hedging, balancing } = this.#context;
@@ -73,7 +73,7 @@ export class HedgedAttempt implements UpstreamUser, Timed {
     this.#route = route;
     this.#transport = transport;
     this.#state = 'armed';
-    if (!head.hasBody) hedging.timers.set(this.#deadline, settings.afterMs);
+    if (this.#request.isBodyDone) hedging.timers.set(this.#deadline, settings.afterMs);
   }
 
   /** The last byte of its body has come. */

@@ -133,16 +133,31 @@ test('a PUT is doubled once its body is complete, with all of it', async () => {
   await using pair = await startPair();
   using client = await connectRaw(pair.proxy.port);
   client.send('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst');
-  await eventually(() => hasRequest(pair.first, 'first'));
+  await eventually(() => pair.proxy.context.bodies.bytes > 0);
   // The delay does not run while the client still sends.
   pair.proxy.pass(500);
-  expect(pair.second.connections).toBe(0);
   client.send('_last');
   await eventually(() => hasRequest(pair.first, 'first_last'));
-  pair.proxy.pass(60);
+  pair.proxy.pass(40);
+  expect(pair.second.connections).toBe(0);
+  pair.proxy.pass(20);
   await eventually(() => hasRequest(pair.second, '\r\n\r\nfirst_last'));
   answer(pair.second, okOf('second'));
   expect(await bodyAt(client)).toBe('second');
+});
+
+test('a body that is sent on before its end is known: the delay begins with that end', async () => {
+  await using pair = await startPair({ bufferRequestBytes: 5 });
+  pair.proxy.shareNoBodyMemory();
+  using client = await connectRaw(pair.proxy.port);
+  client.send('PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n');
+  await eventually(() => hasRequest(pair.first, '5\r\nfirst\r\n'));
+  pair.proxy.pass(500);
+  expect(pair.second.connections).toBe(0);
+  client.send('0\r\n\r\n');
+  await eventually(() => hasRequest(pair.first, '0\r\n\r\n'));
+  pair.proxy.pass(60);
+  await eventually(() => hasRequest(pair.second, '\r\n\r\n5\r\nfirst\r\n0\r\n\r\n'));
 });
 
 describe('no second attempt', () => {

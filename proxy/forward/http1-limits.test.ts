@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
 import { startHttpOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw, exchangeRaw } from './testing/raw-client.ts';
-import { startProxy } from './testing/test-proxy.ts';
+import { STREAMED, startProxy } from './testing/test-proxy.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -114,7 +114,9 @@ describe('time limits', () => {
 
   test('a body that stops coming is 408 also after it went on for a while', async () => {
     await using origin = await startRawOrigin(() => {});
-    await using proxy = await startDataPath([{ endpoints: [origin.port] }], { clientBodyTimeoutMs: 5_000 });
+    await using proxy = await startDataPath([{ endpoints: [origin.port], policy: STREAMED }], {
+      clientBodyTimeoutMs: 5_000,
+    });
     using client = await connectRaw(proxy.port);
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc');
     await eventually(() => origin.received[0]?.endsWith('abc') === true);
@@ -134,7 +136,7 @@ describe('time limits', () => {
       if (soFar.endsWith('\r\n\r\nabc'))
         socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${'x'.repeat(size)}`);
     });
-    await using proxy = await startDataPath([{ endpoints: [origin.port] }]);
+    await using proxy = await startDataPath([{ endpoints: [origin.port], policy: STREAMED }]);
     using client = await connectRaw(proxy.port);
     client.socket.pause();
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc');
@@ -183,7 +185,7 @@ describe('ends', () => {
     async (_name, path, status) => {
       await using origin = await startReplyingOrigin(OK);
       await using proxy = await startProxy([
-        { path: '/early', endpoints: [origin.port] },
+        { path: '/early', endpoints: [origin.port], policy: STREAMED },
         {
           path: '/redirect',
           filters: [{ kind: 'httpsRedirect', status: 308, port: null, preserveTrailingSlash: false }],
@@ -233,7 +235,7 @@ describe('upgrades', () => {
       if (soFar.includes('\r\n\r\n'))
         socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n');
     });
-    await using proxy = await startProxy([{ endpoints: [origin.port] }]);
+    await using proxy = await startProxy([{ endpoints: [origin.port], policy: STREAMED }]);
     const text = await exchangeRaw(
       proxy.port,
       'POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n',

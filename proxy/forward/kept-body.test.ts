@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { KeptBody } from './kept-body.ts';
+import { defaultBodyLimits } from '../table/body-limits.ts';
+import { BodyMemory, KeptBody } from './kept-body.ts';
 
 /** What a receiver got, copied at once. */
 function sent(body: KeptBody): string {
@@ -17,7 +18,7 @@ test('any parts within the limit are sent again in order; beyond it nothing is',
   const parts = fc.array(fc.string({ unit: 'grapheme-ascii', maxLength: 3000 }), { maxLength: 6 });
   fc.assert(
     fc.property(parts, fc.integer({ min: 0, max: 8192 }), (texts, limit) => {
-      const body = new KeptBody();
+      const body = new KeptBody(new BodyMemory(() => defaultBodyLimits));
       body.begin(limit);
       // The buffer they come in is used again for each of them, as that of a connection is.
       const shared = Buffer.alloc(3010);
@@ -33,7 +34,7 @@ test('any parts within the limit are sent again in order; beyond it nothing is',
 });
 
 test('a second request begins with nothing', () => {
-  const body = new KeptBody();
+  const body = new KeptBody(new BodyMemory(() => defaultBodyLimits));
   body.begin(2);
   body.add(Buffer.from('abc'), 0, 3);
   expect(body.isWhole).toBe(false);
@@ -43,7 +44,7 @@ test('a second request begins with nothing', () => {
 });
 
 test('it says when the receiver holds bytes back', () => {
-  const body = new KeptBody();
+  const body = new KeptBody(new BodyMemory(() => defaultBodyLimits));
   body.begin(8);
   expect(body.sendTo({ writeBody: () => false })).toBe(true);
   body.add(Buffer.from('abc'), 0, 3);

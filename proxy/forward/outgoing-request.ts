@@ -1,7 +1,8 @@
-// The request as endpoints get it: its head, rendered once, and its body, passed on as it comes and kept for further
-// attempts as far as that is worth the memory. A copy for a mirror is taken here too.
+// The request as endpoints get it: its head, rendered once, and its body, held until it is sent, or passed on as it comes
+// and kept for further attempts as far as that is worth the memory. A copy for a mirror is taken here too.
 //
-// Reused by its exchange: begin -> add ... -> endBody -> end. `sendOn` may come any number of times in between.
+// Reused by its exchange: begin -> hold ... -> add ... -> endBody -> end. `sendOn` may come any number of times from the
+// first `add` or the end on.
 
 import type { RequestHead } from '../http/request-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
@@ -12,7 +13,7 @@ import { forwardingParts } from './forwarding.ts';
 import { KeptBody } from './kept-body.ts';
 import type { MirrorCopy } from './mirror.ts';
 import type { RequestFacts } from './request-facts.ts';
-import { RequestRenderer } from './request-text.ts';
+import { RequestRenderer, withContentLength } from './request-text.ts';
 import { mayRepeat } from './retry.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
 
@@ -22,7 +23,14 @@ export class OutgoingRequest {
   readonly #record: RequestRecord;
   readonly #facts: RequestFacts;
   readonly #renderer = new RequestRenderer();
-  readonly #kept = new KeptBody();
+  readonly #kept: KeptBody;
+  /** What was sent may be sent again. */
+  #isWorthKeeping = false;
+  /** Bytes that are this request's own, whatever others hold; 0: it is not read ahead. */
+  #ownBytes = 0;
+  /** As it is sent. */
+  #isChunked = false;
+  #readsAhead = false;
   /** The copy that gathers this request's body. */
   #copy: MirrorCopy | null = null;
   #text = '';
@@ -37,6 +45,7 @@ export class OutgoingRequest {
     this.#client = client;
     this.#record = record;
     this.#facts = facts;
+    this.#kept = new KeptBody(context.bodies);
   }
 
   /** Renders the head, and begins the copy of a route with a mirror. */
@@ -49,7 +58,25 @@ export class OutgoingRequest {
     this.#text = this.#render(head, current);
     const { mirror } = route.route;
     if (mirror !== null) this.#copy = this.#context.mirrors.begin(mirror, this.#facts, this.#text, head.hasBody);
-    this.#kept.begin(head.hasBody ? this.#keptBytes(head, route) : 0);
+    this.#isChunked = head.isChunked;
+    this.#readsAhead = false;
+    if (head.hasBody) this.#beginBody(head, route);
+    else this.#kept.begin(0);
+  }
+
+  #beginBody(head: RequestHead, { policy }: IndexedRoute): void {
+    const { isHttp2 } = this.#context.pool.transports.of(policy, this.#client.isTls);
+    // An HTTP/2 upstream can say that it has not processed a request, which may then be sent again whatever it is.
+    this.#isWorthKeeping = mayRepeat(head.method, policy) || isHttp2;
+    this.#ownBytes = policy.bufferRequestBytes;
+    this.#kept.begin(this.#isWorthKeeping ? this.#ownBytes : 0);
+    // Over HTTP/2 both sides may talk at a time, and a slow client holds no connection.
+    this.#readsAhead = this.#ownBytes > 0 && !isHttp2 && !this.#client.isBodyAtHand;
+  }
+
+  /** The body is to be read before an endpoint is picked: begin with `hold`. */
+  get readsAhead(): boolean {
+    return this.#readsAhead;
   }
 
   /** The client has sent all of it. */
@@ -67,14 +94,26 @@ export class OutgoingRequest {
     return this.#isBodyDone && this.#kept.isWhole;
   }
 
-  /** A part of the body has come. False: it is larger than the route allows. */
+  /** A part of the body has come that is not sent yet. `full`: send it on from here. */
+  hold(buf: Buffer, start: number, end: number): 'held' | 'full' | 'tooLarge' {
+    if (!this.#count(end - start)) return 'tooLarge';
+    this.#kept.hold(buf, start, end);
+    this.#copy?.add(buf, start, end);
+    return this.#kept.isFull(this.#ownBytes) ? 'full' : 'held';
+  }
+
+  /** A part of the body has come, and is sent. False: it is larger than the route allows. */
   add(buf: Buffer, start: number, end: number): boolean {
-    this.#bodyBytes += end - start;
-    this.#record.requestBytes += end - start;
-    if (this.#maxBodyBytes !== null && this.#bodyBytes > this.#maxBodyBytes) return false;
+    if (!this.#count(end - start)) return false;
     this.#kept.add(buf, start, end);
     this.#copy?.add(buf, start, end);
     return true;
+  }
+
+  #count(bytes: number): boolean {
+    this.#bodyBytes += bytes;
+    this.#record.requestBytes += bytes;
+    return this.#maxBodyBytes === null || this.#bodyBytes <= this.#maxBodyBytes;
   }
 
   /** `trailers`: lines behind the body that may be forwarded, each with CRLF; '' for none. */
@@ -84,12 +123,20 @@ export class OutgoingRequest {
     this.#copy?.end();
   }
 
+  /** All of it is held, nothing was sent: the Service gets its length, as from nginx, and need not know chunks. */
+  endHolding(): void {
+    // Only chunks have room for trailers.
+    if (!this.#isChunked || this.#trailers !== '') return;
+    this.#isChunked = false;
+    this.#text = withContentLength(this.#text, this.#kept.length);
+  }
+
   /** Sends the head, and what came of the body so far. False: wait for `onUpstreamDrain` of `user`. */
   sendOn(stream: UpstreamStream, user: UpstreamUser): boolean {
     const { head } = this.#client;
     const hasMore = this.#kept.length > 0 || this.#trailers !== '';
     const isComplete = this.#isBodyDone && !hasMore;
-    stream.begin(user, this.#text, head.method === 'HEAD', head.isChunked, isComplete, this.#maxResponseHeadBytes);
+    stream.begin(user, this.#text, head.method === 'HEAD', this.#isChunked, isComplete, this.#maxResponseHeadBytes);
     return !hasMore || this.#sendKept(stream);
   }
 
@@ -105,6 +152,7 @@ export class OutgoingRequest {
 
   #sendKept(stream: UpstreamStream): boolean {
     const mayGoOn = this.#kept.sendTo(stream);
+    if (mayGoOn && !this.#isWorthKeeping) this.#kept.letGo();
     if (this.#isBodyDone) stream.endBody(this.#trailers);
     return mayGoOn;
   }
@@ -114,12 +162,5 @@ export class OutgoingRequest {
     this.#record.requestId = parts.requestId;
     this.#facts.requestId = parts.requestId;
     return this.#renderer.render(head, parts);
-  }
-
-  /** An HTTP/2 upstream can say that it has not processed a request, which may then be sent again whatever it is. */
-  #keptBytes(head: RequestHead, { policy }: IndexedRoute): number {
-    const { transports } = this.#context.pool;
-    const isWorthIt = mayRepeat(head.method, policy) || transports.of(policy, this.#client.isTls).isHttp2;
-    return isWorthIt ? policy.bufferRequestBytes : 0;
   }
 }

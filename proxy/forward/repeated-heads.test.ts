@@ -7,7 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import { startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw, exchangeRaw, parseResponses, RawClient } from './testing/raw-client.ts';
 import { refusedRequests } from './testing/request-attacks.ts';
-import { startProxy, tableOf } from './testing/test-proxy.ts';
+import { STREAMED, startProxy, tableOf } from './testing/test-proxy.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -103,7 +103,7 @@ describe('equal heads with bodies', () => {
         socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n${ends.at(-1)?.[1]}`);
       }
     });
-    await using proxy = await startProxy([{ endpoints: [origin.port] }], PLAIN);
+    await using proxy = await startProxy([{ endpoints: [origin.port], policy: STREAMED }], PLAIN);
     using client = await connectRaw(proxy.port);
     for (let i = 10; i < 16; i++) {
       const before = client.received.length;

@@ -85,6 +85,15 @@ export class RequestRenderer {
   }
 }
 
+const CHUNKED_LINE = 'Transfer-Encoding: chunked\r\n';
+
+/** A rendered head of a chunked request, changed for a body whose length is known by now. */
+export function withContentLength(text: string, length: number): string {
+  // Lines of the client stand before those about framing: the last one is ours.
+  const at = text.lastIndexOf(CHUNKED_LINE);
+  return `${text.slice(0, at)}Content-Length: ${length}\r\n${text.slice(at + CHUNKED_LINE.length)}`;
+}
+
 function textBeforeId(head: RequestHead, { host, forwardedLines }: RequestTextParts): string {
   const start = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${host}\r\n`;
   return `${start}${head.keptText()}X-Forwarded-Host: ${host}\r\n${forwardedLines}`;

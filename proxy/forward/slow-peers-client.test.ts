@@ -7,7 +7,7 @@ import type { GlobalSettings } from '../table/types.ts';
 import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
 import { type RawOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw, exchangeRaw } from './testing/raw-client.ts';
-import { startProxy, type TestProxy, tableOf } from './testing/test-proxy.ts';
+import { STREAMED, startProxy, type TestProxy, tableOf } from './testing/test-proxy.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -75,7 +75,10 @@ describe('client-header-timeout: Slowloris in the head', () => {
 describe('client-body-timeout and sluice-client-body-min-rate: Slowloris in the body', () => {
   test('a body that trickles within client-body-timeout is cut by the rate, and counted', async () => {
     await using origin = await startRawOrigin(() => {});
-    await using path = await startDataPath([{ endpoints: [origin.port] }], withLimits({ minBodyRate: 100 }));
+    await using path = await startDataPath(
+      [{ endpoints: [origin.port], policy: STREAMED }],
+      withLimits({ minBodyRate: 100 }),
+    );
     using client = await connectRaw(path.port);
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n');
     await bodyArrived(origin, '\r\n\r\n');
@@ -92,7 +95,10 @@ describe('client-body-timeout and sluice-client-body-min-rate: Slowloris in the 
 
   test('a body that comes at the rate is not, however long it takes', async () => {
     await using origin = await startReplyingOrigin('');
-    await using path = await startDataPath([{ endpoints: [origin.port] }], withLimits({ minBodyRate: 100 }));
+    await using path = await startDataPath(
+      [{ endpoints: [origin.port], policy: STREAMED }],
+      withLimits({ minBodyRate: 100 }),
+    );
     using client = await connectRaw(path.port);
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n');
     await bodyArrived(origin, '\r\n\r\n');
@@ -106,7 +112,10 @@ describe('client-body-timeout and sluice-client-body-min-rate: Slowloris in the 
 
   test('the rate holds until the upstream answers: then the body is half of a conversation', async () => {
     await using origin = await startRawOrigin(() => {});
-    await using path = await startDataPath([{ endpoints: [origin.port] }], withLimits({ minBodyRate: 100 }));
+    await using path = await startDataPath(
+      [{ endpoints: [origin.port], policy: STREAMED }],
+      withLimits({ minBodyRate: 100 }),
+    );
     using client = await connectRaw(path.port);
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n');
     await bodyArrived(origin, '\r\n\r\n');
@@ -125,7 +134,10 @@ describe('client-body-timeout and sluice-client-body-min-rate: Slowloris in the 
 
   test('a rate of 0 leaves the time between two reads alone', async () => {
     await using origin = await startRawOrigin(() => {});
-    await using path = await startDataPath([{ endpoints: [origin.port] }], withLimits({ minBodyRate: 0 }));
+    await using path = await startDataPath(
+      [{ endpoints: [origin.port], policy: STREAMED }],
+      withLimits({ minBodyRate: 0 }),
+    );
     using client = await connectRaw(path.port);
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n');
     await bodyArrived(origin, '\r\n\r\n');
@@ -141,7 +153,7 @@ describe('client-body-timeout and sluice-client-body-min-rate: Slowloris in the 
 
   test('a change of client-body-timeout holds from the next piece of an open body', async () => {
     await using origin = await startRawOrigin(() => {});
-    await using path = await startDataPath([{ endpoints: [origin.port] }]);
+    await using path = await startDataPath([{ endpoints: [origin.port], policy: STREAMED }]);
     using client = await connectRaw(path.port);
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na');
     await bodyArrived(origin, 'a');

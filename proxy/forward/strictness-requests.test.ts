@@ -6,7 +6,7 @@ import { connectRaw, exchangeRaw, parseResponses } from './testing/raw-client.ts
 import { brokenBodies, refusedRequests } from './testing/request-attacks.ts';
 import { disguisedPaths, forwardedRequests } from './testing/request-rewrites.ts';
 import type { ForwardedRequest } from './testing/strictness-rules.ts';
-import { startProxy, type TestProxy, tableOf } from './testing/test-proxy.ts';
+import { STREAMED, startProxy, type TestProxy, tableOf } from './testing/test-proxy.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -53,7 +53,7 @@ describe('requests that are refused', () => {
 describe('bodies that are refused', () => {
   test.each(brokenBodies)('$name', async ({ body }) => {
     await using origin = await startReplyingOrigin('');
-    await using proxy = await startProxy([{ endpoints: [origin.port] }], PLAIN);
+    await using proxy = await startProxy([{ endpoints: [origin.port], policy: STREAMED }], PLAIN);
     const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
     expectOneAnswer(await exchangeRaw(proxy.port, head + body + SMUGGLED), 400);
     for (const sent of origin.received) {
@@ -80,7 +80,9 @@ describe('requests that are served: the exact bytes the upstream gets', () => {
     await using proxy = await startProxy([], PLAIN);
     const expected = upstreamText(rule, proxy.port);
     await using origin = await startReplyingOrigin(OK);
-    proxy.publish(tableOf([{ endpoints: [origin.port] }], { ...PLAIN, upstreamKeepAliveConnections: 0 }));
+    proxy.publish(
+      tableOf([{ endpoints: [origin.port], policy: STREAMED }], { ...PLAIN, upstreamKeepAliveConnections: 0 }),
+    );
     // A head that comes again is not parsed again: nothing may change with the second and third.
     for (let round = 0; round < 3; round++) {
       using client = await connectRaw(proxy.port);

@@ -103,8 +103,10 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
 
   /** The request is complete. `isClientSlow`: its response waits for the client, not for the upstream. */
   endBody(stream: UpstreamStream, trailers: string, isClientSlow: boolean): void {
-    stream.endBody(trailers);
     this.#hedge?.requestEnded();
+    // What was read ahead goes out when the connection is open, with its end.
+    if (this.#phase === 'connecting') return;
+    stream.endBody(trailers);
     if (!isClientSlow) this.waitForResponse();
   }
 

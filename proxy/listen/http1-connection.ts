@@ -248,7 +248,8 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     this.#requests++;
     // The client's time to send its body begins when it may: see `readBody`.
     context.wheel.clear(this.#deadline);
-    stream.beginExchange(global.clientKeepAliveMs > 0 && this.#requests < global.clientKeepAliveRequests);
+    const mayKeepAlive = global.clientKeepAliveMs > 0 && this.#requests < global.clientKeepAliveRequests;
+    stream.beginExchange(mayKeepAlive, end - next);
     return next;
   }
 
@@ -288,8 +289,9 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   #deliverBody(stream: Http1Stream, buf: Buffer, start: number, end: number, isOwned: boolean): boolean {
     const length = end - start;
     let mayGoOn: boolean;
-    if (isOwned || length <= SMALL_BODY_BYTES) mayGoOn = stream.exchange.onBody(buf, start, end);
-    else {
+    if (isOwned || length <= SMALL_BODY_BYTES || stream.exchange.copiesBody) {
+      mayGoOn = stream.exchange.onBody(buf, start, end);
+    } else {
       this.#lease ??= new ReadLease(this.#home.context.buffers);
       const bytes = this.#lease.place(buf, start, end);
       mayGoOn = stream.exchange.onBody(bytes, this.#lease.start, this.#lease.start + length);

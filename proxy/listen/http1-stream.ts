@@ -54,6 +54,7 @@ export class Http1Stream implements ClientStream {
   #host: StreamHost | null = null;
   #keepAlive = true;
   #wantsContinue = false;
+  isBodyAtHand = false;
   #bytesOutBefore = 0;
 
   constructor(context: ProxyContext) {
@@ -95,9 +96,13 @@ export class Http1Stream implements ClientStream {
     this.#bytesOutBefore = this.#writer().bytesOut;
   }
 
-  /** The head is complete. `mayKeepAlive`: the connection takes further requests. The answer may come within this call. */
-  beginExchange(mayKeepAlive: boolean): void {
+  /**
+   * The head is complete, and `bytesBehind` it were read with it. `mayKeepAlive`: the connection takes further requests.
+   * The answer may come within this call.
+   */
+  beginExchange(mayKeepAlive: boolean, bytesBehind: number): void {
     const { head } = this.parser;
+    this.isBodyAtHand = head.contentLength >= 0 && head.contentLength <= bytesBehind;
     this.#sender.begin();
     this.#wantsContinue = head.expectContinue && head.hasBody && head.minorVersion === 1;
     const wants = head.minorVersion === 1 ? !head.connection.close : head.connection.keepAlive;

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generate } from 'selfsigned';
 import { WebSocketServer } from 'ws';
 import { type HttpOrigin, startHttpOrigin, startRawOrigin } from '../forward/testing/origin.ts';
-import { TestProxy, tableOf } from '../forward/testing/test-proxy.ts';
+import { STREAMED, TestProxy, tableOf } from '../forward/testing/test-proxy.ts';
 import { ErrorCode, Flag, FrameType } from '../http2/protocol.ts';
 import { defaultHttp2 } from '../table/defaults.ts';
-import type { CertificateMaterial, GlobalSettings, Http2Settings } from '../table/types.ts';
+import type { CertificateMaterial, GlobalSettings, Http2Settings, RoutePolicy } from '../table/types.ts';
 import { connectHttp2, connectSecureHttp2, frame, GET, POST, uint32 } from './testing/http2-client.ts';
 
 const BIG = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 7) & 0xff));
@@ -54,14 +54,18 @@ beforeAll(async () => {
 
 afterAll(() => origin[Symbol.asyncDispose]());
 
-async function startProxy(http: Partial<Http2Settings> = {}, global: Partial<GlobalSettings> = {}): Promise<TestProxy> {
+async function startProxy(
+  http: Partial<Http2Settings> = {},
+  global: Partial<GlobalSettings> = {},
+  policy: Partial<RoutePolicy> = {},
+): Promise<TestProxy> {
   const proxy = new TestProxy();
   const settings = {
     http2: { ...defaultHttp2, hasPriorKnowledge: true, ...http },
     defaultCertificate: 'one',
     ...global,
   };
-  const table = tableOf([{ endpoints: [origin.port], policy: { maxBodyBytes: null } }], settings);
+  const table = tableOf([{ endpoints: [origin.port], policy: { maxBodyBytes: null, ...policy } }], settings);
   const info = { id: 'one', secret: '', commonName: 'one', dnsNames: [], notBeforeMs: 0, notAfterMs: 0 };
   const certificate = {
     ...info,
@@ -294,7 +298,7 @@ describe('windows and order', () => {
   });
 
   test('answers before the request has ended: RST_STREAM NO_ERROR stops the rest', async () => {
-    await using proxy = await startProxy();
+    await using proxy = await startProxy({}, {}, STREAMED);
     using client = (await connectHttp2(proxy.port)).greet();
     client.request(1, POST.with(3, [':path', '/refuses']), false);
     client.data(1, 'the first part');

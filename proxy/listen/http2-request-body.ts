@@ -79,6 +79,11 @@ export class Http2RequestBody {
     this.#pace.begin(minBodyRate, bodyGraceMs(clientBodyTimeoutMs));
   }
 
+  /** All of it came while the request waited for its turn. */
+  get isAtHand(): boolean {
+    return this.#stream.isRemoteClosed && this.#held.bytes > 0 && this.#held.bytes === this.#declaredLength;
+  }
+
   /** Takes a piece. `flowBytes` count against the window, padding included. `buf` stays as it is only when `isOwned`. */
   take(buf: Buffer, start: number, end: number, flowBytes: number, isOwned: boolean): BodyOutcome {
     const home = this.#home as BodyHome;
@@ -97,7 +102,7 @@ export class Http2RequestBody {
       return 'dropped';
     }
     if (this.#mayHand()) {
-      const isStable = isOwned || length <= SMALL_BODY_BYTES;
+      const isStable = isOwned || length <= SMALL_BODY_BYTES || this.#exchange.copiesBody;
       const bytes = isStable ? buf : Buffer.from(buf.subarray(start, end));
       this.#hand(bytes, isStable ? start : 0, isStable ? end : length);
       this.#credit(home, flowBytes);

@@ -4,13 +4,14 @@ import { expect, test } from '@jest/globals';
 import { type DataPath, eventually, startDataPath } from '../forward/testing/data-path.ts';
 import { type ServerEnd, startHttp2Origin } from '../forward/testing/http2-origin.ts';
 import { type RawOrigin, startRawOrigin } from '../forward/testing/origin.ts';
+import { STREAMED } from '../forward/testing/test-proxy.ts';
 import { Flag, FrameType } from '../http2/protocol.ts';
 import { defaultHttp2 } from '../table/defaults.ts';
 import { defaultPeerLimits, type PeerLimits } from '../table/peer-limits.ts';
 import { block, connectHttp2, frame, type Http2Client, POST } from './testing/http2-client.ts';
 
 async function pathTo(origin: RawOrigin, limits: Partial<PeerLimits>): Promise<DataPath> {
-  return startDataPath([{ endpoints: [origin.port] }], {
+  return startDataPath([{ endpoints: [origin.port], policy: STREAMED }], {
     http2: { ...defaultHttp2, hasPriorKnowledge: true },
     peerLimits: { ...defaultPeerLimits, ...limits },
   });

@@ -80,6 +80,10 @@ export class Http2Stream implements ClientStream, SendingHome, BodyStream, Timed
     return this.#home?.remotePort ?? 0;
   }
 
+  get isBodyAtHand(): boolean {
+    return this.#body.isAtHand;
+  }
+
   /** Takes up a new request whose fields are in `head`. Follow with `begin` or `refuse`. */
   open(home: StreamHome, id: number, fields: RequestFields, isRemoteClosed: boolean): void {
     this.#home = home;

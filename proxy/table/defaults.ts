@@ -2,6 +2,7 @@
 // The compiler writes every field of a real table.
 // PURE. Values are ingress-nginx's defaults (configmap-and-flags.md).
 
+import { defaultBodyLimits } from './body-limits.ts';
 import { defaultMirrorLimits } from './mirror-limits.ts';
 import { defaultPeerLimits } from './peer-limits.ts';
 import { defaultBind, defaultProxyProtocol, defaultStreamSettings } from './stream-settings.ts';
@@ -65,6 +66,7 @@ export const emptyGlobal: GlobalSettings = {
   accessLogForDefaultBackend: false,
   peerLimits: defaultPeerLimits,
   mirrorLimits: defaultMirrorLimits,
+  bodyLimits: defaultBodyLimits,
   proxyProtocol: defaultProxyProtocol,
   stream: defaultStreamSettings,
   bind: defaultBind,

@@ -6,6 +6,7 @@
 // virtual host stand in matching order; all other lists are sorted by their id in code-unit order. No key material is
 // in the table: certificates are named by id, the pairs travel beside it (`CertificateMaterial`).
 
+import type { BodyLimits } from './body-limits.ts';
 import type { MirrorLimits } from './mirror-limits.ts';
 import type { PeerLimits } from './peer-limits.ts';
 import type {
@@ -111,6 +112,7 @@ export interface GlobalSettings {
   readonly accessLogForDefaultBackend: boolean;
   readonly peerLimits: PeerLimits;
   readonly mirrorLimits: MirrorLimits;
+  readonly bodyLimits: BodyLimits;
   readonly proxyProtocol: ProxyProtocolSettings;
   readonly stream: StreamSettings;
   readonly bind: BindSettings;
@@ -252,7 +254,8 @@ export interface RoutePolicy {
   /** null: no limit beside `maxAttempts`. */
   readonly retryBudget: RetryBudget | null;
   /**
-   * Part of a request body that is kept for another attempt (`client-body-buffer-size`); 0: none is
+   * What each request may have of its body in memory (`client-body-buffer-size`): before an endpoint is picked, which
+   * `GlobalSettings.bodyLimits` extends, and kept for another attempt. 0: bodies are sent on as they come
    * (`proxy-request-buffering: off`).
    */
   readonly bufferRequestBytes: number;

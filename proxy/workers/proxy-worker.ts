@@ -12,6 +12,7 @@ import { Balancing } from '../forward/balancing.ts';
 import type { ProxyContext } from '../forward/context.ts';
 import { currentTable } from '../forward/current-table.ts';
 import { Hedging } from '../forward/hedging.ts';
+import { BodyMemory } from '../forward/kept-body.ts';
 import { Mirrors } from '../forward/mirror.ts';
 import { TimerWheel } from '../forward/timer-wheel.ts';
 import type { LiveEndpoints, UpstreamSlot } from '../forward/upstream-connection.ts';
@@ -327,6 +328,7 @@ export class ProxyWorker implements Observer {
       observer: this,
       limits: new RequestLimits(this.#options.limits, this.#options.machineMs),
       mirrors: new Mirrors(() => worker.#context.current.global.mirrorLimits),
+      bodies: new BodyMemory(() => worker.#context.current.global.bodyLimits),
       hedging: new Hedging(monotonicMs, repeat),
       dateLine: renderDateLine(wallMs()),
       isDraining: false,

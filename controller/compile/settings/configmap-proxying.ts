@@ -190,8 +190,8 @@ export const proxyingKeys: readonly ConfigMapRecord<unknown>[] = [
     default: 'on',
     support: 'partial',
     shortfall: () => null,
-    doc: 'Whether the start of a request body is kept for another attempt, up to `client-body-buffer-size`.',
-    note: 'bodies are sent on as they arrive; ingress-nginx reads them completely first',
+    doc: 'Whether a request body is read before an endpoint is picked, so that slow clients hold none.',
+    note: 'up to `sluice-request-buffer-size` (1m); a longer body is sent on from there, where ingress-nginx would write a file',
   }),
   proxying({
     key: 'proxy-http-version',

@@ -2,6 +2,7 @@
 // reference, then the 14 that only its documentation still names, then Sluice's own. Whoever adds a family adds it here.
 
 import { globalAuthKeys } from './configmap-auth.ts';
+import { ownBodyKeys } from './configmap-bodies.ts';
 import { compressionKeys } from './configmap-compression.ts';
 import { engineKeys, firewallKeys, snippetKeys } from './configmap-engine.ts';
 import { forwardingKeys } from './configmap-forwarding.ts';
@@ -41,6 +42,7 @@ export const readKeys: readonly ConfigMapRecord<unknown>[] = [
 export const ownKeys: readonly ConfigMapRecord<unknown>[] = [
   ...ownHttp2Keys,
   ...ownPeerKeys,
+  ...ownBodyKeys,
   ...ownMirrorKeys,
   ...ownStreamKeys,
 ];

@@ -1,6 +1,7 @@
 // The settings of listeners and connections.
 
 import { expect, test } from '@jest/globals';
+import { defaultBodyLimits } from '#proxy/table/body-limits.ts';
 import { defaultMirrorLimits } from '#proxy/table/mirror-limits.ts';
 import { defaultPeerLimits } from '#proxy/table/peer-limits.ts';
 import { defaultBind, defaultProxyProtocol, defaultStreamSettings } from '#proxy/table/stream-settings.ts';
@@ -62,6 +63,7 @@ test('the defaults of ingress-nginx', () => {
     accessLogForDefaultBackend: false,
     peerLimits: defaultPeerLimits,
     mirrorLimits: defaultMirrorLimits,
+    bodyLimits: defaultBodyLimits,
     proxyProtocol: defaultProxyProtocol,
     stream: defaultStreamSettings,
     bind: defaultBind,
@@ -88,6 +90,8 @@ const cases: readonly [Record<string, string>, Partial<GlobalSettings>][] = [
   [{ 'sluice-mirror-max-requests': '0' }, { mirrorLimits: { ...defaultMirrorLimits, maxRequests: 0 } }],
   [{ 'sluice-mirror-max-body-size': '2k' }, { mirrorLimits: { ...defaultMirrorLimits, maxBodyBytes: 2048 } }],
   [{ 'sluice-mirror-max-memory': '1m' }, { mirrorLimits: { ...defaultMirrorLimits, maxMemoryBytes: 1_048_576 } }],
+  [{ 'sluice-request-buffer-size': '0' }, { bodyLimits: { ...defaultBodyLimits, maxBodyBytes: 0 } }],
+  [{ 'sluice-request-buffer-memory': '1m' }, { bodyLimits: { ...defaultBodyLimits, maxMemoryBytes: 1_048_576 } }],
   [{ 'sluice-mirror-timeout': '9' }, { mirrorLimits: { ...defaultMirrorLimits, timeoutMs: 9000 } }],
   [{ 'sluice-max-tls-handshakes': '9' }, { peerLimits: { ...defaultPeerLimits, maxHandshakes: 9 } }],
   [{ 'sluice-tls-handshake-timeout': '9' }, { peerLimits: { ...defaultPeerLimits, handshakeTimeoutMs: 9000 } }],

@@ -3,6 +3,7 @@
 import type { PeerLimits } from '#proxy/table/peer-limits.ts';
 import type { GlobalSettings } from '#proxy/table/types.ts';
 import { parseIpAddress } from '../../objects/ip-address.ts';
+import { requestBufferMemory, requestBufferSize } from './configmap-bodies.ts';
 import { maxWorkerConnections, workerShutdownTimeout } from './configmap-engine.ts';
 import {
   computeFullForwardedFor,
@@ -79,6 +80,10 @@ export function globalSettings(values: GlobalValues): Omit<GlobalSettings, 'defa
       maxBodyBytes: values.get(mirrorMaxBodySize),
       maxMemoryBytes: values.get(mirrorMaxMemory),
       timeoutMs: timerMs(values.get(mirrorTimeout)),
+    },
+    bodyLimits: {
+      maxBodyBytes: values.get(requestBufferSize),
+      maxMemoryBytes: values.get(requestBufferMemory),
     },
     proxyProtocol: {
       isExpected: values.get(useProxyProtocol),

@@ -72,9 +72,9 @@ export const proxyRequestBuffering: AnnotationRecord<OnOff> = proxying({
   globalKey: 'proxy-request-buffering',
   risk: 'Low',
   support: 'partial',
-  doc: 'Whether the start of a request body is kept for another attempt, up to `client-body-buffer-size`.',
+  doc: 'Whether a request body is read before an endpoint is picked, so that slow clients hold none.',
   shortfall: () => null,
-  note: 'bodies are sent on as they arrive, once a connection is open; ingress-nginx reads them completely first, which keeps slow clients away from the Service',
+  note: 'up to `sluice-request-buffer-size` (1m); a longer body is sent on from there, where ingress-nginx would write a file',
 });
 
 /** Whether a response is read ahead of the client. */
@@ -145,9 +145,9 @@ export const clientBodyBufferSize: AnnotationRecord<number> = proxying({
   onInvalid: 'rejectIngress',
   onUnparsable: 'useDefault',
   support: 'partial',
-  doc: 'Part of a request body that is kept, so that another attempt can send it again.',
+  doc: 'What each request may have of its body in memory, also while `sluice-request-buffer-memory` is used up.',
   shortfall: () => null,
-  note: 'larger bodies are sent on as well, but once only; nothing is written to a file',
+  note: 'what comes on top is held in the memory that all bodies share, not in a file',
 });
 
 /** HTTP version towards the upstream. */

@@ -58,7 +58,12 @@ const settings = configMap('settings', { 'keep-alive': '3600', 'keep-alive-reque
 
 const streamIngress = ingress('streams', {
   hosts: { [STREAM_HOST]: { '/': 'streams' } },
-  annotations: { ...noRedirect, 'nginx.ingress.kubernetes.io/proxy-body-size': '0' },
+  annotations: {
+    ...noRedirect,
+    'nginx.ingress.kubernetes.io/proxy-body-size': '0',
+    // The upload is under way from the first round on.
+    'nginx.ingress.kubernetes.io/proxy-request-buffering': 'off',
+  },
 });
 
 const markerPort = (round: number): number => 20_000 + round;

@@ -16,6 +16,7 @@ import { Balancing } from '../balancing.ts';
 import type { ProxyContext } from '../context.ts';
 import { currentTable } from '../current-table.ts';
 import { Hedging } from '../hedging.ts';
+import { BodyMemory } from '../kept-body.ts';
 import { Mirrors } from '../mirror.ts';
 import { TimerWheel } from '../timer-wheel.ts';
 import type { LiveEndpoints, UpstreamSlot } from '../upstream-connection.ts';
@@ -36,6 +37,7 @@ export interface Leftovers {
   readonly upstreamConnections: number;
   readonly idleUpstreamConnections: number;
   readonly deadlines: number;
+  readonly heldBodyBytes: number;
 }
 
 export const NOTHING_LEFT: Leftovers = {
@@ -44,6 +46,7 @@ export const NOTHING_LEFT: Leftovers = {
   upstreamConnections: 0,
   idleUpstreamConnections: 0,
   deadlines: 0,
+  heldBodyBytes: 0,
 };
 
 export class DataPath implements Observer {
@@ -89,6 +92,7 @@ export class DataPath implements Observer {
       observer: this,
       limits: new RequestLimits(this.limits, () => wheel.nowMs),
       mirrors: new Mirrors(() => path.context.current.global.mirrorLimits),
+      bodies: new BodyMemory(() => path.context.current.global.bodyLimits),
       hedging: new Hedging(
         () => wheel.nowMs,
         (run) => {
@@ -129,6 +133,13 @@ export class DataPath implements Observer {
     this.#endpoints.tick();
   }
 
+  /** Shares no memory for bodies: of each no more is read ahead than `client-body-buffer-size`. */
+  shareNoBodyMemory(): void {
+    const { current } = this.context;
+    const bodyLimits = { maxBodyBytes: 0, maxMemoryBytes: 0 };
+    this.context.current = { ...current, global: { ...current.global, bodyLimits } };
+  }
+
   /** Ends everything at once, as the worker does when its drain deadline has come. */
   async cutAll(): Promise<void> {
     this.context.isDraining = true;
@@ -147,6 +158,7 @@ export class DataPath implements Observer {
       upstreamConnections: this.#pool.size,
       idleUpstreamConnections: this.#pool.idleCount,
       deadlines: this.context.wheel.size,
+      heldBodyBytes: this.context.bodies.bytes,
     };
   }
 

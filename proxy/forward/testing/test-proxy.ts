@@ -35,6 +35,9 @@ export interface TestRoute {
   readonly passthrough?: boolean;
 }
 
+/** `proxy-request-buffering: off`: bodies are sent on as they come. */
+export const STREAMED: Partial<RoutePolicy> = { bufferRequestBytes: 0 };
+
 /** Builds a table. Upstream ids follow the route's place: `u0`, `u1` ... */
 export function tableOf(routes: readonly TestRoute[], global: Partial<GlobalSettings> = {}): RoutingTable {
   const policies: Record<string, RoutePolicy> = {};
