@@ -7,6 +7,12 @@ export interface IdleLinks<T> {
   newerIdle: T | null;
 }
 
+/** A connection that can wait for further requests. */
+export interface IdleConnection extends IdleLinks<IdleConnection> {
+  /** Closes it. */
+  abandon(): void;
+}
+
 export class IdleOrder<T extends IdleLinks<T>> {
   #oldest: T | null = null;
   #newest: T | null = null;

@@ -20,7 +20,7 @@ import { SocketWriter } from '../listen/socket-writer.ts';
 import type { SocketOwner } from '../listen/sockets.ts';
 import type { EndpointSlot } from './endpoint-slot.ts';
 import type { ProxyErrorCode } from './errors.ts';
-import type { IdleLinks } from './idle-order.ts';
+import type { IdleConnection } from './idle-order.ts';
 import { NO_HEAD, type ResponseHeadLimits, type ResponseLimits, TRAILER_LIMITS } from './response-limits.ts';
 import { Deadline, type Timed } from './timer-wheel.ts';
 import type { UpstreamHttp2 } from './upstream-http2.ts';
@@ -49,7 +49,7 @@ type State = 'connecting' | 'idle' | 'awaitingHead' | 'body' | 'tunnel' | 'close
 /** 1xx responses before the final one: more is a flood (RFC 9110 §15.2 sets no limit). */
 const MAX_INFORMATIONAL = 16;
 
-export class UpstreamConnection implements SocketOwner, UpstreamStream, IdleLinks<UpstreamConnection>, Timed {
+export class UpstreamConnection implements SocketOwner, UpstreamStream, IdleConnection, Timed {
   readonly endpoint: LiveEndpoint;
   readonly transport: Transport;
   /** When an idle connection is closed. */
@@ -57,8 +57,8 @@ export class UpstreamConnection implements SocketOwner, UpstreamStream, IdleLink
   readonly writer: SocketWriter;
   readonly openedAtMs: number;
   /** The pool's, while it is idle. */
-  olderIdle: UpstreamConnection | null = null;
-  newerIdle: UpstreamConnection | null = null;
+  olderIdle: IdleConnection | null = null;
+  newerIdle: IdleConnection | null = null;
   /** Requests sent so far, this one included. */
   requests = 0;
   readonly #home: ConnectionHome;

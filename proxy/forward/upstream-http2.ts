@@ -25,6 +25,7 @@ import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { SocketOwner } from '../listen/sockets.ts';
 import type { EndpointAddress, GlobalSettings } from '../table/types.ts';
 import type { ProxyErrorCode } from './errors.ts';
+import type { IdleConnection } from './idle-order.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import { type ConnectionFrames, MAX_RESPONSE_LIST_BYTES, UpstreamHttp2Receiver } from './upstream-http2-receiver.ts';
 import type { UpstreamHttp2Stream } from './upstream-http2-stream.ts';
@@ -40,6 +41,10 @@ export interface UpstreamHttp2Home {
   readonly turn: LoopTurn;
   readonly global: GlobalSettings;
   readonly parts: Http2Parts<never>;
+  /** No request runs on it. True when it may wait for the next one. */
+  rest(connection: UpstreamHttp2): boolean;
+  /** It has a request again. */
+  wake(connection: UpstreamHttp2): void;
   forgetHttp2(connection: UpstreamHttp2): void;
 }
 
@@ -50,10 +55,16 @@ const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
 /** A PING of ours, whose answer says that the upstream is there. */
 const PING = Buffer.from('sluice??', 'latin1');
 
-export class UpstreamHttp2 implements SocketOwner, OutputOwner, ConnectionFrames, UpstreamStreamsOwner, PulseOwner {
+export class UpstreamHttp2
+  implements SocketOwner, OutputOwner, ConnectionFrames, UpstreamStreamsOwner, PulseOwner, IdleConnection
+{
   readonly transport: Transport;
   readonly output: Http2Output;
   readonly receiveWindowBytes: number;
+  /** Owned by the pool. */
+  isIdle = false;
+  olderIdle: IdleConnection | null = null;
+  newerIdle: IdleConnection | null = null;
   readonly #home: UpstreamHttp2Home;
   readonly #socket: Socket;
   readonly #receiver: UpstreamHttp2Receiver;
@@ -119,7 +130,13 @@ export class UpstreamHttp2 implements SocketOwner, OutputOwner, ConnectionFrames
    * `begin` tells the user.
    */
   reserve(user: UpstreamUser | null): UpstreamHttp2Stream {
+    if (this.isIdle) this.#home.wake(this);
     return this.#streams.reserve(user, this.#state === 'open');
+  }
+
+  /** Closes it; only while it is idle. */
+  abandon(): void {
+    this.retire();
   }
 
   /** No new streams: the endpoint is gone, or the worker ends. Running ones finish. */
@@ -176,9 +193,8 @@ export class UpstreamHttp2 implements SocketOwner, OutputOwner, ConnectionFrames
     // Nobody waits for it any more: whoever comes next tries anew.
     if (this.#state === 'connecting') return this.#close();
     if (this.#state === 'draining') return this.#end(ErrorCode.noError, '');
-    const { upstreamKeepAliveTimeoutMs, upstreamKeepAliveConnections } = this.#home.global;
-    if (upstreamKeepAliveConnections === 0) return this.#end(ErrorCode.noError, '');
-    this.#pulse.rest(upstreamKeepAliveTimeoutMs);
+    if (!this.#home.rest(this)) return this.#end(ErrorCode.noError, '');
+    this.#pulse.rest(this.#home.global.upstreamKeepAliveTimeoutMs);
   }
 
   // ---- SocketOwner

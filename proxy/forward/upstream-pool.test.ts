@@ -4,6 +4,7 @@ import { expect, test } from '@jest/globals';
 import { plainUpstream } from '../table/defaults.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
+import { type ServerEnd, startHttp2Origin } from './testing/http2-origin.ts';
 import { type RawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw } from './testing/raw-client.ts';
 
@@ -66,6 +67,62 @@ test('over the limit the longest idle connection goes, of whatever endpoint', as
   expect(second.connections).toBe(1);
   await ask(proxy, 1, '/1');
   expect(first.connections).toBe(2);
+});
+
+test('shared connections count as idle while no request runs on them, and go when they are the longest idle', async () => {
+  const respond = (server: ServerEnd, id: number): void => server.respond(id, 'ok');
+  await using first = await startHttp2Origin(respond);
+  await using second = await startHttp2Origin(respond);
+  await using third = await startReplyingOrigin(OK);
+  const policy = { protocol: 'http2' as const };
+  await using proxy = await startDataPath(
+    [
+      { path: '/1', endpoints: [first.port], policy },
+      { path: '/2', endpoints: [second.port], policy },
+      { path: '/3', endpoints: [third.port] },
+    ],
+    { upstreamKeepAliveConnections: 2 },
+  );
+  const left = (): unknown => {
+    const { idleUpstreamConnections, upstreamConnections } = proxy.leftovers();
+    return [idleUpstreamConnections, upstreamConnections];
+  };
+  await ask(proxy, 2, '/1');
+  expect(left()).toEqual([1, 1]);
+  await ask(proxy, 1, '/2');
+  // Used again, the first one is the newest.
+  await ask(proxy, 1, '/1');
+  expect(left()).toEqual([2, 2]);
+  await ask(proxy, 1, '/3');
+  expect(left()).toEqual([2, 2]);
+  await ask(proxy, 1, '/1');
+  expect([first.connections.length, second.connections.length]).toEqual([1, 1]);
+  await ask(proxy, 1, '/2');
+  expect(second.connections).toHaveLength(2);
+});
+
+test('a shared connection that is busy is not closed for the sake of others, nor kept where none may be', async () => {
+  let held: (() => void) | undefined;
+  await using origin = await startHttp2Origin((server, id) => {
+    held = () => server.respond(id, 'ok');
+  });
+  await using other = await startReplyingOrigin(OK);
+  const policy = { protocol: 'http2' as const };
+  await using proxy = await startDataPath(
+    [
+      { path: '/held', endpoints: [origin.port], policy },
+      { path: '/', endpoints: [other.port] },
+    ],
+    { upstreamKeepAliveConnections: 1 },
+  );
+  using client = await connectRaw(proxy.port);
+  client.send('GET /held HTTP/1.1\r\nHost: a\r\n\r\n');
+  await eventually(() => held !== undefined);
+  await ask(proxy, 2);
+  expect(proxy.leftovers()).toMatchObject({ idleUpstreamConnections: 1, upstreamConnections: 2 });
+  held?.();
+  expect((await client.responses(1))[0]?.status).toBe(200);
+  expect(proxy.leftovers()).toMatchObject({ idleUpstreamConnections: 1, upstreamConnections: 1 });
 });
 
 test('the idle connections of an endpoint that left are closed', async () => {

@@ -10,7 +10,7 @@ import type { LoopTurn } from '../listen/loop-turn.ts';
 import type { ReadBuffers } from '../listen/read-buffers.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import { EndpointSlot } from './endpoint-slot.ts';
-import { IdleOrder } from './idle-order.ts';
+import { type IdleConnection, IdleOrder } from './idle-order.ts';
 import { ResponseLimits } from './response-limits.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import {
@@ -41,7 +41,7 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
   readonly #shared = new Map<UpstreamHttp2, UpstreamHttp2[]>();
   /** Made with the first HTTP/2 connection: most workers have none. */
   #parts: Http2Parts<never> | null = null;
-  readonly #idle = new IdleOrder<UpstreamConnection>();
+  readonly #idle = new IdleOrder<IdleConnection>();
 
   constructor(context: PoolContext) {
     this.#context = context;
@@ -117,13 +117,34 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
     const { endpoint, transport } = connection;
     if (endpoint.draining || connection.requests >= global.upstreamKeepAliveRequests) return false;
     if (wheel.nowMs - connection.openedAtMs >= global.upstreamKeepAliveTimeMs) return false;
-    if (global.upstreamKeepAliveConnections === 0) return false;
-    // More than one when the limit was lowered.
-    while (this.#idle.size >= global.upstreamKeepAliveConnections) this.#idle.oldest?.abandon();
+    if (!this.#makeRoom()) return false;
     this.#idleListOf(endpoint, transport).push(connection);
     this.#idle.add(connection);
     wheel.set(connection.idleDeadline, global.upstreamKeepAliveTimeoutMs);
     return true;
+  }
+
+  /** Closes the longest idle connections over the limit, for one more. False: none may be kept. */
+  #makeRoom(): boolean {
+    const { upstreamKeepAliveConnections } = this.#context.global;
+    if (upstreamKeepAliveConnections === 0) return false;
+    // More than one when the limit was lowered.
+    while (this.#idle.size >= upstreamKeepAliveConnections) this.#idle.oldest?.abandon();
+    return true;
+  }
+
+  rest(connection: UpstreamHttp2): boolean {
+    if (connection.isIdle) return true;
+    if (!this.#makeRoom()) return false;
+    this.#idle.add(connection);
+    connection.isIdle = true;
+    return true;
+  }
+
+  wake(connection: UpstreamHttp2): void {
+    if (!connection.isIdle) return;
+    connection.isIdle = false;
+    this.#idle.remove(connection);
   }
 
   forget(connection: UpstreamConnection): void {
@@ -138,6 +159,7 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
   }
 
   forgetHttp2(connection: UpstreamHttp2): void {
+    this.wake(connection);
     const list = this.#shared.get(connection);
     this.#shared.delete(connection);
     const at = list?.indexOf(connection) ?? -1;
