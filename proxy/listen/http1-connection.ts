@@ -12,8 +12,9 @@
 import type { Socket } from 'node:net';
 import type { ProxyContext } from '../forward/context.ts';
 import { statusOfFault } from '../forward/errors.ts';
-import { Deadline, type Timed } from '../forward/timer-wheel.ts';
+import type { Timed } from '../forward/timer-wheel.ts';
 import { FAILED, NEED_MORE } from '../http/head-scanner.ts';
+import { ClientDeadline } from './client-deadline.ts';
 import type { Http1Stream, Http1Streams, StreamHost } from './http1-stream.ts';
 import type { Peer } from './peers.ts';
 import { SMALL_BODY_BYTES } from './read-buffers.ts';
@@ -22,10 +23,6 @@ import { SocketWriter } from './socket-writer.ts';
 import type { SocketOwner } from './sockets.ts';
 
 export type ConnectionState = 'waiting' | 'head' | 'exchange' | 'tunnel' | 'lingering' | 'closed';
-
-/** nginx: `lingering_timeout`, between two reads of a lingering client, and `lingering_time`, for all of them. */
-const LINGER_MS = 5_000;
-const LINGER_TOTAL_MS = 30_000;
 
 /** What a connection shares with the others of its worker. */
 export interface ConnectionSet {
@@ -38,7 +35,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   readonly peer: Peer;
   readonly writer: SocketWriter;
   readonly #home: ConnectionSet;
-  readonly #deadline = new Deadline(this);
+  readonly #deadline: ClientDeadline;
   #socket: Socket | null = null;
   #state: ConnectionState = 'waiting';
   #stream: Http1Stream | null = null;
@@ -47,14 +44,12 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   #held: Buffer | null = null;
   #isConsuming = false;
   #isPaused = false;
-  /** Response bytes wait for the client, and `#deadline` runs for it: nothing else may move the deadline meanwhile. */
-  #isStalled = false;
   #requests = 0;
-  #lingerUntilMs = 0;
 
   constructor(home: ConnectionSet, peer: Peer) {
     this.#home = home;
     this.peer = peer;
+    this.#deadline = new ClientDeadline(this, home.context);
     this.writer = new SocketWriter(home.context.buffers, home.context.turn);
   }
 
@@ -76,7 +71,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     this.#socket = socket;
     this.writer.open(socket, this);
     context.observer.onConnectionOpened(this.isTls);
-    context.wheel.set(this.#deadline, context.current.global.clientHeaderTimeoutMs);
+    this.#deadline.setForHead();
   }
 
   /** Shutdown: an idle connection closes now, a busy one after its response. */
@@ -124,22 +119,21 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   }
 
   onDrain(): void {
-    const { wheel, current } = this.#home.context;
-    this.#isStalled = false;
+    this.#deadline.isStalled = false;
     switch (this.#state) {
       case 'waiting':
-        wheel.set(this.#deadline, current.global.clientKeepAliveMs);
+        this.#deadline.setForNextRequest();
         return this.#resume();
       case 'head':
-        wheel.set(this.#deadline, current.global.clientHeaderTimeoutMs);
+        this.#deadline.setForHead();
         return this.#resume();
       case 'lingering':
-        return wheel.set(this.#deadline, LINGER_MS);
+        return this.#deadline.setForLinger();
       case 'exchange':
-        this.#armBodyDeadline();
+        this.#setBodyDeadline();
         return this.#stream?.exchange.onClientDrain();
       case 'tunnel':
-        wheel.clear(this.#deadline);
+        this.#deadline.clear();
         return this.#stream?.exchange.onClientDrain();
       case 'closed':
         return;
@@ -158,13 +152,14 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   }
 
   onDeadline(): void {
-    if (this.#isStalled && this.writer.hasMoved()) return this.#armSendDeadline();
+    const { isStalled } = this.#deadline;
+    if (isStalled && this.writer.hasMoved()) return this.#deadline.setForReading(this.writer);
     switch (this.#state) {
       case 'head':
-        if (this.#isStalled) return this.#close();
+        if (isStalled) return this.#close();
         return this.#refuse(408, 'headTimeout');
       case 'exchange':
-        return this.#stream?.exchange.onClientFailed(this.#isStalled ? 'clientStalled' : this.#bodyFault());
+        return this.#stream?.exchange.onClientFailed(isStalled ? 'clientStalled' : this.#bodyFault());
       case 'tunnel':
         // Set only while the client takes nothing: what it sends meanwhile does not keep it alive.
         this.#stream?.exchange.onClientFailed('clientStalled');
@@ -197,7 +192,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
           at = end;
           break;
         case 'lingering':
-          if (!this.writer.hasUnsent) this.#armLingerDeadline();
+          if (!this.writer.hasUnsent) this.#deadline.setForLinger();
           at = end;
           break;
         case 'closed':
@@ -217,8 +212,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     if (!stream.stash.isEmpty) return this.#readStashedHead(stream, buf, start, end);
     const next = stream.parser.parse(buf, start, end, this.#home.context.current.requestLimits);
     if (next !== NEED_MORE) return this.#headParsed(stream, next, end);
-    const { wheel, current } = this.#home.context;
-    wheel.set(this.#deadline, current.global.clientHeaderTimeoutMs);
+    this.#deadline.setForHead();
     stream.stash.add(buf, start, end);
     return end;
   }
@@ -242,12 +236,11 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
       this.#refuse(statusOfFault(fault), fault);
       return end;
     }
-    const { context } = this.#home;
-    const { global } = context.current;
+    const { global } = this.#home.context.current;
     this.#state = 'exchange';
     this.#requests++;
     // The client's time to send its body begins when it may: see `readBody`.
-    context.wheel.clear(this.#deadline);
+    this.#deadline.clear();
     const mayKeepAlive = global.clientKeepAliveMs > 0 && this.#requests < global.clientKeepAliveRequests;
     stream.beginExchange(mayKeepAlive, end - next);
     return next;
@@ -266,7 +259,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     if (event === 'data') {
       stream.pace.take(body.dataEnd - body.dataStart, this.#home.context.wheel.nowMs);
       if (!this.#deliverBody(stream, buf, body.dataStart, body.dataEnd, isOwned)) this.#pause();
-      this.#armBodyDeadline();
+      this.#setBodyDeadline();
       if (this.#state !== 'exchange') return end;
       // A counted body ends with its last byte, not with the byte behind it.
       if (position === end && body.next(buf, end, end, requestLimits) === 'end') this.#bodyEnded(stream);
@@ -281,7 +274,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   }
 
   #bodyEnded(stream: Http1Stream): void {
-    this.#armBodyDeadline();
+    this.#setBodyDeadline();
     // Trailers of HTTP/1.1 clients are dropped, as by nginx (docs/http-strictness.md).
     stream.exchange.onBodyEnd('');
   }
@@ -307,16 +300,10 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   }
 
   /** The client's time runs only while it is free to send: not while we do not read, nor while it owes us its reading. */
-  #armBodyDeadline(): void {
-    if (this.#isStalled) return;
-    const { wheel, current } = this.#home.context;
+  #setBodyDeadline(): void {
     const stream = this.#stream;
-    if (stream !== null && !stream.body.isDone && !this.#isPaused) {
-      const leftMs = stream.pace.leftMs(wheel.nowMs);
-      return wheel.set(this.#deadline, Math.min(current.global.clientBodyTimeoutMs, leftMs));
-    }
-    stream?.pace.pause(wheel.nowMs);
-    wheel.clear(this.#deadline);
+    if (stream !== null && !stream.body.isDone && !this.#isPaused) this.#deadline.setForBody(stream.pace);
+    else this.#deadline.stop(stream === null ? null : stream.pace);
   }
 
   /** Keeps bytes for later and stops reading: at most one read is ever held. */
@@ -345,8 +332,8 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   #waitForClient(): boolean {
     if ((this.#state !== 'waiting' && this.#state !== 'head') || !this.writer.isBlocked) return false;
     this.#pause();
-    this.#isStalled = true;
-    this.#armSendDeadline();
+    this.#deadline.isStalled = true;
+    this.#deadline.setForReading(this.writer);
     return true;
   }
 
@@ -371,29 +358,22 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   readBody(): void {
     // While bytes are being consumed the loop goes on by itself.
     if (!this.#isConsuming) this.#resume();
-    if (this.#state === 'exchange') this.#armBodyDeadline();
+    if (this.#state === 'exchange') this.#setBodyDeadline();
   }
 
   bodyRateLifted(): void {
-    if (this.#state === 'exchange') this.#armBodyDeadline();
+    if (this.#state === 'exchange') this.#setBodyDeadline();
   }
 
   responseStalled(): void {
-    this.#isStalled = true;
+    this.#deadline.isStalled = true;
     this.#stream?.pace.pause(this.#home.context.wheel.nowMs);
-    this.#armSendDeadline();
-  }
-
-  /** nginx `send_timeout`: a client that takes no byte of a waiting response for so long is cut. */
-  #armSendDeadline(): void {
-    const { wheel, current } = this.#home.context;
-    this.writer.hasMoved();
-    wheel.set(this.#deadline, current.global.peerLimits.clientSendTimeoutMs);
+    this.#deadline.setForReading(this.writer);
   }
 
   tunnelBegun(): void {
     this.#state = 'tunnel';
-    this.#home.context.wheel.clear(this.#deadline);
+    this.#deadline.clear();
     if (!this.#isConsuming) this.#resume();
   }
 
@@ -423,9 +403,8 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
   }
 
   #waitForNext(): void {
-    const { wheel, current } = this.#home.context;
     this.#state = 'waiting';
-    wheel.set(this.#deadline, current.global.clientKeepAliveMs);
+    this.#deadline.setForNextRequest();
     if (!this.#isConsuming) this.#resume();
   }
 
@@ -459,23 +438,17 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
 
   /** Ends our side and reads on for a while, so that the client gets the response before it sees the end. */
   #linger(): void {
-    const { wheel } = this.#home.context;
     this.#state = 'lingering';
     this.#dropHeld();
     this.writer.flush();
     this.#socket?.end();
-    this.#lingerUntilMs = wheel.nowMs + LINGER_TOTAL_MS;
-    if (this.writer.hasUnsent) this.#armSendDeadline();
-    else this.#armLingerDeadline();
+    this.#deadline.beginLinger();
+    if (this.writer.hasUnsent) this.#deadline.setForReading(this.writer);
+    else this.#deadline.setForLinger();
     if (this.#isPaused) {
       this.#isPaused = false;
       this.#socket?.resume();
     }
-  }
-
-  #armLingerDeadline(): void {
-    const { wheel } = this.#home.context;
-    wheel.set(this.#deadline, Math.max(0, Math.min(LINGER_MS, this.#lingerUntilMs - wheel.nowMs)));
   }
 
   #dropHeld(): void {
@@ -490,7 +463,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     const { context } = this.#home;
     this.#state = 'closed';
     this.#dropHeld();
-    context.wheel.remove(this.#deadline);
+    this.#deadline.close();
     context.observer.onConnectionClosed(this.isTls);
     this.#home.closed(this);
     this.#socket?.destroy();
