@@ -18,7 +18,7 @@ export interface HealthServerOptions {
   /** Why Sluice is not ready, for the log; null when it is ready. Asked at each probe. */
   readonly findFault: () => string | null;
   /** Page of /metrics; null answers 404 (`--enable-metrics=false`). */
-  readonly metrics: { readonly contentType: string; readonly render: () => Promise<string> } | null;
+  readonly metrics: { readonly contentType: string; readonly render: () => Promise<string | Buffer> } | null;
   /** `--health-check-timeout`: what a client may take to send its request. */
   readonly requestTimeoutMs: number;
   /** Told about requests that could not be answered; must not throw. */
@@ -28,7 +28,7 @@ export interface HealthServerOptions {
 interface Answer {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  readonly body: string | Buffer;
 }
 
 const plainText = 'text/plain; charset=utf-8';
@@ -151,9 +151,9 @@ async function sendAnswer(request: IncomingMessage, response: ServerResponse, an
   response.setHeader('content-type', answer.contentType);
   response.setHeader('x-content-type-options', 'nosniff');
   response.setHeader('cache-control', 'no-store');
-  let body: string | Buffer = answer.body;
-  if (answer.body.length >= compressFromLength && acceptsGzip(request)) {
-    body = await compress(answer.body);
+  let { body } = answer;
+  if (body.length >= compressFromLength && acceptsGzip(request)) {
+    body = await compress(body);
     response.setHeader('content-encoding', 'gzip');
     response.setHeader('vary', 'accept-encoding');
   }

@@ -58,7 +58,9 @@ function start(defaultMetrics = false, cluster: (() => ClusterSample) | null = n
   });
   /** Value of one line, by its exact name and labels; undefined when there is no such line. */
   const read = async (series: string): Promise<number | undefined> => {
-    const line = (await metrics.render()).split('\n').find((each) => each.startsWith(`${series} `));
+    const line = String(await metrics.render())
+      .split('\n')
+      .find((each) => each.startsWith(`${series} `));
     return line === undefined ? undefined : Number(line.slice(series.length));
   };
   return { metrics, state, read };
@@ -72,7 +74,7 @@ describe('ControllerMetrics', () => {
     expect(await read(nginx('build_info', ',release="1.2.3",build="abc",repository="none"'))).toBe(1);
     expect(await read(nginx('success'))).toBeUndefined();
     expect(await read(nginx('config_last_reload_successful'))).toBeUndefined();
-    expect(await metrics.render()).toContain('# TYPE nginx_ingress_controller_success counter');
+    expect(String(await metrics.render())).toContain('# TYPE nginx_ingress_controller_success counter');
   });
 
   test('a cluster: watches of one resource are added up, the oldest counts, and counters never go down', async () => {
@@ -90,7 +92,7 @@ describe('ControllerMetrics', () => {
 
   test('active checks: an upstream that is no longer checked loses its series', async () => {
     const { metrics, state, read } = start();
-    expect(await metrics.render()).not.toMatch(/^sluice_(endpoint_checks|checked_endpoints).*\{/m);
+    expect(String(await metrics.render())).not.toMatch(/^sluice_(endpoint_checks|checked_endpoints).*\{/m);
     state.checks = { good: 7, bad: 3, upstreams: [{ upstreamId: 'shop-web-80', healthy: 2, failing: 1 }] };
     expect(await read('sluice_endpoint_checks_total{result="good"}')).toBe(7);
     expect(await read('sluice_endpoint_checks_total{result="bad"}')).toBe(3);
@@ -191,7 +193,7 @@ describe('ControllerMetrics', () => {
     const issuer = 'issuer_organization="Acme \\"Co\\"",issuer_common_name="Test CA"';
     const info = `${labels},${issuer},serial_number="4711",public_key_algorithm="ECDSA"`;
     expect(await read(`nginx_ingress_controller_ssl_certificate_info{${info}}`)).toBe(1);
-    const text = await metrics.render();
+    const text = String(await metrics.render());
     expect(text).toContain('{namespace="",class="k8s.io/ingress-nginx",host="_",secret_name="",identifier="-1"}');
     expect(text).not.toContain('host="b.test"');
 
@@ -242,7 +244,7 @@ describe('ControllerMetrics', () => {
   test('the page is well-formed: every metric once, described, and every line after its own type', async () => {
     const { metrics } = start(true);
     metrics.onPublished(versionOf(table), published);
-    const text = await metrics.render();
+    const text = String(await metrics.render());
     expect(metrics.contentType).toContain('text/plain; version=0.0.4');
     const described = [...text.matchAll(/^# HELP (\S+) ./gm)].map(([, name]) => name);
     expect(new Set(described).size).toBe(described.length);

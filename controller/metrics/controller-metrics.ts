@@ -176,8 +176,11 @@ export class ControllerMetrics {
     }
   }
 
-  /** Gives the text of /metrics. Rejects when a worker cannot be asked at all, which is a bug. */
-  async render(): Promise<string> {
+  /**
+   * Gives the bytes of /metrics, in turns with others on this thread: it may be a hundred megabytes. Rejects when a worker
+   * cannot be asked at all, which is a bug.
+   */
+  async render(): Promise<Buffer> {
     const sample = toNginxMetrics(await this.#options.sampleWorkers(), this.#options.constants);
     this.#readWorkers();
     this.#readProcess();
@@ -186,7 +189,12 @@ export class ControllerMetrics {
     this.#readCluster();
     await this.#readTable();
     this.#set(controllerMetrics.tableRevision, this.#options.acknowledgedRevision());
-    return `${await this.#registry.metrics()}\n${renderExposition(sample, workerMetrics)}`;
+    const pieces = [Buffer.from(`${await this.#registry.metrics()}\n`)];
+    for (const piece of renderExposition(sample, workerMetrics)) {
+      pieces.push(Buffer.from(piece));
+      await nextTurn();
+    }
+    return Buffer.concat(pieces);
   }
 
   #readWorkers(): void {

@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
+import type { WorkerSample } from '#proxy/workers/messages.ts';
+import type { MetricRecord } from './catalogue.ts';
 import { renderExposition } from './exposition.ts';
+
+/** The whole page. */
+function textOf(sample: WorkerSample, metrics: readonly MetricRecord[]): string {
+  return [...renderExposition(sample, metrics)].join('');
+}
 
 const nothing = { counters: [], gauges: [], histograms: [] };
 const records = [
@@ -14,11 +21,11 @@ const records = [
 
 describe('renderExposition', () => {
   test('nothing gives nothing', () => {
-    expect(renderExposition(nothing, records)).toBe('');
+    expect(textOf(nothing, records)).toBe('');
   });
 
   test('series of one metric stand together under one help and type', () => {
-    const text = renderExposition(
+    const text = textOf(
       {
         ...nothing,
         counters: [
@@ -48,7 +55,7 @@ open 0
   test('histogram buckets are cumulative and end with +Inf', () => {
     const histogram = { name: 'size', labels: { a: 'b' }, bounds: [0.5, 10], counts: [2, 0, 3], sum: 41.5 };
     expect(
-      renderExposition({ ...nothing, histograms: [histogram] }, [])
+      textOf({ ...nothing, histograms: [histogram] }, [])
         .split('\n')
         .slice(1),
     ).toEqual([
@@ -64,6 +71,23 @@ open 0
 
   test('label values cannot break out of their quotes', () => {
     const counters = [{ name: 'c', labels: { path: '/"\n\\x{}' }, value: 1 }];
-    expect(renderExposition({ ...nothing, counters }, [])).toContain('\nc{path="/\\"\\n\\\\x{}"} 1\n');
+    expect(textOf({ ...nothing, counters }, [])).toContain('\nc{path="/\\"\\n\\\\x{}"} 1\n');
+  });
+
+  test('a long page comes in pieces, none of which is much work', () => {
+    const counters = Array.from({ length: 20_000 }, (_, i) => ({
+      name: 'a_total',
+      labels: { path: `/${i}` },
+      value: i,
+    }));
+    const bounds = Array.from({ length: 12 }, (_, i) => i);
+    const counts = [...bounds, 12];
+    const histograms = counters.slice(0, 2000).map(({ labels }) => ({ name: 'size', labels, bounds, counts, sum: 1 }));
+    const pieces = [...renderExposition({ counters, gauges: [], histograms }, [])];
+    expect(pieces.length).toBeGreaterThan(5);
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(300_000);
+    const lines = pieces.join('').split('\n');
+    expect(lines.filter((line) => line.startsWith('a_total{'))).toHaveLength(20_000);
+    expect(lines.filter((line) => line.startsWith('size'))).toHaveLength(2000 * 15);
   });
 });

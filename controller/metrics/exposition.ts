@@ -6,45 +6,74 @@
 import type { SampleHistogram, SampleValue, WorkerSample } from '#proxy/workers/messages.ts';
 import type { MetricKind, MetricRecord } from './catalogue.ts';
 
+/** Characters of a piece of the page, about: a millisecond of work. */
+const PIECE_CHARS = 256 * 1024;
+
 /**
  * Renders all values, grouped by metric as the format demands, with help texts from `records`. A metric that is not in
- * `records` is rendered too, so that nothing is lost, with a help text that says so. Ends with a line feed.
+ * `records` is rendered too, so that nothing is lost, with a help text that says so. Ends with a line feed. In pieces,
+ * because with thousands of routes the page is longer than others can wait for, and than one string can be.
  */
-export function renderExposition(sample: WorkerSample, records: readonly MetricRecord[]): string {
-  const families = new Map<string, string[]>();
-  const linesOf = (name: string, kind: MetricKind): string[] => {
-    let lines = families.get(name);
-    if (lines === undefined) {
-      const help = records.find((record) => record.name === name)?.help ?? 'Not described in docs/metrics.md.';
-      lines = [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${kind}`];
-      families.set(name, lines);
+export function* renderExposition(sample: WorkerSample, records: readonly MetricRecord[]): Generator<string> {
+  let piece = '';
+  let separator = '';
+  for (const { name, kind, values } of familiesOf(sample)) {
+    const help = records.find((record) => record.name === name)?.help ?? 'Not described in docs/metrics.md.';
+    piece += `${separator}# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${kind}\n`;
+    separator = '\n';
+    for (const value of values) {
+      piece += 'bounds' in value ? renderHistogram(value) : renderValue(value);
+      if (piece.length < PIECE_CHARS) continue;
+      yield piece;
+      piece = '';
     }
-    return lines;
+  }
+  if (piece !== '') yield piece;
+}
+
+interface Family {
+  readonly name: string;
+  readonly kind: MetricKind;
+  readonly values: (SampleValue | SampleHistogram)[];
+}
+
+/** In the order of their first appearance. */
+function familiesOf({ counters, gauges, histograms }: WorkerSample): Iterable<Family> {
+  const families = new Map<string, Family>();
+  const add = (kind: MetricKind, value: SampleValue | SampleHistogram): void => {
+    const family = families.get(value.name);
+    if (family === undefined) families.set(value.name, { name: value.name, kind, values: [value] });
+    else family.values.push(value);
   };
-  for (const value of sample.counters) linesOf(value.name, 'counter').push(renderLine(value));
-  for (const value of sample.gauges) linesOf(value.name, 'gauge').push(renderLine(value));
-  for (const value of sample.histograms) linesOf(value.name, 'histogram').push(...renderHistogram(value));
-  return [...families.values()].map((lines) => `${lines.join('\n')}\n`).join('\n');
+  for (const value of counters) add('counter', value);
+  for (const value of gauges) add('gauge', value);
+  for (const value of histograms) add('histogram', value);
+  return families.values();
 }
 
 /** Buckets are cumulative in the format, and counted apart in a sample. */
-function renderHistogram({ name, labels, bounds, counts, sum }: SampleHistogram): string[] {
-  const lines: string[] = [];
+function renderHistogram({ name, labels, bounds, counts, sum }: SampleHistogram): string {
+  const pairs = renderLabels(labels);
+  const bucket = `${name}_bucket{${pairs}${pairs === '' ? '' : ','}le="`;
+  let text = '';
   let total = 0;
-  for (const [i, count] of counts.entries()) {
-    total += count;
-    const bound = bounds[i];
-    const le = bound === undefined ? '+Inf' : String(bound);
-    lines.push(renderLine({ name: `${name}_bucket`, labels: { ...labels, le }, value: total }));
+  for (let i = 0; i < counts.length; i++) {
+    total += counts[i] ?? 0;
+    text += `${bucket}${bounds[i] ?? '+Inf'}"} ${total}\n`;
   }
-  lines.push(renderLine({ name: `${name}_sum`, labels, value: sum }));
-  lines.push(renderLine({ name: `${name}_count`, labels, value: total }));
-  return lines;
+  const braces = pairs === '' ? '' : `{${pairs}}`;
+  return `${text}${name}_sum${braces} ${sum}\n${name}_count${braces} ${total}\n`;
 }
 
-function renderLine({ name, labels, value }: SampleValue): string {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
-  return pairs.length === 0 ? `${name} ${value}` : `${name}{${pairs.join(',')}} ${value}`;
+function renderValue({ name, labels, value }: SampleValue): string {
+  const pairs = renderLabels(labels);
+  return pairs === '' ? `${name} ${value}\n` : `${name}{${pairs}} ${value}\n`;
+}
+
+function renderLabels(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([label, text]) => `${label}="${escapeLabel(text)}"`)
+    .join(',');
 }
 
 function escapeHelp(text: string): string {

@@ -5,7 +5,7 @@ import { IncrementalCompiler } from '../compile/incremental.ts';
 import { defaultOptions } from '../compile/testing/golden.ts';
 import { ingressOf, metaOf } from '../compile/testing/objects.ts';
 import { ObjectStore } from '../watch/store.ts';
-import { isServed } from './route-series.ts';
+import { servedIn } from './route-series.ts';
 
 function versionOf(hosts: readonly string[]) {
   const store = new ObjectStore();
@@ -29,7 +29,7 @@ test.each([
   ['an Ingress that is gone', { ingress: 'old' }, false],
   ['the same name in another namespace', { namespace: 'other' }, false],
 ])('a series of %s', (_, labels, expected) => {
-  expect(isServed(versionOf(['a.test']), { ...series, ...labels })).toBe(expected);
+  expect(servedIn(versionOf(['a.test']))({ ...series, ...labels })).toBe(expected);
 });
 
 test.each([
@@ -37,9 +37,9 @@ test.each([
   ['a path that no host has any more', { path: '/old' }, false],
 ])('a series without host, of %s', (_, labels, expected) => {
   const { host: _host, ...ofAllHosts } = series;
-  expect(isServed(versionOf(['a.test', 'b.test']), { ...ofAllHosts, ...labels })).toBe(expected);
+  expect(servedIn(versionOf(['a.test', 'b.test']))({ ...ofAllHosts, ...labels })).toBe(expected);
 });
 
 test('a series that is about no route', () => {
-  expect(isServed(versionOf([]), { state: 'accepted' })).toBe(true);
+  expect(servedIn(versionOf([]))({ state: 'accepted' })).toBe(true);
 });

@@ -5,7 +5,7 @@ import type { WorkerPool } from '#proxy/workers/pool.ts';
 import { HealthServer } from '../admin/health-server.ts';
 import { VERSION } from '../cli/version.ts';
 import { type CheckSample, ControllerMetrics } from '../metrics/controller-metrics.ts';
-import { isServed } from '../metrics/route-series.ts';
+import { servedIn } from '../metrics/route-series.ts';
 import type { Options } from '../options.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { ClusterLink } from './cluster.ts';
@@ -38,7 +38,7 @@ export function createMetrics(parts: MetricsParts): ControllerMetrics {
     build: { release: VERSION, build: 'source', repository: '' },
     sampleWorkers: () => {
       const published = publisher.published;
-      if (published !== null) pool.retain((labels) => isServed(published.version, labels));
+      if (published !== null) pool.retain(servedIn(published.version));
       return pool.sample(SAMPLE_TIMEOUT_MS);
     },
     workers: () => pool.workers,

@@ -35,6 +35,7 @@ export function keepSeries(sample: WorkerSample, isKept: (labels: SampleValue['l
 
 function addValues(values: readonly SampleValue[]): readonly SampleValue[] {
   const sums = new Map<string, SampleValue>();
+  const keyOf = seriesKeys();
   for (const value of values) {
     const key = keyOf(value);
     const before = sums.get(key);
@@ -45,6 +46,7 @@ function addValues(values: readonly SampleValue[]): readonly SampleValue[] {
 
 function addHistograms(histograms: readonly SampleHistogram[]): readonly SampleHistogram[] {
   const sums = new Map<string, SampleHistogram>();
+  const keyOf = seriesKeys();
   for (const histogram of histograms) {
     const key = keyOf(histogram);
     const before = sums.get(key);
@@ -60,12 +62,18 @@ function addHistogram(a: SampleHistogram, b: SampleHistogram): SampleHistogram {
   return { ...a, counts: a.counts.map((count, i) => count + (b.counts[i] ?? 0)), sum: a.sum + b.sum };
 }
 
-/** Identifies a series; label order does not matter. */
-function keyOf({ name, labels }: { readonly name: string; readonly labels: Readonly<Record<string, string>> }): string {
-  return JSON.stringify([
-    name,
-    ...Object.keys(labels)
-      .sort()
-      .map((label) => [label, labels[label]]),
-  ]);
+/**
+ * Gives a function that identifies a series; label order does not matter. The metrics of a route share their labels, which
+ * are rendered once.
+ */
+function seriesKeys(): (series: Pick<SampleValue, 'name' | 'labels'>) => string {
+  const rendered = new Map<SampleValue['labels'], string>();
+  return ({ name, labels }) => {
+    let text = rendered.get(labels);
+    if (text === undefined) {
+      text = JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+      rendered.set(labels, text);
+    }
+    return `${name} ${text}`;
+  };
 }

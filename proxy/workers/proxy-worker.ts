@@ -193,7 +193,7 @@ export class ProxyWorker implements Observer {
 
   sample(): WorkerSample {
     const { index } = this.#context.current;
-    this.#metrics.retain((host, id) => hasRoute(index, host, id));
+    this.#forgetGoneRoutes(index);
     const { counters, histograms } = this.#metrics.sample();
     const { pool } = this.#context;
     const refused = this.#listeners.refused + this.#streams.failedAccepts;
@@ -223,6 +223,16 @@ export class ProxyWorker implements Observer {
       ],
       histograms,
     };
+  }
+
+  /** Linear in the routes of hosts that have had requests. */
+  #forgetGoneRoutes(index: RouteIndex): void {
+    const idsByHost = new Map<string, ReadonlySet<RouteId>>();
+    this.#metrics.retain((host, id) => {
+      const ids = idsByHost.get(host) ?? new Set(findHost(index, host)?.source.routes.map((route) => route.id));
+      idsByHost.set(host, ids);
+      return ids.has(id);
+    });
   }
 
   // ---- Observer
@@ -385,10 +395,6 @@ function portStates({ listenerCounts: { open, failed } }: StreamServices): Sampl
 function storeOutcomes({ storeOutcomes }: RequestLimits): SampleValue[] {
   const name = 'sluice_limit_store_requests_total';
   return Object.entries(storeOutcomes).map(([result, value]) => ({ name, labels: { result }, value }));
-}
-
-function hasRoute(index: RouteIndex, virtualHost: string, id: RouteId): boolean {
-  return findHost(index, virtualHost)?.source.routes.some((route) => route.id === id) ?? false;
 }
 
 /** IMF-fixdate (RFC 9110 §5.6.7), which is what `toUTCString` gives. */
