@@ -3,10 +3,10 @@
 // Answers follow ingress-nginx (metrics-and-logs reference, section 4), which uses the format of Kubernetes' own health
 // handlers. It is small and apart from the data path on purpose: when the proxy is in trouble this must still answer.
 
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { PortServer } from '../server/port-server.ts';
 
 export interface HealthServerOptions {
   /** '' is every address. */
@@ -43,11 +43,11 @@ type CheckName = (typeof checkNames)[number];
 
 export class HealthServer {
   readonly #options: HealthServerOptions;
-  readonly #server: Server;
+  readonly #server: PortServer;
 
   private constructor(options: HealthServerOptions) {
     this.#options = options;
-    this.#server = createServer(
+    const server = createServer(
       {
         requestTimeout: options.requestTimeoutMs,
         headersTimeout: options.requestTimeoutMs,
@@ -56,30 +56,26 @@ export class HealthServer {
       },
       (request, response) => void this.#handle(request, response),
     );
+    const { host, port } = options;
+    const onError = (error: Error): void => options.onError('health server could not take a connection', error);
+    this.#server = new PortServer(server, { host, port, onError });
   }
 
   /** Starts to listen. Rejects with the system's error, e.g. code `EADDRINUSE`, when the port cannot be opened. */
   static async start(options: HealthServerOptions): Promise<HealthServer> {
     const health = new HealthServer(options);
-    health.#server.listen({ port: options.port, ...(options.host === '' ? {} : { host: options.host }) });
-    await once(health.#server, 'listening');
-    // A failed accept (no file descriptor left) concerns one connection; unheard, it would end the process.
-    health.#server.on('error', (error) => options.onError('health server could not take a connection', error));
+    await health.#server.open();
     return health;
   }
 
   /** The port that is open. */
   get port(): number {
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : this.#options.port;
+    return this.#server.port;
   }
 
   /** Stops at once: open connections are cut. */
   async close(): Promise<void> {
-    if (!this.#server.listening) return;
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
+    await this.#server.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

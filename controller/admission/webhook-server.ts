@@ -3,9 +3,9 @@
 // In: AdmissionReview over HTTP/1.1, on any path. Out: the decision of `decide`, or a status that tells the API server to
 // apply its failurePolicy. Knows no Kubernetes rules.
 
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
+import { createServer } from 'node:https';
+import { PortServer } from '../server/port-server.ts';
 import { BodyBudget, type BodyReading } from './body-budget.ts';
 import { CertificateFiles } from './certificate-files.ts';
 import type { AdmissionDecision } from './decide.ts';
@@ -60,13 +60,13 @@ interface Answer {
 
 export class WebhookServer {
   readonly #options: WebhookServerOptions;
-  readonly #server: Server;
+  readonly #server: PortServer;
   readonly #files: CertificateFiles;
   readonly #bodies = new BodyBudget(maxBodyBytes, maxTotalBytes);
 
   private constructor(options: WebhookServerOptions) {
     this.#options = options;
-    this.#server = createServer(
+    const server = createServer(
       {
         minVersion: 'TLSv1.2',
         ALPNProtocols: ['http/1.1'],
@@ -77,13 +77,15 @@ export class WebhookServer {
       },
       (request, response) => void this.#handle(request, response),
     );
-    this.#server.maxConnections = maxConnections;
-    const { certPath, keyPath, checkCertificateEveryMs, log } = options;
+    server.maxConnections = maxConnections;
+    const { host, port, certPath, keyPath, checkCertificateEveryMs, log } = options;
+    const onError = (error: Error): void => log.error({ err: error }, 'admission webhook could not take a connection');
+    this.#server = new PortServer(server, { host, port, onError });
     this.#files = new CertificateFiles({
       certPath,
       keyPath,
       onPair: (pair) => {
-        this.#server.setSecureContext({ ...pair, minVersion: 'TLSv1.2' });
+        server.setSecureContext({ ...pair, minVersion: 'TLSv1.2' });
         log.info({ certificate: certPath }, 'certificate of the admission webhook loaded');
       },
       onProblem: (message) => log.error({}, `certificate of the admission webhook: ${message}`),
@@ -97,29 +99,20 @@ export class WebhookServer {
    */
   static async start(options: WebhookServerOptions): Promise<WebhookServer> {
     const webhook = new WebhookServer(options);
-    webhook.#server.listen({ port: options.port, ...(options.host === '' ? {} : { host: options.host }) });
-    await once(webhook.#server, 'listening');
-    // A failed accept (no file descriptor left) concerns one connection; unheard, it would end the process.
-    webhook.#server.on('error', (error) =>
-      options.log.error({ err: error }, 'admission webhook could not take a connection'),
-    );
+    await webhook.#server.open();
     await webhook.#files.start();
     return webhook;
   }
 
   /** The port that is open. */
   get port(): number {
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : this.#options.port;
+    return this.#server.port;
   }
 
   /** Stops at once: a review takes milliseconds, and one that is cut is sent again or fails by its policy. */
   async close(): Promise<void> {
     this.#files.close();
-    if (!this.#server.listening) return;
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
+    await this.#server.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

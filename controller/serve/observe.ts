@@ -10,7 +10,7 @@ import type { Options } from '../options.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { ClusterLink } from './cluster.ts';
 import type { Logger } from './logger.ts';
-import { StartError } from './start-error.ts';
+import { portProblemOf, StartError } from './start-error.ts';
 
 /** A worker that does not answer a scrape in this time counts with its last numbers. */
 const SAMPLE_TIMEOUT_MS = 1000;
@@ -79,8 +79,6 @@ export async function startHealthServer({ options, log, metrics, findFault }: He
     log.debug({ port: server.port }, 'health server listens');
     return server;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'EADDRINUSE' ? 'the port is in use by another process (EADDRINUSE)' : message;
-    throw new StartError(`health server cannot use ${host || '*'}:${port}: ${why}`, 1, error);
+    throw new StartError(`health server cannot use ${host || '*'}:${port}: ${portProblemOf(error)}`, 1, error);
   }
 }

@@ -19,3 +19,9 @@ export async function startStep<T>(step: Promise<T>, exitCode: 1 | 2): Promise<T
     throw new StartError(error instanceof Error ? error.message : String(error), exitCode, error);
   }
 }
+
+/** Says in words why a port could not be opened. */
+export function portProblemOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'EADDRINUSE' ? 'the port is in use by another process (EADDRINUSE)' : message;
+}

@@ -8,7 +8,7 @@ import { keyOf } from '../objects/types.ts';
 import { splitListenAddress } from '../options/value-types.ts';
 import type { Options } from '../options.ts';
 import type { Logger } from './logger.ts';
-import { StartError } from './start-error.ts';
+import { portProblemOf, StartError } from './start-error.ts';
 
 export interface WebhookParts {
   readonly options: Options;
@@ -39,9 +39,11 @@ export async function startWebhook({ options, log, metrics, view }: WebhookParts
     log.info({ port: server.port }, 'the admission webhook listens');
     return server;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'EADDRINUSE' ? 'the port is in use by another process (EADDRINUSE)' : message;
-    throw new StartError(`cannot serve the admission webhook on ${validatingWebhook}: ${why}`, 1, error);
+    throw new StartError(
+      `cannot serve the admission webhook on ${validatingWebhook}: ${portProblemOf(error)}`,
+      1,
+      error,
+    );
   }
 }
 
