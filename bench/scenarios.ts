@@ -33,10 +33,24 @@ export const SCENARIOS: readonly Scenario[] = [
   get('get-1k-64-filters', '1 KB GET, 64 connections, a route with ten filters', '/1k', 64, {
     flavour: 'filters',
   }),
+  get('get-1k-64-affinity', '1 KB GET, 64 connections that keep their cookie: affinity, ewma, limits', '/1k', 64, {
+    flavour: 'affinityAndLimits',
+    extra: ['--cookies'],
+  }),
+  get(
+    'get-1k-64-affinity-new',
+    '1 KB GET, 64 connections, each request a new client: affinity, ewma, limits',
+    '/1k',
+    64,
+    {
+      flavour: 'affinityAndLimits',
+    },
+  ),
   get('get-100k-16', '100 KB GET, 16 connections', '/100k', 16),
   get('get-1m-8', '1 MB GET, 8 connections', '/1m', 8, { field: 'all', isQuick: true }),
   post('post-1k-64', '1 KB POST, 64 connections', 1024, 64),
   post('post-1m-8', '1 MB POST, 8 connections', 1 << 20, 8),
+  post('post-1m-8-buffered', '1 MB POST, 8 connections, read before it is sent on', 1 << 20, 8, 'bufferedUploads'),
   get('tcp-1m-8', 'TCP service, 1 MB, 8 connections', '/1m', 8, { flavour: 'tcpService' }),
   get('tcp-1k-64', 'TCP service, 1 KB, 64 connections', '/1k', 64, { flavour: 'tcpService' }),
   get('tls-1k-64', 'TLS 1.3, 1 KB GET, 64 connections', '/1k', 64, { isTls: true }),
@@ -81,9 +95,9 @@ function get(
   return { name, title, flavour, field, isTls, isQuick, load };
 }
 
-function post(name: string, title: string, size: number, connections: number): Scenario {
+function post(name: string, title: string, size: number, connections: number, flavour: Flavour = 'plain'): Scenario {
   const load = ['--post', '--path', '/sink', '--size', String(size), '--connections', String(connections)];
-  return { name, title, flavour: 'plain', field: 'proxies', isTls: false, isQuick: false, load };
+  return { name, title, flavour, field: 'proxies', isTls: false, isQuick: false, load };
 }
 
 function http2(name: string, title: string, connections: number, streams: number): Scenario {

@@ -6,9 +6,20 @@ import type { PinnedProcess } from '../pinned-process.ts';
  * `plain`: one host, no access log. `accessLog`: the same with an access log in ingress-nginx's format. `manyHosts`:
  * 10,000 hosts; even ones belong to the first origin, odd ones to the second. `tcpService`: the HTTP port is passed on to the
  * first origin as TCP. `webSocket`: upgrades are let through, which nginx needs to be told. `grpc`: everything goes to the gRPC
- * origin over HTTP/2 without TLS.
+ * origin over HTTP/2 without TLS. `affinityAndLimits`: a cookie binds clients, rates and connections are limited, endpoints are
+ * picked by response time where that is known. `bufferedUploads`: request bodies are read before they are sent on, as nginx and
+ * Sluice do by default.
  */
-export type Flavour = 'plain' | 'accessLog' | 'manyHosts' | 'filters' | 'tcpService' | 'webSocket' | 'grpc';
+export type Flavour =
+  | 'plain'
+  | 'accessLog'
+  | 'manyHosts'
+  | 'filters'
+  | 'affinityAndLimits'
+  | 'bufferedUploads'
+  | 'tcpService'
+  | 'webSocket'
+  | 'grpc';
 
 export const HOST_COUNT = 10_000;
 export const HOST = 'bench.test';

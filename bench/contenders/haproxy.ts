@@ -20,7 +20,7 @@ import {
 
 export const haproxy: Contender = {
   name: 'haproxy',
-  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'tcpService', 'webSocket', 'grpc'],
+  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'affinityAndLimits', 'tcpService', 'webSocket', 'grpc'],
   hasTls: true,
   version: () =>
     spawnSync('haproxy', ['-v'], { encoding: 'utf8' })
@@ -97,9 +97,9 @@ frontend http
   http-request set-header X-Forwarded-Scheme %[ssl_fc,iif(https,http)]
   http-request set-header X-Scheme %[ssl_fc,iif(https,http)]
   ${flavour === 'manyHosts' ? `use_backend %[req.hdr(host),lower,map_str(${directory}/hosts.map,origin-${ORIGIN_PORTS[0]})]` : ''}
-  ${flavour === 'filters' ? FILTERS : ''}
+  ${flavour === 'filters' ? FILTERS : ''}${flavour === 'affinityAndLimits' ? LIMITS : ''}
   default_backend ${defaultBackend(flavour)}
-${flavour === 'filters' ? FILTER_BACKENDS : ''}${flavour === 'grpc' ? GRPC_BACKEND : ''}${ORIGIN_PORTS.map(renderBackend).join('')}`;
+${flavour === 'filters' ? FILTER_BACKENDS : ''}${flavour === 'affinityAndLimits' ? AFFINITY_BACKENDS : ''}${flavour === 'grpc' ? GRPC_BACKEND : ''}${ORIGIN_PORTS.map(renderBackend).join('')}`;
 }
 
 /** Without a bandwidth limit, which HAProxy has from 2.7 on, and without ewma and retry budgets, which it has not. */
@@ -122,10 +122,21 @@ backend sticky
   server origin 127.0.0.1:${ORIGIN_PORTS[0]} cookie a maxconn 100000 pool-max-conn 1024
 `;
 
+const LIMITS = `http-request track-sc0 src table rates
+  http-request deny deny_status 503 if { sc_http_req_rate(0) gt 1000000 } || { sc_conn_cur(0) gt 100000 }`;
+
+const AFFINITY_BACKENDS = `backend rates
+  stick-table type ip size 64k expire 10s store http_req_rate(1s),conn_cur
+backend sticky
+  balance leastconn
+  cookie INGRESSCOOKIE insert indirect nocache httponly
+  server origin 127.0.0.1:${ORIGIN_PORTS[0]} cookie a pool-max-conn 1024
+`;
+
 const GRPC_BACKEND = `backend grpc\n  server origin 127.0.0.1:${GRPC_PORT} proto h2 pool-max-conn 1024\n`;
 
 function defaultBackend(flavour: Flavour): string {
-  if (flavour === 'filters') return 'sticky';
+  if (flavour === 'filters' || flavour === 'affinityAndLimits') return 'sticky';
   return flavour === 'grpc' ? 'grpc' : `origin-${ORIGIN_PORTS[0]}`;
 }
 

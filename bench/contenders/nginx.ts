@@ -21,7 +21,7 @@ import {
 
 export const nginx: Contender = {
   name: 'nginx',
-  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'webSocket', 'grpc'],
+  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'affinityAndLimits', 'bufferedUploads', 'webSocket', 'grpc'],
   hasTls: true,
   version: () => spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr.trim().replace('nginx version: ', ''),
   start: (options) => {
@@ -49,6 +49,7 @@ events { worker_connections 32768; use epoll; multi_accept on; }
 http {
   ${accessLog(directory, flavour)}
   ${flavour === 'filters' ? FILTER_TABLES : ''}
+  ${flavour === 'affinityAndLimits' ? AFFINITY_TABLES : ''}
   client_body_temp_path ${directory}/body;
   proxy_temp_path ${directory}/proxy;
   fastcgi_temp_path ${directory}/fastcgi;
@@ -65,7 +66,7 @@ http {
   ssl_protocols TLSv1.2 TLSv1.3;
   ssl_session_cache shared:SSL:10m;
   proxy_http_version 1.1;
-  proxy_request_buffering off;
+  proxy_request_buffering ${flavour === 'bufferedUploads' ? 'on' : 'off'};
   proxy_buffer_size 16k;
   proxy_buffers 8 32k;
   proxy_busy_buffers_size 64k;
@@ -113,6 +114,17 @@ const FILTERS = `
     limit_rate 1024m; limit_rate_after 1m; add_header Set-Cookie $new_cookie;
     proxy_next_upstream error timeout http_503; proxy_next_upstream_tries 3; proxy_read_timeout 30s; proxy_pass http://$chosen;`;
 
+/** Without ewma and a balancer by load, which cannot stand beside the hash that stands for affinity. */
+const AFFINITY_TABLES = `
+  limit_req_zone $binary_remote_addr zone=rps:5m rate=1000000r/s;
+  limit_conn_zone $binary_remote_addr zone=conn:5m;
+  map $cookie_INGRESSCOOKIE $new_cookie { default ""; "" "INGRESSCOOKIE=$request_id; Path=/; HttpOnly"; }
+  upstream sticky { zone sticky 64k; hash $cookie_INGRESSCOOKIE consistent; server 127.0.0.1:${ORIGIN_PORTS[0]}; keepalive 1024; keepalive_requests 100000000; }`;
+
+const AFFINITY_AND_LIMITS = `
+    limit_req zone=rps burst=5000000 nodelay; limit_conn conn 100000;
+    add_header Set-Cookie $new_cookie; proxy_pass http://sticky;`;
+
 function renderUpstream(port: number): string {
   return `upstream origin-${port} { server 127.0.0.1:${port}; keepalive 1024; keepalive_requests 100000000; }`;
 }
@@ -121,6 +133,9 @@ function renderServers({ flavour, ports }: StartOptions): string {
   const listen = `listen 127.0.0.1:${ports.http} backlog=4096; listen 127.0.0.1:${ports.https} ssl http2 backlog=4096;`;
   const again = `listen 127.0.0.1:${ports.http}; listen 127.0.0.1:${ports.https} ssl http2;`;
   if (flavour === 'filters') return `server { ${listen} server_name ${HOST}; location / { ${FILTERS} } }`;
+  if (flavour === 'affinityAndLimits') {
+    return `server { ${listen} server_name ${HOST}; location / { ${AFFINITY_AND_LIMITS} } }`;
+  }
   if (flavour === 'grpc') {
     return `server { ${listen} server_name ${HOST}; location / { grpc_pass grpc://origin-${GRPC_PORT}; } }`;
   }

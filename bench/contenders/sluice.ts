@@ -20,7 +20,17 @@ const NAMESPACE = 'bench';
 
 export const sluice: Contender = {
   name: 'sluice',
-  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'tcpService', 'webSocket', 'grpc'],
+  flavours: [
+    'plain',
+    'accessLog',
+    'manyHosts',
+    'filters',
+    'affinityAndLimits',
+    'bufferedUploads',
+    'tcpService',
+    'webSocket',
+    'grpc',
+  ],
   hasTls: true,
   version: () => `sluice on Node ${process.version}`,
   start: startSluice,
@@ -83,6 +93,7 @@ function settings(flavour: Flavour): Record<string, string> {
     'upstream-keepalive-connections': '1024',
     'upstream-keepalive-requests': '100000000',
     'proxy-body-size': '0',
+    'proxy-request-buffering': flavour === 'bufferedUploads' ? 'on' : 'off',
     'ssl-redirect': 'false',
     hsts: 'false',
   };
@@ -115,8 +126,17 @@ const FILTERS = {
   'sluice.ingress.kubernetes.io/retry-budget': '20',
 };
 
+/** Four that look at every request. The peers have no ewma. */
+const AFFINITY_AND_LIMITS = {
+  'nginx.ingress.kubernetes.io/load-balance': 'ewma',
+  'nginx.ingress.kubernetes.io/affinity': 'cookie',
+  'nginx.ingress.kubernetes.io/limit-rps': '1000000',
+  'nginx.ingress.kubernetes.io/limit-connections': '100000',
+};
+
 function annotations(flavour: Flavour): Readonly<Record<string, string>> {
   if (flavour === 'filters') return FILTERS;
+  if (flavour === 'affinityAndLimits') return AFFINITY_AND_LIMITS;
   return flavour === 'grpc' ? { 'nginx.ingress.kubernetes.io/backend-protocol': 'GRPC' } : {};
 }
 
