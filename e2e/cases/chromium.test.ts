@@ -2,13 +2,12 @@
 // the same connection (RFC 8441), an upload, a large download.
 
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocketServer } from 'ws';
 import { chromiumObstacle, openPage } from '../harness/chromium.ts';
+import { listenOnLoopback } from '../harness/loopback-server.ts';
 import { writeManifests } from '../harness/manifest-folder.ts';
 import { SluiceProcess } from '../harness/sluice-process.ts';
 
@@ -133,13 +132,7 @@ describeInBrowser('Chromium', () => {
     new WebSocketServer({ server, path: '/ws', maxPayload: 2_000_000 }).on('connection', (socket) =>
       socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary })),
     );
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    stack.defer(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    return (server.address() as AddressInfo).port;
+    return await listenOnLoopback(server, stack);
   }
 
   test('everything worked', () => {

@@ -7,9 +7,9 @@
 
 import { readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { listenOnLoopback } from '../harness/loopback-server.ts';
 import { writeManifests } from '../harness/manifest-folder.ts';
 import { SluiceProcess } from '../harness/sluice-process.ts';
 import { Attackers, attackOnce } from '../http2/attacker.ts';
@@ -62,13 +62,7 @@ async function startVictim(): Promise<number> {
   const server: Server = createServer((request, response) => {
     if (request.url === '/big') response.end(BIG);
   });
-  server.listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  stack.defer(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
+  return await listenOnLoopback(server, stack);
 }
 
 async function residentMb(): Promise<number> {

@@ -1,13 +1,12 @@
 // HTTP/2 as the tools of others speak it, against `sluice serve`: curl, nghttp, h2load, OpenSSL.
 
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { listenOnLoopback } from '../harness/loopback-server.ts';
 import { writeManifests } from '../harness/manifest-folder.ts';
 import { SluiceProcess } from '../harness/sluice-process.ts';
 
@@ -60,13 +59,7 @@ async function startOrigin(): Promise<number> {
       response.setHeader('content-type', 'application/json').end(JSON.stringify({ method, bytes, trailers }));
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  stack.defer(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
+  return await listenOnLoopback(server, stack);
 }
 
 async function output(program: string, ...args: readonly string[]): Promise<string> {

@@ -3,8 +3,9 @@
 
 import { readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import net, { type AddressInfo, type Socket } from 'node:net';
+import net, { type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { listenOnLoopback } from '../harness/loopback-server.ts';
 import { writeManifests } from '../harness/manifest-folder.ts';
 import { SluiceProcess } from '../harness/sluice-process.ts';
 import { until } from '../harness/wait.ts';
@@ -71,13 +72,7 @@ async function startOrigin(): Promise<number> {
     socket.write('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n');
     socket.write(BIG);
   });
-  server.listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  stack.defer(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
+  return await listenOnLoopback(server, stack);
 }
 
 async function residentMb(): Promise<number> {
