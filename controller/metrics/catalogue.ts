@@ -397,6 +397,13 @@ export const workerMetrics: readonly MetricRecord[] = [
     help: 'Client connections accepted, and refused over the connection limit.',
   },
   {
+    name: 'sluice_stalled_connections_total',
+    kind: 'counter',
+    source: 'workers',
+    labels: [],
+    help: 'HTTP/1.1 connections cut between requests because the client took nothing of its responses any more (`sluice-client-send-timeout`). Stalls within a request are in the request metrics, as 499.',
+  },
+  {
     name: 'sluice_limit_entries_given_up_total',
     kind: 'counter',
     source: 'workers',

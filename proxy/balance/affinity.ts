@@ -116,5 +116,15 @@ export interface KeySource {
 /** Keys in the manner of ingress-nginx, `<seconds>.<random>.<random>`; 40 random bits beside the time keep them apart. */
 export function balancedKeys({ wallMs, random }: KeySource): () => string {
   const part = () => Math.floor(random() * 2 ** 20);
-  return () => `${(wallMs() / 1000).toFixed(3)}.${part()}.${part()}`;
+  let renderedMs = Number.NaN;
+  let seconds = '';
+  return () => {
+    const nowMs = wallMs();
+    // Rendering the time is most of a key's cost, and under load many keys fall into one millisecond.
+    if (nowMs !== renderedMs) {
+      renderedMs = nowMs;
+      seconds = (nowMs / 1000).toFixed(3);
+    }
+    return `${seconds}.${part()}.${part()}`;
+  };
 }

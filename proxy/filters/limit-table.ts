@@ -20,6 +20,8 @@ const SPINS = 200;
 const LOCK_SLEEP_MS = 1;
 /** Sleeps after which the owner counts as dead: it holds a lock for less than a microsecond. */
 const MAX_SLEEPS = 200;
+/** Zones whose hash is remembered; all are forgotten when there are more. */
+const MAX_ZONES = 4096;
 
 export interface LimitTableSize {
   /** Entries; rounded up to a power of two, at least 8. One is a client of one limit. Default setting: 65,536. */
@@ -41,6 +43,12 @@ export function createLimitMemory({ entries, columns }: LimitTableSize, seed: nu
   return memory;
 }
 
+/** The hash after the text of a zone. */
+interface ZoneHash {
+  readonly high: number;
+  readonly low: number;
+}
+
 /** One thread's view of the shared counters. */
 export class LimitTable {
   readonly #words: Int32Array;
@@ -54,6 +62,7 @@ export class LimitTable {
   ownGivenUp = 0;
   #high = 0;
   #low = 0;
+  readonly #zones = new Map<string, ZoneHash>();
 
   /** `column` is this worker's own, from 0. */
   constructor(memory: SharedArrayBuffer, column: number) {
@@ -167,23 +176,39 @@ export class LimitTable {
     if (Atomics.exchange(this.#words, at, FREE) === AWAITED) Atomics.notify(this.#words, at, 1);
   }
 
-  /** FNV-1a with two seeds, over both texts and a mark between them. */
+  /** FNV-1a with two seeds, over both texts and a mark behind each. */
   #hash(zone: string, client: string): void {
-    let [high, low] = [this.#seed ^ 0x811c9dc5, (this.#seed * 31) ^ 0x01000193];
-    for (let part = 0; part < 2; part++) {
-      const text = part === 0 ? zone : client;
-      for (let i = 0; i < text.length; i++) {
-        const code = text.charCodeAt(i);
-        high = Math.imul(high ^ code, 0x01000193);
-        low = Math.imul(low ^ code, 0x5bd1e995);
-        low ^= low >>> 13;
-      }
-      high = Math.imul(high ^ 0xffff, 0x01000193);
-      low = Math.imul(low ^ 0xffff, 0x5bd1e995);
-    }
-    this.#low = low ^ (low >>> 15);
+    const zoneHash = this.#zones.get(zone) ?? this.#hashZone(zone);
+    this.#high = zoneHash.high;
+    this.#low = zoneHash.low;
+    this.#hashText(client);
+    this.#low ^= this.#low >>> 15;
     // 0 is an empty entry.
-    this.#high = (high ^ (high >>> 16)) | 1;
+    this.#high = (this.#high ^ (this.#high >>> 16)) | 1;
+  }
+
+  /** Zones are few and long, and asked with each request: what their text does to the hash is remembered. */
+  #hashZone(zone: string): ZoneHash {
+    this.#high = this.#seed ^ 0x811c9dc5;
+    this.#low = (this.#seed * 31) ^ 0x01000193;
+    this.#hashText(zone);
+    const zoneHash = { high: this.#high, low: this.#low };
+    if (this.#zones.size >= MAX_ZONES) this.#zones.clear();
+    this.#zones.set(zone, zoneHash);
+    return zoneHash;
+  }
+
+  #hashText(text: string): void {
+    let high = this.#high;
+    let low = this.#low;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      high = Math.imul(high ^ code, 0x01000193);
+      low = Math.imul(low ^ code, 0x5bd1e995);
+      low ^= low >>> 13;
+    }
+    this.#high = Math.imul(high ^ 0xffff, 0x01000193);
+    this.#low = Math.imul(low ^ 0xffff, 0x5bd1e995);
   }
 
   #wordAt(entry: number): number {

@@ -74,9 +74,22 @@ describe('a client that does not read', () => {
       proxy.pass(61_000);
       await eventually(() => proxy.leftovers().openConnections === 0);
       expect(proxy.requests.length).toBeLessThanOrEqual(served + 1);
+      // Either between requests, where nothing else tells of it, or within one, where the log does.
+      const logged = proxy.requests.filter(({ reason }) => reason === 'clientStalled').length;
+      expect(proxy.stalledConnections + logged).toBe(1);
     },
     60_000,
   );
+
+  test('is not counted as stalled when it is only idle', async () => {
+    await using proxy = await startDataPath([]);
+    using client = await connectRaw(proxy.port);
+    client.send('GET /none HTTP/1.1\r\nHost: a\r\n\r\n');
+    await client.responses(1);
+    proxy.pass(80_000);
+    await eventually(() => proxy.leftovers().openConnections === 0);
+    expect(proxy.stalledConnections).toBe(0);
+  });
 
   test('gets all its pipelined responses when it reads on', async () => {
     await using proxy = await startDataPath([], { clientKeepAliveRequests: 1e9 });

@@ -156,7 +156,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     if (isStalled && this.writer.hasMoved()) return this.#deadline.setForReading(this.writer);
     switch (this.#state) {
       case 'head':
-        if (isStalled) return this.#close();
+        if (isStalled) return this.#cutBetweenRequests();
         return this.#refuse(408, 'headTimeout');
       case 'exchange':
         return this.#stream?.exchange.onClientFailed(isStalled ? 'clientStalled' : this.#bodyFault());
@@ -165,8 +165,14 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
         this.#stream?.exchange.onClientFailed('clientStalled');
         return this.cut();
       default:
-        return this.cut();
+        return this.#cutBetweenRequests();
     }
+  }
+
+  /** No request is there that could be logged: a client that has left responses untaken is counted. */
+  #cutBetweenRequests(): void {
+    if (this.writer.hasUnsent) this.#home.streams.stalledConnections++;
+    this.#close();
   }
 
   #bodyFault(): 'bodyTooSlow' | 'bodyTimeout' {

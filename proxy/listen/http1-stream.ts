@@ -234,6 +234,8 @@ const MAX_FREE = 1024;
 export class Http1Streams {
   readonly #context: ProxyContext;
   readonly #free: Http1Stream[] = [];
+  /** Connections cut between requests, since their clients took nothing of waiting responses for the time limit. */
+  stalledConnections = 0;
 
   constructor(context: ProxyContext) {
     this.#context = context;

@@ -202,6 +202,7 @@ export class ProxyWorker implements Observer {
         ...counters,
         { name: 'sluice_connections_total', labels: { state: 'accepted' }, value: this.#accepted },
         { name: 'sluice_connections_total', labels: { state: 'refused' }, value: refused },
+        { name: 'sluice_stalled_connections_total', labels: {}, value: this.#listeners.streams.stalledConnections },
         ...this.#listeners.http2.samples(),
         ...this.#streamWatch.counters(),
         { name: 'sluice_proxy_header_failures_total', labels: {}, value: this.#listeners.entrance.refused },

@@ -147,6 +147,11 @@ export class DataPath implements Observer {
     this.#pool.closeAllIdle();
   }
 
+  /** Cut between requests because the client took nothing. */
+  get stalledConnections(): number {
+    return this.#listeners.streams.stalledConnections;
+  }
+
   leftovers(): Leftovers {
     let inFlight = 0;
     for (const upstream of this.#endpoints.upstreams()) {
