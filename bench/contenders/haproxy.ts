@@ -123,7 +123,7 @@ backend sticky
 `;
 
 const LIMITS = `http-request track-sc0 src table rates
-  http-request deny deny_status 503 if { sc_http_req_rate(0) gt 1000000 } || { sc_conn_cur(0) gt 100000 }`;
+  http-request deny deny_status 503 if { sc_http_req_rate(0) gt 1000000 } || { sc_conn_cur(0) gt 60000 }`;
 
 const AFFINITY_BACKENDS = `backend rates
   stick-table type ip size 64k expire 10s store http_req_rate(1s),conn_cur

@@ -122,7 +122,7 @@ const AFFINITY_TABLES = `
   upstream sticky { zone sticky 64k; hash $cookie_INGRESSCOOKIE consistent; server 127.0.0.1:${ORIGIN_PORTS[0]}; keepalive 1024; keepalive_requests 100000000; }`;
 
 const AFFINITY_AND_LIMITS = `
-    limit_req zone=rps burst=5000000 nodelay; limit_conn conn 100000;
+    limit_req zone=rps burst=5000000 nodelay; limit_conn conn 60000;
     add_header Set-Cookie $new_cookie; proxy_pass http://sticky;`;
 
 function renderUpstream(port: number): string {

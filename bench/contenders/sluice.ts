@@ -131,7 +131,7 @@ const AFFINITY_AND_LIMITS = {
   'nginx.ingress.kubernetes.io/load-balance': 'ewma',
   'nginx.ingress.kubernetes.io/affinity': 'cookie',
   'nginx.ingress.kubernetes.io/limit-rps': '1000000',
-  'nginx.ingress.kubernetes.io/limit-connections': '100000',
+  'nginx.ingress.kubernetes.io/limit-connections': '60000',
 };
 
 function annotations(flavour: Flavour): Readonly<Record<string, string>> {
