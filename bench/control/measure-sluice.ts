@@ -48,7 +48,8 @@ export interface SluiceResult extends RelistResult {
 export interface SluiceResults {
   readonly small: SluiceResult;
   readonly large: SluiceResult;
-  readonly standstills: readonly Sample[];
+  /** null: nothing is known of them. */
+  readonly standstills: readonly Sample[] | null;
 }
 
 export interface MeasureOptions {
@@ -85,7 +86,7 @@ export async function measureSluice(options: MeasureOptions): Promise<SluiceResu
     await takeTurns([small, large], options);
     // At once, since it is mostly waiting.
     const [smallResult, largeResult] = await Promise.all([small.finish(), large.finish()]);
-    return { small: smallResult, large: largeResult, standstills: [...watch.standstills] };
+    return { small: smallResult, large: largeResult, standstills: watch.standstills };
   } finally {
     client.stop();
     watch.stop();
@@ -195,7 +196,7 @@ class Measurement {
   }
 
   #latencies(samples: readonly Sample[]): Latencies {
-    return { undisturbed: quantilesOf(undisturbed(samples, this.#watch.standstills)), all: quantilesOf(samples) };
+    return { undisturbed: quantilesOf(undisturbed(samples, this.#watch.standstills ?? [])), all: quantilesOf(samples) };
   }
 
   async #writeStatuses(): Promise<void> {

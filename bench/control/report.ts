@@ -3,7 +3,6 @@
 import { figure, renderTable } from '../report.ts';
 import type { NginxResult } from './measure-nginx.ts';
 import type { Latencies, SluiceResult, SluiceResults } from './measure-sluice.ts';
-import type { Sample } from './standstills.ts';
 
 /** What `--json` writes. */
 export interface ControlResult extends SluiceResults {
@@ -51,7 +50,7 @@ export function renderSluiceReport(result: SluiceResults, head: string): string 
     '',
     ...renderTable(columns, rows),
     '',
-    `The machine stood still ${standstills.length} times, ${figure(totalMs(standstills))} ms in all. What that held up is left out above.`,
+    renderStandstills(standstills),
     '',
     ...renderTable(['', String(small.ingresses), String(large.ingresses)], renderEverything(result)),
     '',
@@ -102,7 +101,11 @@ function requestRow(
   return [what, figure(small[kind].undisturbed[quantile]), figure(large[kind].undisturbed[quantile])];
 }
 
-const totalMs = (samples: readonly Sample[]): number => samples.reduce((sum, { tookMs }) => sum + tookMs, 0);
+function renderStandstills(standstills: SluiceResults['standstills']): string {
+  if (standstills === null) return 'Nobody watched for standstills of the machine: that takes a C compiler and root.';
+  const totalMs = standstills.reduce((sum, { tookMs }) => sum + tookMs, 0);
+  return `The machine stood still ${standstills.length} times, ${figure(totalMs)} ms in all. What that held up is left out above.`;
+}
 
 function changeRows(kind: string, smallAll: Latencies, largeAll: Latencies): string[][] {
   const [small, large] = [smallAll.undisturbed, largeAll.undisturbed];

@@ -3,7 +3,7 @@
 //
 // Needs a C compiler and the right to real-time priority; where either is missing, nothing is known and nothing told apart.
 
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,8 +19,8 @@ export interface Sample {
 export const machineMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 export interface StandstillWatch {
-  /** So far, over all cores. */
-  readonly standstills: readonly Sample[];
+  /** So far, over all cores; null when this machine does not let them be watched. */
+  readonly standstills: readonly Sample[] | null;
   readonly stop: () => void;
 }
 
@@ -28,23 +28,34 @@ export interface StandstillWatch {
 export function watchStandstills(): StandstillWatch {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   const program = join(directory, 'standstill');
-  execFileSync('gcc', ['-O2', '-Wall', '-Wextra', '-o', program, join(import.meta.dirname, 'standstill.c')]);
   const standstills: Sample[] = [];
-  const watches = cpus().map((_, core) => {
-    const watch = spawn(program, [String(core)], { stdio: ['ignore', 'pipe', 'inherit'] });
-    createInterface({ input: watch.stdout }).on('line', (line) => {
-      const [from = 0, to = 0] = line.split(' ').map(Number);
-      standstills.push({ atMs: from, tookMs: to - from });
-    });
-    return watch;
-  });
+  let isBlind = false;
+  const watches = compile(program) ? cpus().map((_, core) => watchCore(program, core, standstills)) : [];
+  // Compiled, it ends by itself only where it may not have the priority.
+  for (const watch of watches) watch.once('exit', () => (isBlind = true));
   return {
-    standstills,
+    get standstills() {
+      return isBlind || watches.length === 0 ? null : standstills;
+    },
     stop: () => {
       for (const watch of watches) watch.kill();
       rmSync(directory, { recursive: true });
     },
   };
+}
+
+function compile(program: string): boolean {
+  const source = join(import.meta.dirname, 'standstill.c');
+  return spawnSync('gcc', ['-O2', '-Wall', '-Wextra', '-o', program, source], { stdio: 'inherit' }).status === 0;
+}
+
+function watchCore(program: string, core: number, standstills: Sample[]): ChildProcess {
+  const watch = spawn(program, [String(core)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  createInterface({ input: watch.stdout }).on('line', (line) => {
+    const [from = 0, to = 0] = line.split(' ').map(Number);
+    standstills.push({ atMs: from, tookMs: to - from });
+  });
+  return watch;
 }
 
 /**
