@@ -184,6 +184,16 @@ test('what waits for the end of the turn still goes out when the connection ends
   connection.cut();
 });
 
+test('what a client said last goes through its tunnel, also when it is gone in the same turn', async () => {
+  const fixture = new Fixture();
+  await using path = fixture.path;
+  await ENTER.tunnel(fixture);
+  fixture.read('last words');
+  fixture.connection.cut();
+  await eventually(() => origin.received.some((text) => text.endsWith('last words')));
+  expect(path.leftovers().openConnections).toBe(0);
+});
+
 test('drain lets bytes out that the system has not taken', () => {
   const { connection, socket } = new Fixture();
   socket.writableLength = 10;

@@ -141,6 +141,7 @@ export class Http2RequestBody {
     return true;
   }
 
+  /** Hands over what is held, as far as the exchange takes it. */
   handHeld(): void {
     const held = this.#held;
     while (!held.isEmpty && this.#stream.isUnanswered && !this.#isBlocked) {
@@ -152,8 +153,8 @@ export class Http2RequestBody {
     }
   }
 
-  /** How long the client may take for its next bytes, in milliseconds; null while we do not wait for it. */
-  leftMs(): number | null {
+  /** How long the client may take for its next bytes, in milliseconds; null, and its time stands still, while we do not wait. */
+  waitMs(): number | null {
     const { isUnanswered, isRemoteClosed } = this.#stream;
     const { wheel, current } = this.#context;
     if (isUnanswered && !isRemoteClosed && !this.isTunnel && this.#mayHand()) {

@@ -219,7 +219,7 @@ export class Http2Stream implements ClientStream, SendingHome, BodyStream, Timed
   #armBodyDeadline(): void {
     if (this.#sending.isHeldUp) return;
     const { wheel } = this.#context;
-    const leftMs = this.#body.leftMs();
+    const leftMs = this.#body.waitMs();
     if (leftMs === null) wheel.clear(this.#deadline);
     else wheel.set(this.#deadline, leftMs);
   }
