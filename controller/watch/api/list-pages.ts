@@ -76,12 +76,12 @@ function parsePage(text: string): Page {
   if (!isRecord(list) || !isRecord(metadata)) throw new ApiError(failureOf(200, text, null));
   const { items } = list;
   const { resourceVersion, continue: next } = metadata;
-  return {
-    // An empty list may come as null (recorded for EndpointSlice endpoints; Go encodes nil slices so).
-    items: Array.isArray(items) ? items : [],
-    next: typeof next === 'string' ? next : '',
-    resourceVersion: typeof resourceVersion === 'string' ? resourceVersion : '',
-  };
+  // An empty list may come as null (recorded for EndpointSlice endpoints; Go encodes nil slices so). What is no list of a
+  // version (a Status, a stranger's page) must not count as an empty one: all that is served would go.
+  const isList = Array.isArray(items) || items === null || items === undefined;
+  if (!isList || typeof resourceVersion !== 'string' || resourceVersion === '')
+    throw new ApiError({ kind: 'server', code: 200, message: 'the answer is no list', retryAfterMs: null });
+  return { items: items ?? [], next: typeof next === 'string' ? next : '', resourceVersion };
 }
 
 function parseJson(text: string): unknown {

@@ -146,6 +146,23 @@ test('an empty collection may come as null', async () => {
   expect((await setup.transport.take()).query['resourceVersion']).toBe('4');
 });
 
+test.each([
+  ['a Status', statusObject(500, 'InternalError', 'not now')],
+  ['a page of a stranger', { metadata: {}, message: 'hello' }],
+  ['items that are no list', { metadata: { resourceVersion: '6' }, items: {} }],
+])('%s with status 200 is no empty list: nothing is taken away', async (_, answer) => {
+  await using setup = new Setup();
+  await setup.refuseStreaming();
+  (await setup.transport.take()).answer(200, page(['one', 'two'], '5'));
+  (await setup.transport.take()).answer(410, statusObject(410, 'Expired', 'too old'));
+  await settle();
+  setup.clock.advance(1000);
+  (await setup.transport.take()).answer(200, answer);
+  await settle();
+  expect([...setup.copy.objects.keys()]).toEqual(['a/one', 'a/two']);
+  expect(setup.reflector.state).toMatchObject({ objects: 2, failure: { kind: 'server' } });
+});
+
 test('events of a watch: added, modified, deleted, and bookmarks move the version', async () => {
   await using setup = new Setup();
   const watch = await setup.synced(['one', 'two']);
