@@ -164,6 +164,12 @@ describe('serving', () => {
     await sluice.logged(({ msg }) => msg.startsWith('--maxmind-mirror is not carried out yet.'));
   });
 
+  test('warns about more client connections than the system has files for', async () => {
+    await using sluice = serve('--max-connections=999999999');
+    const { level } = await sluice.logged(({ msg }) => msg.includes('not the 999999999 of --max-connections'));
+    expect(level).toBe(40);
+  });
+
   test('prints a banner for people', async () => {
     await using sluice = serve('--log-format=pretty');
     expect(await sluice.printed('Ctrl-C stops.')).toContain('curl --resolve one.test:');

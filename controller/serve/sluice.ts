@@ -22,6 +22,7 @@ import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { ObjectSource } from '../objects/snapshot.ts';
 import { availableCpus } from '../options/available-cpus.ts';
 import { compileOptionsOf } from '../options/compile-options.ts';
+import { flags } from '../options/flags.ts';
 import { affordableConnections, openFileLimit } from '../options/open-files.ts';
 import type { Options } from '../options.ts';
 import { Publisher, type PublishOutcome } from '../publish/publisher.ts';
@@ -248,9 +249,10 @@ function maxConnections(options: Options, workers: number, log: Logger): number 
   const affordable = affordableConnections(options.maxConnections, workers, openFiles);
   if (affordable < options.maxConnections) {
     const why = `only ${openFiles} files may be open (ulimit -n)`;
-    log.warn(
-      `${why}: a worker takes ${affordable} client connections, not the ${options.maxConnections} of --max-connections`,
-    );
+    const what = `a worker takes ${affordable} client connections, not the ${options.maxConnections} of --max-connections`;
+    // A default that does not fit is nobody's mistake: many systems allow fewer files.
+    const wasAskedFor = options.maxConnections !== flags['max-connections'].default;
+    log[wasAskedFor ? 'warn' : 'info'](`${why}: ${what}`);
   }
   return affordable;
 }
