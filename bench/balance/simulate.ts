@@ -135,10 +135,10 @@ class Simulation {
     const server = endpoint === null ? undefined : this.#byKey.get(endpoint.key);
     if (endpoint === null || server === undefined) return this.#finish(sentAtMs, false);
     const startedAtMs = this.#events.nowMs;
-    endpoint.begin();
+    const turn = endpoint.begin();
     server.handle((isGood) => {
       const tookMs = this.#events.nowMs - startedAtMs;
-      endpoint.end();
+      endpoint.end(turn);
       if (isGood) {
         upstream.onAnswered(endpoint, tookMs);
         return this.#finish(sentAtMs, true);

@@ -31,6 +31,8 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
   /** Probes (active checks) say that it is down. */
   isProbeFailing = false;
   #outlier: OutlierState | null = null;
+  /** Attempts that tried it half-open: the number of the last one. */
+  #probes = 0;
   #score: LatencyScore | null = null;
   #settings: Endpoint;
   readonly #total: LoadTotal;
@@ -92,20 +94,22 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
     return this.isProbeFailing || this.outlierPhase !== 'closed';
   }
 
-  /** Counts an attempt in. */
-  begin(): void {
+  /** Counts an attempt in. Gives what `end` must be given: a number above 0 for the one that tries it half-open, else 0. */
+  begin(): number {
     this.inFlight++;
     this.#cell?.set(this.inFlight);
     this.#total.add(1);
+    if (this.#outlier === null || !this.#outlier.beginProbe(this.#probes + 1)) return 0;
+    return ++this.#probes;
   }
 
   /** Counts it out, exactly once per `begin`. */
-  end(): void {
+  end(probe: number): void {
     this.inFlight--;
     this.#cell?.set(this.inFlight);
     this.#total.add(-1);
-    // Also of a probe that was cancelled: the next request may try.
-    if (this.#outlier !== null) this.#outlier.isProbing = false;
+    // Requests from before its ejection end while it is tried: they leave the probe its turn.
+    if (probe !== 0) this.#outlier?.endProbe(probe);
   }
 
   scoreMs(nowMs: number): number {

@@ -87,7 +87,7 @@ describe('ejection, probe, readmission', () => {
     expect([phases(), detector.probeCandidate()]).toEqual(['open closed closed', null]);
     detector.tick(1000);
     expect([phases(), detector.probeCandidate()]).toEqual(['halfOpen closed closed', at('a')]);
-    at('a').outlier.isProbing = true;
+    at('a').outlier.beginProbe(1);
     expect(detector.probeCandidate()).toBeNull();
     fail('a', 1, 1100);
     detector.tick(3100);

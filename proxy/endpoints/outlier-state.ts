@@ -21,8 +21,12 @@ export class OutlierState {
   #answered = 0;
   #failed = 0;
   #latencySumMs = 0;
+  #probe = 0;
+
   /** A request is trying the half-open endpoint. */
-  isProbing = false;
+  get isProbing(): boolean {
+    return this.#probe !== 0;
+  }
 
   get phase(): OutlierPhase {
     return this.#phase;
@@ -83,7 +87,7 @@ export class OutlierState {
   ejectUntil(untilMs: number): void {
     this.#untilMs = this.#phase === 'open' ? Math.max(this.#untilMs, untilMs) : untilMs;
     this.#phase = 'open';
-    this.isProbing = false;
+    this.#probe = 0;
     this.#errorsInRow = 0;
     this.startWindow();
   }
@@ -95,11 +99,23 @@ export class OutlierState {
     return true;
   }
 
+  /** An attempt begins, with a number above 0 that is its own. True when it is the one that tries the endpoint. */
+  beginProbe(probe: number): boolean {
+    if (this.#phase !== 'halfOpen' || this.isProbing) return false;
+    this.#probe = probe;
+    return true;
+  }
+
+  /** The attempt is over, however it ended: the next request may try. Nothing for one whose turn is over already. */
+  endProbe(probe: number): void {
+    if (this.#probe === probe) this.#probe = 0;
+  }
+
   /** Back to closed. */
   close(nowMs: number): void {
     this.#phase = 'closed';
     this.#closedAtMs = nowMs;
-    this.isProbing = false;
+    this.#probe = 0;
     this.#errorsInRow = 0;
     this.startWindow();
   }

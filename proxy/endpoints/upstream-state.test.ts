@@ -73,10 +73,10 @@ describe('passive health, on by default', () => {
     expect(pickedOf(upstream, false)).toBe('13');
     const probe = upstream.pick(null);
     expect(probe?.address).toBe('10.0.0.2');
-    probe?.begin();
+    const turn = probe?.begin() ?? 0;
     expect(pickedOf(upstream, true)).toBe('13');
     if (probe) upstream.onAnswered(probe, 5);
-    probe?.end();
+    probe?.end(turn);
     expect(pickedOf(upstream)).toBe('123');
   });
 
@@ -86,9 +86,32 @@ describe('passive health, on by default', () => {
     clock.nowMs += defaultOutliers.ejectionMs;
     upstream.tick();
     const probe = upstream.pick(null);
-    probe?.begin();
-    probe?.end();
+    probe?.end(probe.begin());
     expect(upstream.pick(null)).toBe(probe);
+  });
+
+  test('one probe at a time: neither an old request nor an earlier probe that ends lets a second one through', () => {
+    const { upstream, clock } = startUpstream({ endpoints: three });
+    const endpoint = endpointOf(upstream, 2);
+    const expire = () => {
+      clock.nowMs += defaultOutliers.maxEjectionMs;
+      upstream.tick();
+    };
+    const oldTurn = endpoint.begin();
+    failTimes(upstream, 2, 5);
+    expire();
+    const firstTurn = endpoint.begin();
+    endpoint.end(oldTurn);
+    expect(pickedOf(upstream, true)).toBe('13');
+    // Its head was a failure, its body goes on over the next ejection.
+    failTimes(upstream, 2, 1);
+    expire();
+    const secondTurn = endpoint.begin();
+    endpoint.end(firstTurn);
+    expect(pickedOf(upstream, true)).toBe('13');
+    endpoint.end(secondTurn);
+    expect(upstream.pick(null)).toBe(endpoint);
+    expect(endpoint.inFlight).toBe(0);
   });
 
   test('off: nothing is ejected; turned off later, what is out comes back', () => {
@@ -171,7 +194,7 @@ describe('what may be picked', () => {
     expect(states.map((state) => pickedOf(state))).toEqual(['2', '2']);
     endpointOf(upstream, 2).begin();
     expect(states.map((state) => state.pick(null))).toEqual([null, null]);
-    endpointOf(upstream, 1).end();
+    endpointOf(upstream, 1).end(0);
     expect(states.map((state) => pickedOf(state))).toEqual(['1', '1']);
   });
 });
@@ -188,7 +211,7 @@ describe('live load over workers', () => {
     apply({ endpoints: [pod(2), pod(3)] });
     apply({ endpoints: three });
     expect(endpointOf(upstream, 1).load).toBe(0);
-    busy.end();
+    busy.end(0);
     expect(endpointOf(upstream, 1).load).toBe(0);
     expect(other?.load).toBe(1);
   });
@@ -207,7 +230,7 @@ describe('live load over workers', () => {
     apply({ balancer: { kind: 'leastConnections' } });
     expect(pickedOf(upstream)).toBe('13');
     apply({ balancer: { kind: 'roundRobin' } });
-    busy.end();
+    busy.end(0);
     expect(busy.inFlight).toBe(0);
     expect(pickedOf(upstream)).toBe('123');
   });

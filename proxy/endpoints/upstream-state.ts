@@ -3,10 +3,10 @@
 //
 // What the data path calls, in this order; docs/design/0008-load-balancing.md has the whole contract:
 //   pick(tried, key)                   -> an endpoint, or null
-//   endpoint.begin()                      the attempt counts
+//   probe = endpoint.begin()              the attempt counts
 //   onAnswered(endpoint, latencyMs)       the head of a good answer is there, or
 //   onFailed(endpoint, elapsedMs)         the attempt failed; neither when the client went away
-//   endpoint.end()                        the attempt is over, also when its response took an hour
+//   endpoint.end(probe)                   the attempt is over, also when its response took an hour
 
 import { type AffinityIndex, BalancedAffinity, balancedKeys, PersistentAffinity } from '../balance/affinity.ts';
 import type { Balancer } from '../balance/balancer.ts';
@@ -123,11 +123,10 @@ export class UpstreamState<Slot = unknown> {
     return limit === null ? endpoint : this.#belowLimit(endpoint, tried, key, limit);
   }
 
-  /** Takes an endpoint that was left out and may be tried again, for one request; null when there is none. */
+  /** An endpoint that was left out and may be tried again, by the one request that begins there next; null when there is none. */
   pickProbe(tried: readonly EndpointState<Slot>[] | null): EndpointState<Slot> | null {
     const probe = this.#detector?.probeCandidate() ?? null;
     if (probe === null || probe.isProbeFailing || tried?.includes(probe)) return null;
-    probe.outlier.isProbing = true;
     return probe;
   }
 

@@ -20,6 +20,8 @@ import type { LiveEndpoint, LiveUpstream } from './upstream-connection.ts';
 export interface SecondAttempt {
   readonly endpoint: LiveEndpoint;
   readonly startedAtMs: number;
+  /** As `begin` of the endpoint gave it. */
+  readonly probe: number;
   /** Its place in the request's record. */
   readonly at: number;
 }
@@ -36,6 +38,8 @@ export class Attempts {
   #route: IndexedRoute | null = null;
   #upstream: LiveUpstream | null = null;
   #isReleased = true;
+  /** What `begin` of the endpoint in use gave. */
+  #probe = 0;
   #tried: LiveEndpoint[] | null = null;
   #refusals = 0;
   #startedAtMs = 0;
@@ -175,18 +179,18 @@ export class Attempts {
     }
     this.count++;
     this.#noteTried(endpoint);
-    endpoint.begin();
+    const probe = endpoint.begin();
     const at = this.#record.beginAttempt(endpoint);
-    return { endpoint, startedAtMs: this.#context.preciseNowMs(), at };
+    return { endpoint, startedAtMs: this.#context.preciseNowMs(), probe, at };
   }
 
   /** The second attempt is over, and the one in use goes on. `status` as in the record: 0 when it was given up. */
-  endSecond({ endpoint, startedAtMs, at }: SecondAttempt, status: number): void {
+  endSecond({ endpoint, startedAtMs, probe, at }: SecondAttempt, status: number): void {
     const elapsedMs = this.#context.preciseNowMs() - startedAtMs;
     this.#record.endAttempt(at, status, elapsedMs);
     if (isFailureStatus(status)) this.#upstream?.onFailed(endpoint, elapsedMs);
     else if (status !== 0) this.#upstream?.onAnswered(endpoint, elapsedMs);
-    endpoint.end();
+    endpoint.end(probe);
     this.#gate?.leave();
   }
 
@@ -197,9 +201,10 @@ export class Attempts {
   }
 
   /** The second attempt is the one in use from now on. */
-  useSecond({ endpoint, startedAtMs, at }: SecondAttempt): void {
+  useSecond({ endpoint, startedAtMs, probe, at }: SecondAttempt): void {
     this.release();
     this.endpoint = endpoint;
+    this.#probe = probe;
     this.#isReleased = false;
     this.#attemptStartedAtMs = startedAtMs;
     this.#record.attemptAt = at;
@@ -251,7 +256,7 @@ export class Attempts {
   /** Counts the endpoint in use out. */
   release(): void {
     if (this.endpoint === null || this.#isReleased) return;
-    this.endpoint.end();
+    this.endpoint.end(this.#probe);
     this.#isReleased = true;
   }
 
@@ -302,7 +307,7 @@ export class Attempts {
     this.count++;
     this.endpoint = endpoint;
     this.#isReleased = false;
-    endpoint.begin();
+    this.#probe = endpoint.begin();
     const at = this.#record.beginAttempt(endpoint);
     this.#record.attemptAt = at;
     const isFirst = at === 0 && !this.#isLate;

@@ -3,9 +3,9 @@
 import type { EndpointAddress } from '../table/types.ts';
 
 export interface StreamEndpoint extends EndpointAddress {
-  /** A connection counts; `end` exactly once for each. */
-  begin(): void;
-  end(): void;
+  /** A connection counts; `end` exactly once for each, with what `begin` gave. */
+  begin(): number;
+  end(probe: number): void;
 }
 
 /** Implemented by UpstreamState. */

@@ -43,6 +43,8 @@ export class TcpSession implements SideHome, Timed {
   #state: State = 'connecting';
   #upstream: TcpSide | null = null;
   #endpoint: StreamEndpoint | null = null;
+  /** What `begin` of the endpoint gave. */
+  #probe = 0;
   #tried: StreamEndpoint[] | null = null;
   #attempts = 0;
   #attemptAtMs = 0;
@@ -92,7 +94,7 @@ export class TcpSession implements SideHome, Timed {
     this.#attempts++;
     this.#attemptAtMs = context.preciseNowMs();
     this.#endpoint = endpoint;
-    endpoint.begin();
+    this.#probe = endpoint.begin();
     const side = new TcpSide(this, context);
     this.#upstream = side;
     const socket = connectSocket(endpoint.address, endpoint.port, side);
@@ -143,7 +145,7 @@ export class TcpSession implements SideHome, Timed {
     this.#tried ??= [];
     this.#tried.push(endpoint);
     this.#target.upstream?.onFailed(endpoint, nowMs - this.#attemptAtMs);
-    endpoint.end();
+    endpoint.end(this.#probe);
     side?.destroy(false);
   }
 
@@ -192,7 +194,7 @@ export class TcpSession implements SideHome, Timed {
     const wasOpen = this.#state === 'open';
     this.#state = 'closed';
     this.#home.context.wheel.remove(this.#deadline);
-    if (wasOpen || this.#upstream !== null) this.#endpoint?.end();
+    if (wasOpen || this.#upstream !== null) this.#endpoint?.end(this.#probe);
     this.client.destroy(isAborted);
     this.#upstream?.destroy(isAborted);
     this.#report(detail);

@@ -32,6 +32,8 @@ export class UdpSession implements Timed {
   readonly #origin: StreamOrigin;
   readonly #upstream: StreamUpstream;
   readonly #endpoint: StreamEndpoint;
+  /** What `begin` of the endpoint gave. */
+  #probe = 0;
   readonly #socket: dgram.Socket;
   readonly #deadline = new Deadline(this);
   readonly #openedAtMs: number;
@@ -66,7 +68,7 @@ export class UdpSession implements Timed {
 
   /** Begins to connect. The session may be over within this call: the system can lack a socket for it. */
   start(): void {
-    this.#endpoint.begin();
+    this.#probe = this.#endpoint.begin();
     this.#home.observer.onStreamOpened(this.#origin);
     // Node gives the error of a connection that is refused at once (no route) to the callback, and not as an event.
     const onConnect = (error?: Error) => (error === undefined ? this.#connected() : this.#failed(error));
@@ -142,7 +144,7 @@ export class UdpSession implements Timed {
     context.wheel.remove(this.#deadline);
     this.#socket.close();
     if (status === 502) this.#upstream.onFailed(this.#endpoint, durationMs);
-    this.#endpoint.end();
+    this.#endpoint.end(this.#probe);
     observer.onStreamClosed({
       origin: this.#origin,
       client: this.client,
