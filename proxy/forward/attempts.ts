@@ -14,6 +14,7 @@ import { EndpointChoice } from './endpoint-choice.ts';
 import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import type { RequestFacts } from './request-facts.ts';
 import { mayRepeat, mayRetry, mayRetryStatus, type RetryFacts } from './retry.ts';
+import type { RetryAllowance } from './retry-allowance.ts';
 import type { LiveEndpoint, LiveUpstream } from './upstream-connection.ts';
 
 /** An attempt beside the one in use (hedging). */
@@ -48,6 +49,8 @@ export class Attempts {
   #isLate = false;
   #gate: UpstreamGate | null = null;
   #waiter: Waiter | null = null;
+  /** The budget that `mayGoOn` took a further attempt from, until that attempt is made. */
+  #allowance: RetryAllowance | null = null;
 
   constructor(context: ProxyContext, record: RequestRecord, facts: RequestFacts) {
     this.#context = context;
@@ -121,7 +124,10 @@ export class Attempts {
    */
   next(): LiveEndpoint | null {
     if (this.endpoint !== null) this.#noteTried(this.endpoint);
-    return this.#pick();
+    const endpoint = this.#pick();
+    if (endpoint === null) this.#allowance?.giveBack();
+    this.#allowance = null;
+    return endpoint;
   }
 
   /** Sends the request to an endpoint that `next` or `again` gave. */
@@ -177,6 +183,7 @@ export class Attempts {
       this.#gate?.leave();
       return null;
     }
+    this.#allowance = null;
     this.count++;
     this.#noteTried(endpoint);
     const probe = endpoint.begin();
@@ -329,7 +336,10 @@ export class Attempts {
     const { retryBudget } = route.policy;
     if (retryBudget === null) return true;
     const { balancing } = this.#context;
-    return balancing.allowances.of(route, retryBudget).take(balancing.nowMs());
+    const allowance = balancing.allowances.of(route, retryBudget);
+    if (!allowance.take(balancing.nowMs())) return false;
+    this.#allowance = allowance;
+    return true;
   }
 
   /** Notes how the attempt at hand ended; gives the time it took. */

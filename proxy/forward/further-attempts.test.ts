@@ -171,6 +171,17 @@ test('a slow body is not cut by the per-try timeout', async () => {
   expect((await client.responses(1))[0]?.body).toBe('abcd');
 });
 
+test('a retry that finds no further endpoint takes nothing out of the budget', async () => {
+  const retryBudget = { percent: 20, minPerSecond: 0 };
+  const health = { ...defaultHealth, passive: 'off' } as const;
+  await using pair = await startPair(replyOf(503), { retryOn: ['http503'], retryBudget }, health);
+  pair.second.reply = replyOf(503);
+  // Requests that may not be sent again: they only earn two attempts for the others.
+  for (let i = 0; i < 10; i++) await ask(pair.proxy, 'POST', 'x');
+  for (let i = 0; i < 3; i++) await ask(pair.proxy);
+  expect(pair.proxy.requests.slice(-3).map(({ attempts }) => attempts)).toEqual([[503, 503], [503, 503], [503]]);
+});
+
 test('the retry budget bounds attempts, not requests', async () => {
   const retryBudget = { percent: 20, minPerSecond: 0 };
   const health = { ...defaultHealth, passive: 'off' } as const;

@@ -129,9 +129,13 @@ export class HedgedAttempt implements UpstreamUser, Timed {
     const endpoint = this.#attempts.pickSecond();
     if (endpoint === null) return this.#stayAlone('noEndpoint');
     const { hedge } = route.policy;
-    const hasBudget = hedge !== null && hedging.allowances.of(route, hedge.budget).take(balancing.nowMs());
-    const second = hasBudget ? this.#attempts.beginSecond(endpoint) : null;
-    if (second === null) return this.#stayAlone('overBudget');
+    const allowance = hedge === null ? null : hedging.allowances.of(route, hedge.budget);
+    if (allowance === null || !allowance.take(balancing.nowMs())) return this.#stayAlone('overBudget');
+    const second = this.#attempts.beginSecond(endpoint);
+    if (second === null) {
+      allowance.giveBack();
+      return this.#stayAlone('overBudget');
+    }
     this.#second = second;
     this.#state = 'racing';
     const pooled = this.#context.pool.take(endpoint, this.#transport as Transport);

@@ -22,6 +22,13 @@ test.each([
   expect(allowedOf(new RetryAllowance(budget), requests, 5_000)).toBe(expected);
 });
 
+test('what is given back can be taken again, once', () => {
+  const allowance = new RetryAllowance({ percent: 0, minPerSecond: 1 });
+  expect(allowance.take(5_000)).toBe(true);
+  allowance.giveBack();
+  expect([allowance.take(5_000), allowance.take(5_000)]).toEqual([true, false]);
+});
+
 test('requests of the last ten seconds count, older ones do not', () => {
   const allowance = new RetryAllowance({ percent: 10, minPerSecond: 0 });
   for (let i = 0; i < 100; i++) allowance.countRequest(1_000);

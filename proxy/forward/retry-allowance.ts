@@ -34,6 +34,11 @@ export class RetryAllowance {
     return true;
   }
 
+  /** Gives back what the last `take` took, in the same turn: that attempt was not made. */
+  giveBack(): void {
+    this.#retries[this.#slot()] = (this.#retries[this.#slot()] as number) - 1;
+  }
+
   #slot(): number {
     return this.#second % SLOTS;
   }
