@@ -1,6 +1,6 @@
 // What the webhook tells without refusing. kubectl prints each warning on a line of its own.
 
-import type { Diagnostic } from '../objects/diagnostic.ts';
+import { boundDiagnostic, type Diagnostic } from '../objects/diagnostic.ts';
 import type { Draft } from './draft.ts';
 import { pathTypeProblems } from './path-types.ts';
 
@@ -25,7 +25,7 @@ export function generalWarnings(draft: Draft, prefix: string): string[] {
 
 /** What the diagnostics say. The object is known to the reader. */
 export function warningsOf(diagnostics: readonly Diagnostic[]): string[] {
-  return diagnostics.map(({ message }) => message);
+  return diagnostics.map((diagnostic) => boundDiagnostic(diagnostic).message);
 }
 
 /** The API server cuts each warning to 256 characters once all have more than 4096 (apiserver pkg/warning). */

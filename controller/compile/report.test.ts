@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Diagnostic } from '../objects/diagnostic.ts';
+import { type Diagnostic, maxFieldLength, maxMessageLength } from '../objects/diagnostic.ts';
 import { ObjectStore } from '../watch/store.ts';
 import { diagnose, finishDiagnostics } from './report.ts';
 import { ingressOf, metaOf } from './testing/objects.ts';
@@ -45,4 +45,28 @@ test('sorts, drops repetitions, adds the source diagnostics and where each objec
 test('an object without a place in a folder has no source', () => {
   const [, found] = finish([diagnose('info', 'A', ingressOf({ meta: metaOf('z') }), '', 'x')]);
   expect(found?.source).toBeNull();
+});
+
+test('a key or value of any length is cut, and what happens to traffic stays', () => {
+  const key = 'k'.repeat(70_000);
+  const [, found] = finish([
+    diagnose('warning', 'UnknownKey', web, `data.${key}.end`, `${key} is unknown; it does nothing`),
+  ]);
+  expect(found?.field).toMatch(/^data\.k+…k+\.end$/);
+  expect(found?.field).toHaveLength(maxFieldLength);
+  expect(found?.message).toMatch(/^k+…k+ is unknown; it does nothing$/);
+  expect(found?.message).toHaveLength(maxMessageLength);
+});
+
+test('a cut within a surrogate pair leaves no half of it', () => {
+  for (const prefix of ['', 'x']) {
+    const [, found] = finish([diagnose('warning', 'A', web, '', prefix + '😀'.repeat(5_000))]);
+    expect(found?.message.isWellFormed()).toBe(true);
+  }
+});
+
+test('texts of exactly the longest length stay as they are', () => {
+  const text = 'm'.repeat(maxMessageLength);
+  const [, found] = finish([diagnose('warning', 'A', web, 'f'.repeat(maxFieldLength), text)]);
+  expect([found?.field.length, found?.message]).toEqual([maxFieldLength, text]);
 });

@@ -3,7 +3,13 @@
 // In: what a pass found about one object. Out: `Diagnostic` values; `finishDiagnostics` gives the one sorted list that
 // leaves compile(). Passes leave `source` null: where an object stands is known to the snapshot only.
 
-import { compareDiagnostics, compareText, type Diagnostic, type Severity } from '../objects/diagnostic.ts';
+import {
+  boundDiagnostic,
+  compareDiagnostics,
+  compareText,
+  type Diagnostic,
+  type Severity,
+} from '../objects/diagnostic.ts';
 import type { Snapshot } from '../objects/snapshot.ts';
 import { type KubernetesObject, keyOf } from '../objects/types.ts';
 
@@ -31,7 +37,7 @@ export function absentObject(
 
 /**
  * Joins what compile found with what was `reported` of the same objects before (the snapshot's own diagnostics), adds
- * the place of each object in the manifest folder, sorts by `compareDiagnostics` and drops repetitions: equal problems
+ * the place of each object in the manifest folder, cuts what is too long to be read (`boundDiagnostic`), sorts by `compareDiagnostics` and drops repetitions: equal problems
  * found by two passes are one problem. Works on all objects as on those of one alone.
  */
 export function finishDiagnostics(
@@ -39,7 +45,7 @@ export function finishDiagnostics(
   found: readonly Diagnostic[],
   sources: Snapshot['sources'],
 ): Diagnostic[] {
-  const located = [...reported, ...found].map((diagnostic) => locate(diagnostic, sources));
+  const located = [...reported, ...found].map((diagnostic) => locate(boundDiagnostic(diagnostic), sources));
   // Severity decides between equal ones, not the order of the passes that found them.
   located.sort((a, b) => compareDiagnostics(a, b) || compareText(a.severity, b.severity));
   return located.filter((diagnostic, i) => {

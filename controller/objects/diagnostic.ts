@@ -24,6 +24,25 @@ export interface Diagnostic {
   readonly source: SourceLocation | null;
 }
 
+/** Characters (UTF-16 units) of `field` and `message`: keys and values of the object stand in them, and may have any length. */
+export const maxFieldLength = 512;
+export const maxMessageLength = 2048;
+
+/** Cuts a field and a message that are longer than allowed; the same object when neither is. */
+export function boundDiagnostic(diagnostic: Diagnostic): Diagnostic {
+  const { field, message } = diagnostic;
+  if (field.length <= maxFieldLength && message.length <= maxMessageLength) return diagnostic;
+  return { ...diagnostic, field: cutMiddle(field, maxFieldLength), message: cutMiddle(message, maxMessageLength) };
+}
+
+/** Leaves the end too: that is where a message says what happens to traffic, and a path names its last field. */
+function cutMiddle(text: string, maxLength: number): string {
+  if (text.length <= maxLength) return text;
+  const tail = maxLength >> 2;
+  // A cut may fall between the halves of a surrogate pair: JSON and UTF-8 want neither half.
+  return `${text.slice(0, maxLength - tail - 1)}…${text.slice(-tail)}`.toWellFormed();
+}
+
 /** Orders diagnostics by object, field, reason and message, so that equal inputs print equal lists. */
 export function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
   return (
