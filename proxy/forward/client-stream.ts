@@ -19,6 +19,8 @@ export interface ClientStream extends ForwardingClient {
   /** From here on the body need not come at `sluice-client-body-min-rate`: it is one side of a conversation. */
   liftBodyRate(): void;
   sendInformational(head: ResponseHead): void;
+  /** False: a final head or 101 that this client's protocol has no way to pass on, which is the upstream's fault. */
+  takesHead(head: ResponseHead): boolean;
   /** `addedLines`: header lines that come from us, each with CRLF; '' for none. */
   sendHead(head: ResponseHead, hasBody: boolean, addedLines: string): void;
   /** See `UpstreamUser.onResponseBody`. */

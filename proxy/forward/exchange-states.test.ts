@@ -58,6 +58,9 @@ class NotingClient implements ClientStream {
   abortResponse(): void {
     this.told.push('abort');
   }
+  takesHead(): boolean {
+    return true;
+  }
   beginTunnel(): void {
     this.told.push('tunnel');
   }

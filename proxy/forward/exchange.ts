@@ -209,6 +209,7 @@ export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser
 
   onResponseHead(head: ResponseHead, hasBody: boolean): void {
     if (!this.#upstream.answered(head.status)) return;
+    if (!this.#client.takesHead(head)) return this.#fail('upstreamFault');
     if (head.status === 101) return this.#beginTunnel(head);
     this.#phase = 'responding';
     this.#upstream.waitForResponse();

@@ -180,6 +180,10 @@ export class Http1Stream implements ClientStream {
     this.#host?.cutResponse(this.#sender.isHeadSent);
   }
 
+  takesHead(): boolean {
+    return true;
+  }
+
   beginTunnel(head: ResponseHead, addedLines: string): void {
     this.#keepAlive = false;
     this.#sender.sendTunnelHead(head, addedLines);

@@ -231,6 +231,22 @@ describe('node:http2', () => {
     expect(refusing.received[0]).toMatch(/upgrade: websocket\r\nConnection: upgrade/i);
     await own[Symbol.asyncDispose]();
   });
+
+  test.each([
+    ['a 101 without Sec-WebSocket-Accept', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nevil'],
+    ['the accept value of another key', `HTTP/1.1 101 S\r\nSec-WebSocket-Accept: ${'A'.repeat(27)}=\r\n\r\nevil`],
+    ['a 200 that ignores the upgrade', 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'],
+  ])('a WebSocket that the upstream answers with %s is a 502, in the log too', async (_name, reply) => {
+    await using upstream = await startRawOrigin((socket) => socket.write(reply));
+    await using own = new TestProxy();
+    own.publish(tableOf([{ endpoints: [upstream.port] }], { http2: { ...defaultHttp2, hasPriorKnowledge: true } }));
+    await own.listen();
+    using client = (await connectHttp2(own.port)).greet();
+    client.request(1, [[':method', 'CONNECT'], [':protocol', 'websocket'], ...GET.slice(1)], false);
+    expect((await client.response(1)).head[0]).toBe(':status: 502');
+    expect(client.body(1)).toBe('502 Bad Gateway\n');
+    expect((await own.stop()).join('')).toMatch(/"CONNECT \S+ HTTP\/2\.0" 502 /);
+  });
 });
 
 describe('ALPN', () => {

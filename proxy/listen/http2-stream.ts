@@ -245,9 +245,13 @@ export class Http2Stream implements ClientStream, SendingHome, BodyStream, Timed
     if (this.#maySend()) this.#response.sendInformational(head);
   }
 
+  /** RFC 8441 §5: to the client 2xx means that there is a tunnel now, to an upstream that it ignored the Upgrade. */
+  takesHead(head: ResponseHead): boolean {
+    if (head.status === 101) return this.#isWebSocket && isWebSocketAccepted(this.head.text, head.text);
+    return !this.#isWebSocket || head.status >= 300;
+  }
+
   sendHead(head: ResponseHead, _hasBody: boolean, addedLines: string): void {
-    // RFC 8441 §5: to the client 2xx means that there is a tunnel now, to an upstream that it ignored the Upgrade.
-    if (this.#isWebSocket && head.status < 300) return this.fail(ErrorCode.internalError, 'badWebSocketHandshake');
     this.#wantsContinue = false;
     if (!this.isRemoteClosed) this.liftBodyRate();
     if (this.#maySend()) this.#response.sendHead(head, addedLines);
@@ -281,9 +285,6 @@ export class Http2Stream implements ClientStream, SendingHome, BodyStream, Timed
   }
 
   beginTunnel(head: ResponseHead, addedLines: string): void {
-    if (!this.#isWebSocket || !isWebSocketAccepted(this.head.text, head.text)) {
-      return this.fail(ErrorCode.internalError, 'badWebSocketHandshake');
-    }
     this.#body.isTunnel = true;
     this.#context.wheel.clear(this.#deadline);
     // RFC 8441 §5: 200 is what 101 is in HTTP/1.1.
