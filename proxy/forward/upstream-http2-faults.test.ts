@@ -146,6 +146,21 @@ describe('faults of the connection: 502, GOAWAY and a new connection', () => {
       ErrorCode.flowControlError,
     ],
     [
+      'SETTINGS that enable push',
+      frame(FrameType.settings, 0, 0, setting(Setting.enablePush, 1)),
+      ErrorCode.protocolError,
+    ],
+    [
+      'SETTINGS ACK with payload',
+      frame(FrameType.settings, Flag.ack, 0, setting(Setting.enablePush, 0)),
+      ErrorCode.frameSizeError,
+    ],
+    ['WINDOW_UPDATE of 0 on the connection', frame(FrameType.windowUpdate, 0, 0, uint32(0)), ErrorCode.protocolError],
+    ['DATA on stream 0', frame(FrameType.data, 0, 0, 'x'), ErrorCode.protocolError],
+    ['PING of a wrong size', frame(FrameType.ping, 0, 0, '1234567'), ErrorCode.frameSizeError],
+    ['GOAWAY on a stream', frame(FrameType.goAway, 0, 1, Buffer.alloc(8)), ErrorCode.protocolError],
+    ['CONTINUATION without a block', frame(FrameType.continuation, Flag.endHeaders, 1), ErrorCode.protocolError],
+    [
       'a flood of PING',
       Buffer.concat(new Array(3000).fill(frame(FrameType.ping, 0, 0, '12345678'))),
       ErrorCode.enhanceYourCalm,
@@ -181,6 +196,78 @@ describe('faults of the connection: 502, GOAWAY and a new connection', () => {
     await using proxy = await startProxy([{ endpoints: [origin.port], policy: { ...HTTP2, maxAttempts: 1 } }]);
     expect(await ask(proxy.port)).toMatch(/^502 /);
   });
+});
+
+describe('faults behind the head: the response is cut, the stream reset, and the connection goes on', () => {
+  const trailers = (id: number, flags: number, name: string) =>
+    frame(FrameType.headers, flags, id, block([[name, '/']]));
+  test.each<[string, (id: number) => Buffer, number]>([
+    ['trailers without END_STREAM', (id) => trailers(id, Flag.endHeaders, 'x'), ErrorCode.protocolError],
+    ['a pseudo-header field in trailers', (id) => trailers(id, 5, ':path'), ErrorCode.protocolError],
+    ['trailers before the whole content-length', (id) => trailers(id, 5, 'x'), ErrorCode.protocolError],
+    ['more DATA than content-length', (id) => frame(FrameType.data, 0, id, '123456'), ErrorCode.protocolError],
+    ['less DATA than content-length', (id) => frame(FrameType.data, 1, id, '1'), ErrorCode.protocolError],
+    ['more DATA than the window', (id) => frame(FrameType.data, 0, id, 'x'.repeat(6000)), ErrorCode.flowControlError],
+  ])('%s', async (_name, bad, code) => {
+    await using origin = await startHttp2Origin((server, id) => {
+      if (id > 1) return server.respond(id, 'well');
+      server.request(id, [...OK, ['content-length', '5']], false);
+      server.data(id, 'abc');
+      server.send(bad(id));
+    });
+    await using proxy = await startProxy([{ endpoints: [origin.port], policy: { ...HTTP2, maxAttempts: 1 } }], {
+      upstreamHttp2: {
+        maxConcurrentStreams: 10,
+        streamWindowBytes: 5000,
+        pingIntervalMs: 20_000,
+        pingTimeoutMs: 10_000,
+      },
+    });
+    await expect(ask(proxy.port)).rejects.toThrow();
+    expect(await ask(proxy.port)).toBe('200 well');
+    expect(origin.connections).toHaveLength(1);
+    expect(origin.connections[0]?.resetOf(1)).toBe(code);
+  });
+});
+
+test('what an upstream is greeted with, and what it is answered', async () => {
+  await using origin = await startHttp2Origin((server, id) => {
+    if (id > 1) return server.respond(id, 'well');
+    server.send(
+      frame(0xbb, 0xff, 0, 'unknown'),
+      frame(FrameType.settings, 0, 0, setting(0xfafa, 1)),
+      frame(FrameType.ping, Flag.ack, 0, 'unasked!'),
+      frame(FrameType.ping, 0, 0, 'abcdefgh'),
+    );
+    server.respond(id, 'well');
+  });
+  await using proxy = await startProxy([{ endpoints: [origin.port], policy: HTTP2 }]);
+  expect(await ask(proxy.port)).toBe('200 well');
+  expect(await ask(proxy.port)).toBe('200 well');
+  const [server] = origin.connections;
+  expect(server?.frames[0]).toMatchObject({ type: FrameType.settings, flags: 0, streamId: 0 });
+  expect(server?.frames[0]?.payload.subarray(0, 6)).toEqual(setting(Setting.enablePush, 0));
+  expect(server?.requests).toEqual([1, 3]);
+  expect(server?.framesOf(FrameType.settings).filter(({ flags }) => flags === Flag.ack)).toHaveLength(2);
+  expect(server?.framesOf(FrameType.ping).map(({ flags, payload }) => [flags, payload.latin1Slice()])).toEqual([
+    [Flag.ack, 'abcdefgh'],
+  ]);
+});
+
+test('an upstream that resets is not answered with RST_STREAM, and may have sent more', async () => {
+  await using origin = await startHttp2Origin((server, id) => {
+    if (id > 1) return server.respond(id, 'well');
+    server.send(
+      reset(id, ErrorCode.cancel),
+      frame(FrameType.windowUpdate, 0, id, uint32(1)),
+      reset(id, ErrorCode.cancel),
+    );
+  });
+  await using proxy = await startProxy([{ endpoints: [origin.port], policy: { ...HTTP2, maxAttempts: 1 } }]);
+  expect(await ask(proxy.port)).toMatch(/^502 /);
+  expect(await ask(proxy.port)).toBe('200 well');
+  expect(origin.connections).toHaveLength(1);
+  expect(origin.connections[0]?.framesOf(FrameType.rstStream)).toEqual([]);
 });
 
 test('a reset amid the body cuts the response', async () => {

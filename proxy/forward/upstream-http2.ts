@@ -100,6 +100,7 @@ export class UpstreamHttp2
       home,
       global.http2.stallTimeoutMs,
     );
+    this.output.peer.maxEnablePush = 0;
   }
 
   get buffers(): ReadBuffers {

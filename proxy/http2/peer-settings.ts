@@ -12,6 +12,8 @@ export class PeerSettings {
   initialWindowBytes = INITIAL_WINDOW_BYTES;
   /** Streams that we may have open at a server; a client's value is about pushes, of which there are none. */
   maxConcurrentStreams = Number.POSITIVE_INFINITY;
+  /** Largest value of SETTINGS_ENABLE_PUSH: 1 for a client, 0 for a server, which must not ask for pushes (§6.5.2). */
+  maxEnablePush: 0 | 1 = 1;
 
   /** Takes the payload of a SETTINGS frame, in order; a whole number of entries. Gives a connection error or noError. */
   apply(buf: Uint8Array, start: number, end: number): ErrorCodeValue {
@@ -38,6 +40,7 @@ export class PeerSettings {
         // Frames of the initial size suit everybody; larger ones would hold up other streams.
         return value < 16_384 || value > LARGEST_FRAME_SIZE ? ErrorCode.protocolError : ErrorCode.noError;
       case Setting.enablePush:
+        return value > this.maxEnablePush ? ErrorCode.protocolError : ErrorCode.noError;
       case Setting.enableConnectProtocol:
       case Setting.noRfc7540Priorities:
         return value > 1 ? ErrorCode.protocolError : ErrorCode.noError;

@@ -438,6 +438,85 @@ describe('must be accepted', () => {
     expect((await client.response(3)).body).toBe('ok');
   });
 
+  test('§5.1 WINDOW_UPDATE, RST_STREAM and PRIORITY for a stream that has ended', async () => {
+    using client = await connect();
+    client.request(1, GET);
+    await client.response(1);
+    client.send(
+      frame(windowUpdate, 0, 1, uint32(5)),
+      frame(rstStream, 0, 1, uint32(8)),
+      frame(priority, 0, 1, Buffer.from([0, 0, 0, 0, 15])),
+    );
+    client.request(3, GET);
+    expect((await client.response(3)).body).toBe('ok');
+  });
+
+  test('§5.4.2 RST_STREAM is not answered with RST_STREAM', async () => {
+    using client = await connect();
+    client.request(1, POST, false);
+    client.send(frame(rstStream, 0, 1, uint32(8)));
+    await client.settled();
+    client.request(3, GET);
+    await client.response(3);
+    expect(client.resetOf(1)).toBe(-1);
+  });
+
+  test('§6.5.2 our SETTINGS say nothing about pushes', async () => {
+    using client = await connect();
+    await client.settled();
+    const payload = client.frames[0]?.payload ?? Buffer.alloc(0);
+    const ids = Array.from({ length: payload.length / 6 }, (_, i) => payload.readUInt16BE(6 * i));
+    expect(ids).toContain(3);
+    expect(ids).not.toContain(2);
+  });
+
+  test('§6.7 PING ACK is not answered', async () => {
+    using client = await connect();
+    client.send(frame(ping, Flag.ack, 0, 'unasked!'));
+    await client.settled();
+    const pings = client.frames.filter(({ type }) => type === ping).map(({ payload }) => payload.latin1Slice());
+    expect(pings).toEqual(['settled!']);
+  });
+
+  test('§6.9 DATA for a stream that we reset gives the connection its window back', async () => {
+    using client = await connect();
+    client.request(1, withField('upgrade', 'x'), false);
+    await client.until(() => client.resetOf(1) !== -1);
+    const { connectionWindowBytes } = defaultHttp2;
+    const piece = Buffer.alloc(16_384);
+    // More than half of the window: so much is told of at the latest.
+    const pieces = Math.ceil((connectionWindowBytes * 0.6) / piece.length);
+    for (let i = 0; i < pieces; i++) client.data(1, piece);
+    const given = () =>
+      client.frames
+        .filter(({ type, streamId }) => type === windowUpdate && streamId === 0)
+        .slice(1)
+        .reduce((sum, { payload }) => sum + payload.readUInt32BE(0), 0);
+    await client.until(() => given() >= connectionWindowBytes / 2);
+  });
+
+  test('§6.9.1 a response without payload needs no window', async () => {
+    using client = await connectHttp2(proxy.port);
+    client.isPolite = false;
+    client.greet(setting(4, 0));
+    client.request(1, [[':method', 'HEAD'], ...GET.slice(1)]);
+    expect((await client.response(1)).head[0]).toBe(':status: 200');
+  });
+
+  test('§8.2.2 te: trailers', async () => {
+    using client = await connect();
+    client.request(1, withField('te', 'trailers'));
+    expect((await client.response(1)).body).toBe('ok');
+  });
+
+  test('§8.3.2 a response has :status once, before all others', async () => {
+    using client = await connect();
+    client.request(1, GET);
+    const { head } = await client.response(1);
+    expect(head[0]).toBe(':status: 200');
+    expect(head.slice(1).filter((line) => line.startsWith(':'))).toEqual([]);
+  });
+
   test('§6.9.2 a window that a setting makes negative, and that grows again', async () => {
     using client = await connectHttp2(proxy.port);
     client.isPolite = false;

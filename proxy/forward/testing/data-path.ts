@@ -194,7 +194,7 @@ export function startDataPath(
   return new DataPath(tableOf(routes, global), staticReadBuffer).listen();
 }
 
-/** Waits until `isDone`; fails after 5 s with what `describe` says. Polls each turn of the event loop. */
+/** Waits until `isDone`; fails after 10 s with what `describe` says. Polls each turn of the event loop. */
 export async function eventually(isDone: () => boolean, describe: () => unknown = () => ''): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (!isDone()) {
