@@ -12,6 +12,9 @@ import type { SocketWriter } from './socket-writer.ts';
 const LINGER_MS = 5_000;
 const LINGER_TOTAL_MS = 30_000;
 
+/** A client that was let in just before its worker drains, for instance in its TLS handshake, may still begin a request. */
+const LATE_REQUEST_MS = 1_000;
+
 export class ClientDeadline extends Deadline {
   /** Response bytes wait for the client. */
   isStalled = false;
@@ -21,6 +24,13 @@ export class ClientDeadline extends Deadline {
   constructor(owner: Timed, context: ProxyContext) {
     super(owner);
     this.#context = context;
+  }
+
+  /** The connection is new: as `setForHead`, unless the worker drains and only waits for those that have begun. */
+  setForFirstHead(): void {
+    const { wheel, current, isDraining } = this.#context;
+    const { clientHeaderTimeoutMs } = current.global;
+    wheel.set(this, isDraining ? Math.min(clientHeaderTimeoutMs, LATE_REQUEST_MS) : clientHeaderTimeoutMs);
   }
 
   /** ConfigMap `client-header-timeout`: a head is to be complete. */

@@ -71,7 +71,7 @@ export class Http1Connection implements SocketOwner, StreamHost, Timed {
     this.#socket = socket;
     this.writer.open(socket, this);
     context.observer.onConnectionOpened(this.isTls);
-    this.#deadline.setForHead();
+    this.#deadline.setForFirstHead();
   }
 
   /** Shutdown: an idle connection closes now, a busy one after its response. */

@@ -3,11 +3,11 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generate } from 'selfsigned';
-import { startReplyingOrigin } from '../forward/testing/origin.ts';
+import { startRawOrigin, startReplyingOrigin } from '../forward/testing/origin.ts';
 import { RawClient } from '../forward/testing/raw-client.ts';
 import { TestProxy, type TestRoute, tableOf } from '../forward/testing/test-proxy.ts';
 import type { CertificateMaterial, GlobalSettings, RoutingTable } from '../table/types.ts';
@@ -222,3 +222,40 @@ test('large bodies of several connections at once come through TLS both ways, ea
   };
   expect(await Promise.all([0, 1, 2, 3].map(roundTrip))).toEqual([true, true, true, true]);
 });
+
+test('a handshake that ends during the drain: a request is served, and who asks nothing is closed long before its head is late', async () => {
+  let answer = (): void => {};
+  await using held = await startRawOrigin((socket) => {
+    answer = () => socket.write(OK);
+  });
+  await using proxy = await startTlsProxy();
+  const table = tableOf([{ host: 'held.test', endpoints: [held.port] }, { endpoints: [origin.port] }], {
+    defaultCertificate: 'default',
+  });
+  proxy.publish(withCertificates(table, names), [...pairs.values()]);
+  const early = await Promise.all([1, 2, 3].map(() => connectPlain(proxy.tlsPort)));
+  // Connected after them, and so accepted after them.
+  using busy = new RawClient(await connectTls(proxy.tlsPort, {}));
+  busy.send('GET / HTTP/1.1\r\nHost: held.test\r\n\r\n');
+  await busy.untilTrue(() => held.received[0]?.endsWith('\r\n\r\n') === true);
+  const drained = proxy.worker.drain(60_000);
+  const protocols = [['http/1.1'], ['http/1.1'], ['h2']];
+  const late = early.map((socket, i) =>
+    tls.connect({ socket, rejectUnauthorized: false, ALPNProtocols: protocols[i] ?? [] }),
+  );
+  const [asking, silent, http2] = late.map((socket) => new RawClient(socket)) as [RawClient, RawClient, RawClient];
+  asking.send(GET);
+  expect((await asking.responses(1))[0]).toMatchObject({ status: 200, headers: { connection: 'close' } });
+  await Promise.all([asking, silent, http2].map((client) => client.closed()));
+  for (const socket of late) socket.destroy();
+  answer();
+  await busy.responses(1);
+  busy.socket.end();
+  expect(await drained).toBe(0);
+});
+
+async function connectPlain(port: number): Promise<net.Socket> {
+  const socket = net.connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  return socket;
+}

@@ -219,6 +219,8 @@ export class Listeners implements ConnectionSet, Http2ConnectionSet, SnifferHome
     const connection = new Http2Connection(this, peer, socket);
     this.#connections.add(connection);
     this.#readTls(socket, connection);
+    // Its handshake began before the drain: what it asks for at once is served.
+    if (this.context.isDraining) connection.drain();
   }
 
   #readTls(socket: tls.TLSSocket, owner: SocketOwner): void {
