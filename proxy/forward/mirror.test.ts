@@ -9,6 +9,7 @@ import type { MirrorOutcome } from './mirror.ts';
 import { type DataPath, eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
 import { type RawOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw } from './testing/raw-client.ts';
+import { startProxy, tableOf } from './testing/test-proxy.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const GET = 'GET /a?b=1 HTTP/1.1\r\nHost: a.test\r\nX-Own: 1\r\n\r\n';
@@ -136,6 +137,27 @@ describe('its request is served', () => {
     await settled(proxy);
   });
 
+  test('when a target swallows its copies: other targets get theirs', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using silent = await startRawOrigin(() => {});
+    await using mirror = await startReplyingOrigin(OK);
+    const routes = [
+      { endpoints: [origin.port], path: '/dead', mirror: to(silent.port) },
+      { endpoints: [origin.port], mirror: to(mirror.port) },
+    ];
+    const limits = { ...defaultMirrorLimits, maxRequests: 3, maxRequestsPerTarget: 2 };
+    await using proxy = await startDataPath(routes, { mirrorLimits: limits });
+    for (let i = 0; i < 4; i++) expect(await send(proxy, GET.replace('/a', '/dead'))).toBe(200);
+    expect(outcome(proxy, 'targetFull')).toBe(2);
+    for (let i = 1; i <= 3; i++) {
+      expect(await send(proxy, GET)).toBe(200);
+      await eventually(() => outcome(proxy, 'sent') === i);
+    }
+    expect(proxy.context.mirrors.underWay).toBe(2);
+    await proxy.context.mirrors.close();
+    await settled(proxy);
+  });
+
   test('when copies pile up at a slow target: no more than the limit are under way', async () => {
     await using origin = await startReplyingOrigin(OK);
     await using mirror = await startRawOrigin(() => {});
@@ -148,13 +170,120 @@ describe('its request is served', () => {
   });
 });
 
+describe('there is one copy, or none', () => {
+  test.each<[string, number[]]>([
+    ['no endpoint', []],
+    ['an upstream that is gone', [1]],
+  ])('of a request that found %s', async (_name, endpoints) => {
+    await using mirror = await startReplyingOrigin(OK);
+    await using proxy = await startDataPath([{ endpoints, mirror: to(mirror.port) }]);
+    expect(await send(proxy, GET)).toBe(endpoints.length === 0 ? 503 : 502);
+    const expected = endpoints.length === 0 ? 'requestFailed' : 'sent';
+    await eventually(
+      () => outcome(proxy, expected) === 1,
+      () => [...proxy.context.mirrors.outcomes, proxy.requests],
+    );
+    expect(mirror.received).toHaveLength(endpoints.length);
+    await settled(proxy);
+  });
+
+  test('of a request that is sent to several endpoints', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using broken = await startRawOrigin((socket) => socket.resetAndDestroy());
+    await using mirror = await startReplyingOrigin(OK);
+    await using proxy = await startDataPath([{ endpoints: [broken.port, origin.port], mirror: to(mirror.port) }]);
+    for (let i = 0; i < 2; i++) expect(await send(proxy, GET)).toBe(200);
+    expect(proxy.requests.map(({ attempts }) => attempts.length)).toContain(2);
+    await eventually(() => outcome(proxy, 'sent') === 2);
+    expect(mirror.received.join('').match(/GET/g)).toHaveLength(2);
+    await settled(proxy);
+  });
+});
+
+describe('memory for bodies', () => {
+  test('is what has come and as much again, however small the parts are', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startReplyingOrigin(OK);
+    await using proxy = await serve(origin, to(mirror.port), { maxBodyBytes: 5000 });
+    const { mirrors } = proxy.context;
+    using client = await connectRaw(proxy.port);
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+    const held: number[] = [];
+    let sent = 0;
+    for (const bytes of [1, 1023, 1, 2000, 1974]) {
+      client.send('1\r\nx\r\n'.repeat(bytes));
+      sent += bytes;
+      const least = sent;
+      await eventually(() => mirrors.memoryBytes >= least);
+      held.push(mirrors.memoryBytes);
+    }
+    expect(held).toEqual([1024, 1024, 2048, 4096, 5000]);
+    client.send('1\r\nx\r\n0\r\n\r\n');
+    await eventually(() => outcome(proxy, 'sent') === 1);
+    expect(mirror.received.join('')).toMatch(/\r\n\r\nx{5000}$/);
+    await settled(proxy);
+  });
+
+  test('goes from bodies that come no further to those that do, after the time limit', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startReplyingOrigin(OK);
+    await using proxy = await serve(origin, to(mirror.port), { maxMemoryBytes: 2048, timeoutMs: 10_000 });
+    const { mirrors, wheel } = proxy.context;
+    const post = (body: string) => `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n${body}`;
+    using slow = await connectRaw(proxy.port);
+    slow.send(post('s'.repeat(1100)));
+    await eventually(() => mirrors.memoryBytes === 1100);
+    wheel.advance(wheel.nowMs + 9_999);
+    // Who came first is nearest to its end.
+    expect(await send(proxy, post('f'.repeat(2000)))).toBe(200);
+    expect(outcome(proxy, 'memoryFull')).toBe(1);
+    expect(mirrors.memoryBytes).toBe(1100);
+    wheel.advance(wheel.nowMs + 1);
+    expect(await send(proxy, post('f'.repeat(2000)))).toBe(200);
+    expect(outcome(proxy, 'timedOut')).toBe(1);
+    await eventually(() => outcome(proxy, 'sent') === 1);
+    expect(mirror.received.join('')).toMatch(/f{2000}$/);
+    // Its request goes on.
+    slow.send('s'.repeat(900));
+    expect((await slow.responses(1))[0]?.status).toBe(200);
+    await settled(proxy);
+  });
+});
+
+describe('the client', () => {
+  test('is loaded with the first table that has a mirror, not with the first request', async () => {
+    await using proxy = await startProxy([{ endpoints: [1] }]);
+    const { mirrors } = proxy.worker;
+    expect(mirrors.isPrepared).toBe(false);
+    proxy.publish(tableOf([{ endpoints: [1] }, { path: '/a', endpoints: [1], mirror: to(1) }]));
+    expect(mirrors.isPrepared).toBe(true);
+  });
+
+  test('lets copies end that were under way when its settings changed', async () => {
+    const held: Array<() => void> = [];
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startRawOrigin((socket) => held.push(() => socket.write(OK)));
+    await using proxy = await serve(origin, to(mirror.port), { maxRequestsPerTarget: 1 });
+    const { context } = proxy;
+    expect(await send(proxy, GET)).toBe(200);
+    await eventually(() => held.length === 1);
+    const mirrorLimits = { ...defaultMirrorLimits, maxRequestsPerTarget: 3 };
+    context.current = { ...context.current, global: { ...context.current.global, mirrorLimits } };
+    for (let i = 0; i < 2; i++) expect(await send(proxy, GET)).toBe(200);
+    await eventually(() => held.length === 3);
+    for (const answer of held) answer();
+    await eventually(() => outcome(proxy, 'sent') === 3);
+    await settled(proxy);
+  });
+});
+
 test('a request that is given up before its body is complete is not copied', async () => {
   await using origin = await startRawOrigin(() => {});
   await using mirror = await startReplyingOrigin(OK);
   await using proxy = await serve(origin, to(mirror.port));
   using client = await connectRaw(proxy.port);
   client.send(POST.slice(0, -2));
-  await eventually(() => proxy.context.mirrors.memoryBytes === 3);
+  await eventually(() => proxy.context.mirrors.memoryBytes === 1024);
   client.socket.destroy();
   await eventually(() => outcome(proxy, 'requestFailed') === 1);
   await settled(proxy);

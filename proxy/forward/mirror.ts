@@ -1,137 +1,157 @@
 // Sends copies of requests to another place (ingress-nginx `mirror-target`) and throws the answers away.
 //
-//   request admitted -> begin -> (its body is copied) -> body complete -> sent by undici -> answer dropped
+//   request begins -> begin -> (its body is copied) -> an endpoint is picked for it, its body is complete -> queued
+//   end of the turn -> MirrorClient -> answer dropped
 // A copy never delays or fails its request. Whatever is over a limit is dropped and counted by reason.
 
-import type { Agent, Dispatcher } from 'undici';
 import { renderTemplate, type TemplateSource } from '../filters/template.ts';
 import type { MirrorLimits } from '../table/mirror-limits.ts';
 import type { MirrorSettings } from '../table/route-settings.ts';
+import type { VirtualHost } from '../table/types.ts';
+import { type CopyEnd, type CopyTarget, MirrorClient, readTarget } from './mirror-client.ts';
 
-/** How a copy ended. `requestFailed`: the request itself was given up before its body was complete. */
+/**
+ * How a copy ended. `tooMany`, `targetFull`: so many are under way, at all or to this target. `requestFailed`: the request
+ * itself was given up before it had an endpoint and all of its body.
+ */
 export type MirrorOutcome =
-  | 'sent'
-  | 'failed'
-  | 'timedOut'
+  | CopyEnd
   | 'tooMany'
+  | 'targetFull'
   | 'bodyTooLarge'
   | 'memoryFull'
   | 'badTarget'
   | 'requestFailed';
 
-/** Fields of the request to the upstream that are about its own connection and framing; the rest goes with the copy. */
-const NOT_COPIED = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-/** More of an answer than this is not waited for: the connection is closed instead. */
-const MAX_ANSWER_BYTES = 128 * 1024;
-/** Targets at a time, connections to each: variables let clients choose the target. */
-const MAX_ORIGINS = 64;
-const MAX_CONNECTIONS_PER_ORIGIN = 32;
-
-interface CopyTarget {
-  readonly origin: string;
-  readonly path: string;
-}
+/** Copies that are sent in one turn: about a millisecond of work that requests wait for. */
+const SENT_PER_TURN = 8;
+const FIRST_BYTES = 1024;
 
 export class Mirrors {
   readonly outcomes = new Map<MirrorOutcome, number>();
   readonly #limits: () => MirrorLimits;
-  #agent: Agent | null = null;
-  #isClosed = false;
+  readonly #nowMs: () => number;
+  readonly #client = new MirrorClient();
+  /** Copies that hold memory for a body that is not complete, oldest first. */
+  readonly #gathering = new Set<MirrorCopy>();
+  /** Copies under way by target. */
+  readonly #byOrigin = new Map<string, number>();
+  #queue: MirrorCopy[] = [];
   #underWay = 0;
   #memoryBytes = 0;
 
-  /** `limits` are asked for each copy. */
-  constructor(limits: () => MirrorLimits) {
+  /** `limits` are asked for each copy. `nowMs`: any clock that never goes back. */
+  constructor(limits: () => MirrorLimits, nowMs: () => number) {
     this.#limits = limits;
+    this.#nowMs = nowMs;
   }
 
-  /** Copies under way, those that still gather their body included. */
+  /** Copies on their way to their target. */
   get underWay(): number {
     return this.#underWay;
   }
 
-  /** Bytes of bodies held. */
+  /** The client is there, or will be soon. */
+  get isPrepared(): boolean {
+    return this.#client.isLoaded;
+  }
+
+  /** Bytes held for bodies. */
   get memoryBytes(): number {
     return this.#memoryBytes;
   }
 
   /**
-   * Begins the copy of a request. `requestText` is the head that its upstream gets. Gives the copy when it needs the
-   * request's body, null when there is nothing more to do.
+   * Makes ready for the routes of a table: the client takes tens of milliseconds to load, which no request should wait
+   * for, and 10 MB, which most clusters need not spend. Linear in the routes, until one of them has a mirror.
+   */
+  prepare(hosts: readonly VirtualHost[]): void {
+    if (this.#client.isLoaded) return;
+    if (hosts.some(({ routes }) => routes.some(({ mirror }) => mirror !== null))) this.#client.load();
+  }
+
+  /**
+   * Begins the copy of a request. `requestText` is the head that its upstream gets. Gives the copy, which waits for the
+   * request's endpoint and perhaps its body; null when there will be none.
    */
   begin(settings: MirrorSettings, source: TemplateSource, requestText: string, hasBody: boolean): MirrorCopy | null {
     const limits = this.#limits();
     if (this.#underWay >= limits.maxRequests) return this.#drop('tooMany');
     const target = readTarget(renderTemplate(settings.target, source));
     if (target === null) return this.#drop('badTarget');
-    this.#underWay++;
-    const options = { ...target, method: source.method, headers: copiedFields(requestText, settings.host) };
-    if (hasBody && settings.sendBody) return new MirrorCopy(this, options, limits.maxBodyBytes);
-    void this.send(options, null);
-    return null;
+    // Its body need not be gathered for nothing.
+    if (this.#isFull(target, limits)) return this.#drop('targetFull');
+    const { host } = settings;
+    const request = { target, host, method: source.method, text: requestText };
+    return new MirrorCopy(this, request, hasBody && settings.sendBody, this.#nowMs());
   }
 
-  /** Reserves memory for a body part; false: there is none left. */
-  reserve(bytes: number): boolean {
-    if (this.#memoryBytes + bytes > this.#limits().maxMemoryBytes) return false;
+  /** A copy is complete: it is sent once those who wait in this turn have been served. */
+  queue(copy: MirrorCopy): void {
+    const limits = this.#limits();
+    const { target } = copy.request;
+    this.#gathering.delete(copy);
+    const refusal =
+      this.#underWay >= limits.maxRequests ? 'tooMany' : this.#isFull(target, limits) ? 'targetFull' : null;
+    if (refusal !== null) return this.forget(copy, refusal);
+    this.#underWay++;
+    this.#byOrigin.set(target.origin, (this.#byOrigin.get(target.origin) ?? 0) + 1);
+    // Writes of requests leave in the immediates of this turn, which may be behind this one: so it takes another.
+    if (this.#queue.push(copy) === 1) setImmediate(() => setImmediate(this.#sendQueued));
+  }
+
+  /** Memory for the body of a copy, more by `bytes` than it had; false: there is none left. */
+  reserve(copy: MirrorCopy, bytes: number): boolean {
+    const { maxMemoryBytes, timeoutMs } = this.#limits();
+    if (bytes > maxMemoryBytes) return false;
+    while (this.#memoryBytes + bytes > maxMemoryBytes) {
+      const [oldest] = this.#gathering;
+      // Streams that never end must not keep it for ever; among those that do end, who came first is nearest to it.
+      if (oldest === undefined || oldest === copy || this.#nowMs() - oldest.beganAtMs < timeoutMs) return false;
+      oldest.drop('timedOut');
+    }
+    this.#gathering.add(copy);
     this.#memoryBytes += bytes;
     return true;
   }
 
-  /** Ends a copy: gives back its memory. */
-  end(outcome: MirrorOutcome, bytes: number): void {
-    this.#underWay--;
-    this.#memoryBytes -= bytes;
+  /** A copy ends before it is queued. */
+  forget(copy: MirrorCopy, outcome: MirrorOutcome): void {
+    this.#gathering.delete(copy);
+    this.#memoryBytes -= copy.heldBytes;
     this.#count(outcome);
-  }
-
-  /** Sends a complete copy. Never rejects. */
-  async send(options: Dispatcher.RequestOptions, body: Buffer | null): Promise<void> {
-    const { timeoutMs } = this.#limits();
-    let outcome: MirrorOutcome = 'sent';
-    try {
-      const signal = AbortSignal.timeout(timeoutMs);
-      const agent = this.#agent ?? (await this.#createAgent());
-      const answer = await agent.request({ ...options, body, signal });
-      await answer.body.dump({ limit: MAX_ANSWER_BYTES, signal });
-    } catch (error) {
-      outcome = (error as { readonly name?: unknown }).name === 'TimeoutError' ? 'timedOut' : 'failed';
-    }
-    this.end(outcome, body?.length ?? 0);
   }
 
   /** Cuts what is under way. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#agent?.destroy();
+    await this.#client.close();
   }
 
-  /** Loads the client with the first copy: it is 10 MB in each worker, and most clusters mirror nothing. */
-  async #createAgent(): Promise<Agent> {
-    const undici = await import('undici');
-    if (this.#isClosed) throw new Error('closed before the first copy was sent');
-    this.#agent ??= new undici.Agent({
-      maxOrigins: MAX_ORIGINS,
-      connections: MAX_CONNECTIONS_PER_ORIGIN,
-      allowH2: false,
-      // The signal is the time limit.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      // As nginx without `proxy_ssl_verify`: copies go to test deployments with certificates of their own.
-      connect: { rejectUnauthorized: false },
-    });
-    return this.#agent;
+  readonly #sendQueued = (): void => {
+    const sent = this.#queue.slice(0, SENT_PER_TURN);
+    this.#queue = this.#queue.slice(SENT_PER_TURN);
+    for (const copy of sent) void this.#send(copy);
+    if (this.#queue.length > 0) setImmediate(this.#sendQueued);
+  };
+
+  /** Never rejects. */
+  async #send(copy: MirrorCopy): Promise<void> {
+    const { origin } = copy.request.target;
+    const end = await this.#client.send({ ...copy.request, body: copy.body }, this.#limits());
+    const others = (this.#byOrigin.get(origin) ?? 1) - 1;
+    if (others === 0) this.#byOrigin.delete(origin);
+    else this.#byOrigin.set(origin, others);
+    this.#underWay--;
+    this.forget(copy, end);
+  }
+
+  #isFull({ origin }: CopyTarget, { maxRequestsPerTarget }: MirrorLimits): boolean {
+    return (this.#byOrigin.get(origin) ?? 0) >= maxRequestsPerTarget;
+  }
+
+  /** The largest body that is copied. */
+  get maxBodyBytes(): number {
+    return this.#limits().maxBodyBytes;
   }
 
   #drop(outcome: MirrorOutcome): null {
@@ -144,65 +164,101 @@ export class Mirrors {
   }
 }
 
-/** A copy that gathers the body of its request. */
+/** What is copied, but for the body. */
+interface CopiedRequest {
+  readonly target: CopyTarget;
+  /** Host header. */
+  readonly host: string;
+  readonly method: string;
+  /** The head that the upstream of the request gets. */
+  readonly text: string;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** The copy of one request, until it is queued: it waits for an endpoint of the request, and for the body. */
 export class MirrorCopy {
+  readonly request: CopiedRequest;
+  readonly beganAtMs: number;
   readonly #mirrors: Mirrors;
-  readonly #options: Dispatcher.RequestOptions;
-  readonly #maxBytes: number;
-  readonly #parts: Buffer[] = [];
-  #bytes = 0;
+  /** One buffer that doubles: small parts of a body would each cost more than they hold. */
+  #held = NOTHING;
+  #length = 0;
+  /** It has a body. */
+  readonly #gathers: boolean;
+  #isComplete: boolean;
+  #isReleased = false;
   #isOver = false;
 
-  constructor(mirrors: Mirrors, options: Dispatcher.RequestOptions, maxBytes: number) {
+  constructor(mirrors: Mirrors, request: CopiedRequest, gathers: boolean, nowMs: number) {
     this.#mirrors = mirrors;
-    this.#options = options;
-    this.#maxBytes = maxBytes;
+    this.request = request;
+    this.#gathers = gathers;
+    this.#isComplete = !gathers;
+    this.beganAtMs = nowMs;
+  }
+
+  /** Memory that the body takes. */
+  get heldBytes(): number {
+    return this.#held.length;
+  }
+
+  /** null: the copy has none. */
+  get body(): Buffer | null {
+    return this.#gathers ? this.#held.subarray(0, this.#length) : null;
   }
 
   /** Copies a part of the body; beyond a limit the whole copy is dropped. */
   add(buf: Buffer, start: number, end: number): void {
-    if (this.#isOver) return;
-    const length = end - start;
-    if (this.#bytes + length > this.#maxBytes) return this.#drop('bodyTooLarge');
-    if (!this.#mirrors.reserve(length)) return this.#drop('memoryFull');
-    this.#bytes += length;
-    this.#parts.push(Buffer.from(buf.subarray(start, end)));
+    if (this.#isOver || this.#isComplete) return;
+    const length = this.#length + end - start;
+    if (length > this.#held.length && !this.#grow(length)) return;
+    buf.copy(this.#held, this.#length, start, end);
+    this.#length = length;
   }
 
-  /** The body is complete: sends the copy. */
+  /** The body is complete. */
   end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    void this.#mirrors.send(this.#options, Buffer.concat(this.#parts));
+    this.#isComplete = true;
+    this.#queueWhenReady();
+  }
+
+  /** The request is under way to an endpoint. Without one the client gets our own answer, and there is nothing to copy. */
+  release(): void {
+    this.#isReleased = true;
+    this.#queueWhenReady();
   }
 
   /** The request has ended. Drops the copy unless it is on its way already. */
   requestEnded(): void {
-    if (!this.#isOver) this.#drop('requestFailed');
+    this.drop('requestFailed');
   }
 
-  #drop(outcome: MirrorOutcome): void {
+  drop(outcome: MirrorOutcome): void {
+    if (this.#isOver) return;
     this.#isOver = true;
-    this.#parts.length = 0;
-    this.#mirrors.end(outcome, this.#bytes);
+    this.#mirrors.forget(this, outcome);
+    this.#held = NOTHING;
   }
-}
 
-/** Splits a URL where it must be split and leaves its path as it is; null when it is none, or has a user in it. */
-function readTarget(url: string): CopyTarget | null {
-  const match = /^(https?:\/\/[^/?#@]+)((?:[/?][^#]*)?)$/i.exec(url);
-  const [, origin = '', path = ''] = match ?? [];
-  if (!URL.canParse(origin) || /[^!-\u00ff]/.test(path)) return null;
-  return { origin, path: path.startsWith('/') ? path : `/${path}` };
-}
-
-/** The fields of a request as undici takes them: name, value, name, value ... */
-function copiedFields(requestText: string, host: string): string[] {
-  const fields = ['Host', host];
-  for (const line of requestText.split('\r\n').slice(1)) {
-    const colon = line.indexOf(':');
-    if (colon <= 0 || NOT_COPIED.has(line.slice(0, colon).toLowerCase())) continue;
-    fields.push(line.slice(0, colon), line.slice(colon + 1).trim());
+  #queueWhenReady(): void {
+    if (this.#isOver || !this.#isReleased || !this.#isComplete) return;
+    this.#isOver = true;
+    this.#mirrors.queue(this);
   }
-  return fields;
+
+  /** False: a limit is reached, and the copy is dropped. */
+  #grow(length: number): boolean {
+    const { maxBodyBytes } = this.#mirrors;
+    const size = Math.min(maxBodyBytes, Math.max(length, 2 * this.#held.length, FIRST_BYTES));
+    const outcome = length > maxBodyBytes ? 'bodyTooLarge' : 'memoryFull';
+    if (length > maxBodyBytes || !this.#mirrors.reserve(this, size - this.#held.length)) {
+      this.drop(outcome);
+      return false;
+    }
+    const larger = Buffer.allocUnsafeSlow(size);
+    this.#held.copy(larger, 0, 0, this.#length);
+    this.#held = larger;
+    return true;
+  }
 }

@@ -48,7 +48,7 @@ export class OutgoingRequest {
     this.#kept = new KeptBody(context.bodies);
   }
 
-  /** Renders the head, and begins the copy of a route with a mirror. */
+  /** Renders the head, and begins the copy of a route with a mirror: `sendCopy` when there is an endpoint. */
   begin(route: IndexedRoute, current: CurrentTable): void {
     const { head } = this.#client;
     this.#bodyBytes = 0;
@@ -138,6 +138,11 @@ export class OutgoingRequest {
     const isComplete = this.#isBodyDone && !hasMore;
     stream.begin(user, this.#text, head.method === 'HEAD', this.#isChunked, isComplete, this.#maxResponseHeadBytes);
     return !hasMore || this.#sendKept(stream);
+  }
+
+  /** An endpoint has been picked for the request: its copy may go out as well. */
+  sendCopy(): void {
+    this.#copy?.release();
   }
 
   /** The request is over, however it ended: an idle client connection keeps nothing of it. */

@@ -245,6 +245,7 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
     const endpoint = this.#attempts.first();
     if (endpoint === null) return this.#user.onNoResponse(this.#attempts.emptyReason);
     this.#beginTry();
+    this.#request.sendCopy();
     const { hedge } = this.#policy();
     // Before the attempt, within which the end of the body may come.
     if (hedge !== null) this.#beginHedge(hedge);

@@ -152,6 +152,7 @@ export class ProxyWorker implements Observer {
     if (update.kind === 'full') this.#applyFull(update, prepared);
     else if (update.baseRevision === this.revision) this.#applyParts(update, prepared);
     else return false;
+    this.#context.mirrors.prepare(update.kind === 'full' ? update.table.virtualHosts : update.virtualHosts);
     return true;
   }
 
@@ -174,6 +175,10 @@ export class ProxyWorker implements Observer {
   /** Ports of TCP and UDP services. They open and close by themselves as tables come. */
   get streams(): Pick<StreamServices, 'portOf' | 'settled'> {
     return this.#streams;
+  }
+
+  get mirrors(): Pick<Mirrors, 'isPrepared'> {
+    return this.#context.mirrors;
   }
 
   /** Finishes what runs; gives how many connections had to be cut. */
@@ -338,7 +343,10 @@ export class ProxyWorker implements Observer {
       pool,
       observer: this,
       limits: new RequestLimits(this.#options.limits, this.#options.machineMs),
-      mirrors: new Mirrors(() => worker.#context.current.global.mirrorLimits),
+      mirrors: new Mirrors(
+        () => worker.#context.current.global.mirrorLimits,
+        () => wheel.nowMs,
+      ),
       bodies: new BodyMemory(() => worker.#context.current.global.bodyLimits),
       hedging: new Hedging(monotonicMs, repeat),
       dateLine: renderDateLine(wallMs()),

@@ -14,6 +14,14 @@ export const mirrorMaxRequests: ConfigMapRecord<number> = own({
   doc: 'Copies under way in one worker; further ones are not made. `0` switches copies off.',
 });
 
+/** Copies under way to one target. */
+export const mirrorMaxRequestsPerTarget: ConfigMapRecord<number> = own({
+  key: 'sluice-mirror-max-requests-per-target',
+  type: integerFrom(1),
+  default: 50,
+  doc: 'Copies under way from one worker to one target (scheme, host and port), and so connections to it: one that does not answer takes no more of `sluice-mirror-max-requests`.',
+});
+
 /** Largest body that is copied. */
 export const mirrorMaxBodySize: ConfigMapRecord<number> = own({
   key: 'sluice-mirror-max-body-size',
@@ -41,6 +49,7 @@ export const mirrorTimeout: ConfigMapRecord<number> = own({
 /** All of this file, in the order of the documentation. */
 export const ownMirrorKeys: readonly ConfigMapRecord<unknown>[] = [
   mirrorMaxRequests,
+  mirrorMaxRequestsPerTarget,
   mirrorMaxBodySize,
   mirrorMaxMemory,
   mirrorTimeout,

@@ -88,6 +88,10 @@ const cases: readonly [Record<string, string>, Partial<GlobalSettings>][] = [
   [{ 'max-worker-connections': '9' }, { peerLimits: { ...defaultPeerLimits, maxConnections: 9 } }],
   [{ 'max-worker-connections': '0' }, { peerLimits: { ...defaultPeerLimits, maxConnections: null } }],
   [{ 'sluice-mirror-max-requests': '0' }, { mirrorLimits: { ...defaultMirrorLimits, maxRequests: 0 } }],
+  [
+    { 'sluice-mirror-max-requests-per-target': '7' },
+    { mirrorLimits: { ...defaultMirrorLimits, maxRequestsPerTarget: 7 } },
+  ],
   [{ 'sluice-mirror-max-body-size': '2k' }, { mirrorLimits: { ...defaultMirrorLimits, maxBodyBytes: 2048 } }],
   [{ 'sluice-mirror-max-memory': '1m' }, { mirrorLimits: { ...defaultMirrorLimits, maxMemoryBytes: 1_048_576 } }],
   [{ 'sluice-request-buffer-size': '0' }, { bodyLimits: { ...defaultBodyLimits, maxBodyBytes: 0 } }],

@@ -29,7 +29,13 @@ import {
 } from './configmap-http.ts';
 import { http2Settings } from './configmap-http2.ts';
 import { disableAccessLog, disableHttpAccessLog, enableAccessLogForDefaultBackend } from './configmap-logging.ts';
-import { mirrorMaxBodySize, mirrorMaxMemory, mirrorMaxRequests, mirrorTimeout } from './configmap-mirroring.ts';
+import {
+  mirrorMaxBodySize,
+  mirrorMaxMemory,
+  mirrorMaxRequests,
+  mirrorMaxRequestsPerTarget,
+  mirrorTimeout,
+} from './configmap-mirroring.ts';
 import {
   clientBodyMinRate,
   clientSendTimeout,
@@ -77,6 +83,7 @@ export function globalSettings(values: GlobalValues): Omit<GlobalSettings, 'defa
     peerLimits: peerLimits(values),
     mirrorLimits: {
       maxRequests: values.get(mirrorMaxRequests),
+      maxRequestsPerTarget: values.get(mirrorMaxRequestsPerTarget),
       maxBodyBytes: values.get(mirrorMaxBodySize),
       maxMemoryBytes: values.get(mirrorMaxMemory),
       timeoutMs: timerMs(values.get(mirrorTimeout)),
