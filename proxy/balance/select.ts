@@ -28,12 +28,17 @@ export function selectEndpoints<C extends Candidate>(
   endpoints: readonly C[],
   zone: ZonePreference | null,
 ): Selection<C> {
-  const ready = endpoints.filter(({ isTerminating }) => !isTerminating);
-  const tier = ready.length > 0 ? ready : endpoints;
+  const tier = servingEndpoints(endpoints);
   const members = zone === null ? tier : nearEndpoints(tier, zone);
   const available = members.filter(({ isOut }) => !isOut);
   const isPanic = available.length === 0 && members.length > 0;
   return { members, available: isPanic ? members : available, isPanic };
+}
+
+/** The ready endpoints; those that terminate only where no other is left. */
+export function servingEndpoints<C extends Pick<Candidate, 'isTerminating'>>(endpoints: readonly C[]): readonly C[] {
+  const ready = endpoints.filter(({ isTerminating }) => !isTerminating);
+  return ready.length > 0 ? ready : endpoints;
 }
 
 /**

@@ -7,6 +7,8 @@ import { OutlierState } from './outlier-state.ts';
 
 interface Named extends Watched {
   readonly name: string;
+  /** Out for a reason that requests do not show. */
+  failsChecks: boolean;
 }
 
 /** A detector over endpoints a, b, c... that writes down what it decides. */
@@ -16,9 +18,13 @@ function watch(count: number, settings: Partial<OutlierSettings> = {}) {
     { length: count },
     (_, at): Named => ({
       name: 'abcdefghij'[at] ?? '?',
+      failsChecks: false,
       outlier: new OutlierState(),
       get outlierPhase() {
         return this.outlier.phase;
+      },
+      get isOut() {
+        return this.failsChecks || this.outlier.phase !== 'closed';
       },
     }),
   );
@@ -81,14 +87,12 @@ describe('errors in a row', () => {
 
 describe('ejection, probe, readmission', () => {
   test('the whole way, and each relapse lasts longer up to the limit', () => {
-    const { fail, answer, detector, phases, log, at } = watch(3, { ejectionMs: 1000, maxEjectionMs: 2500 });
+    const { fail, answer, detector, phases, log } = watch(3, { ejectionMs: 1000, maxEjectionMs: 2500 });
     fail('a', 5, 0);
     detector.tick(999);
-    expect([phases(), detector.probeCandidate()]).toEqual(['open closed closed', null]);
+    expect(phases()).toBe('open closed closed');
     detector.tick(1000);
-    expect([phases(), detector.probeCandidate()]).toEqual(['halfOpen closed closed', at('a')]);
-    at('a').outlier.beginProbe(1);
-    expect(detector.probeCandidate()).toBeNull();
+    expect(phases()).toBe('halfOpen closed closed');
     fail('a', 1, 1100);
     detector.tick(3100);
     fail('a', 1, 3200);
@@ -142,6 +146,32 @@ describe('ejection, probe, readmission', () => {
     expect(phases()).toBe('open closed');
     detector.tick(9000);
     expect(phases()).toBe('halfOpen closed');
+  });
+
+  test('another worker’s ejection counts: the next relapse lasts longer, whichever worker finds it', () => {
+    const { detector, at, fail, log } = watch(3, { ejectionMs: 1000 });
+    detector.onEjectedElsewhere(at('a'), 1000, 0);
+    // The same one, decided by two workers in one moment.
+    detector.onEjectedElsewhere(at('a'), 1001, 1);
+    detector.tick(1001);
+    detector.onEjectedElsewhere(at('a'), 3100, 1100);
+    detector.tick(3100);
+    fail('a', 1, 3200);
+    expect(log).toEqual(['a until 6200: failedProbe']);
+  });
+
+  test('the last one that is used stays, whatever the others are out for', () => {
+    const { fail, at, phases, log, detector } = watch(4);
+    for (const name of ['a', 'b', 'c']) at(name).failsChecks = true;
+    fail('d', 50);
+    detector.onEjectedElsewhere(at('d'), 9000, 0);
+    expect([phases(), log]).toEqual(['closed closed closed closed', []]);
+    at('c').failsChecks = false;
+    fail('d', 1);
+    expect(phases()).toBe('closed closed closed open');
+    // One that is out already takes nobody away.
+    fail('a', 5);
+    expect(phases()).toBe('open closed closed open');
   });
 });
 

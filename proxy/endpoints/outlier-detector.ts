@@ -10,6 +10,8 @@ import type { OutlierPhase, OutlierState } from './outlier-state.ts';
 export interface Watched {
   /** As `outlier.phase`, also of an endpoint that nothing has been counted for yet. */
   readonly outlierPhase: OutlierPhase;
+  /** It is left out, for this or another reason. */
+  readonly isOut: boolean;
   /** What is counted, made when it is first asked for: of tens of thousands of endpoints few have a history. */
   readonly outlier: OutlierState;
 }
@@ -44,16 +46,9 @@ export class OutlierDetector<W extends Watched> {
     return errorRatePercent !== null || latencyFactor !== null || this.#openCount() > 0;
   }
 
+  /** Those that requests are meant for: shares are of them, and one of them stays. */
   update(endpoints: readonly W[]): void {
     this.#endpoints = endpoints;
-  }
-
-  /** A half-open endpoint that may be tried now; null when there is none. Constant work is the caller's: ask only if any is out. */
-  probeCandidate(): W | null {
-    for (const endpoint of this.#endpoints) {
-      if (endpoint.outlierPhase === 'halfOpen' && !endpoint.outlier.isProbing) return endpoint;
-    }
-    return null;
   }
 
   /** An attempt got a good answer. `isPanic`: ejected endpoints are used too, so that an answer proves them. */
@@ -75,13 +70,13 @@ export class OutlierDetector<W extends Watched> {
     outlier.countFailure();
     const { consecutiveErrors } = this.#settings;
     if (consecutiveErrors === null || outlier.errorsInRow < consecutiveErrors) return;
-    if (this.#mayEject()) this.#eject(endpoint, 'consecutiveErrors', nowMs);
+    if (this.#mayEject(endpoint)) this.#eject(endpoint, 'consecutiveErrors', nowMs);
   }
 
   /** Another worker of the process has ejected the endpoint. */
   onEjectedElsewhere(endpoint: W, untilMs: number, nowMs: number): void {
-    if (untilMs <= nowMs || (endpoint.outlierPhase === 'closed' && !this.#mayEject())) return;
-    endpoint.outlier.ejectUntil(untilMs);
+    if (untilMs <= nowMs || (endpoint.outlierPhase === 'closed' && !this.#mayEject(endpoint))) return;
+    endpoint.outlier.takeOver(this.#settings, untilMs, nowMs);
     this.#events.onChanged();
   }
 
@@ -108,7 +103,8 @@ export class OutlierDetector<W extends Watched> {
       const { outlier } = endpoint;
       const isFailing = errorRatePercent !== null && outlier.errorRatePercent >= errorRatePercent;
       const isSlow = latencyLimitMs !== null && (outlier.meanLatencyMs ?? 0) > latencyLimitMs;
-      if ((isFailing || isSlow) && this.#mayEject()) this.#eject(endpoint, isFailing ? 'errorRate' : 'latency', nowMs);
+      if (!(isFailing || isSlow) || !this.#mayEject(endpoint)) continue;
+      this.#eject(endpoint, isFailing ? 'errorRate' : 'latency', nowMs);
     }
     for (const { outlier } of this.#endpoints) outlier.startWindow();
   }
@@ -119,11 +115,14 @@ export class OutlierDetector<W extends Watched> {
     this.#events.onChanged();
   }
 
-  /** Whether one more may be out: one at least even of few endpoints, but never all of them. */
-  #mayEject(): boolean {
+  /**
+   * Whether this one may be out as well: one at least even of few endpoints, but never the last that is used, whatever
+   * the others are out for.
+   */
+  #mayEject(endpoint: W): boolean {
     const count = this.#endpoints.length;
     const allowed = Math.max(1, Math.floor((count * this.#settings.maxEjectedPercent) / 100));
-    return this.#openCount() < Math.min(allowed, count - 1);
+    return this.#openCount() < allowed && this.#endpoints.some((other) => other !== endpoint && !other.isOut);
   }
 
   #openCount(): number {

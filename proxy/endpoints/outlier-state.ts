@@ -75,16 +75,28 @@ export class OutlierState {
 
   /** closed or halfOpen -> open. Gives the time until which it is left out. */
   eject(settings: OutlierSettings, nowMs: number): number {
-    // Long enough good again: its history is forgotten.
-    const isRelapse = this.#phase === 'halfOpen' || nowMs - this.#closedAtMs < settings.maxEjectionMs;
-    this.#ejections = isRelapse ? this.#ejections + 1 : 1;
+    this.#countEjection(settings, nowMs);
     const lastsMs = Math.min(settings.ejectionMs * this.#ejections, settings.maxEjectionMs);
-    this.ejectUntil(nowMs + lastsMs);
+    this.#ejectUntil(nowMs + lastsMs);
     return this.#untilMs;
   }
 
-  /** Takes over an ejection that another worker decided; never shortens its own. */
-  ejectUntil(untilMs: number): void {
+  /**
+   * Takes over an ejection that another worker decided; never shortens its own. It counts as one of its own: whichever
+   * worker finds the next relapse, that lasts longer.
+   */
+  takeOver(settings: OutlierSettings, untilMs: number, nowMs: number): void {
+    if (this.#phase !== 'open') this.#countEjection(settings, nowMs);
+    this.#ejectUntil(untilMs);
+  }
+
+  #countEjection({ maxEjectionMs }: OutlierSettings, nowMs: number): void {
+    // Long enough good again: its history is forgotten.
+    const isRelapse = this.#phase === 'halfOpen' || nowMs - this.#closedAtMs < maxEjectionMs;
+    this.#ejections = isRelapse ? this.#ejections + 1 : 1;
+  }
+
+  #ejectUntil(untilMs: number): void {
     this.#untilMs = this.#phase === 'open' ? Math.max(this.#untilMs, untilMs) : untilMs;
     this.#phase = 'open';
     this.#probe = 0;

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { seededRandom } from '../balance/testing/endpoints.ts';
 import { defaultHealth, defaultOutliers, plainEndpoint, plainUpstream } from '../table/defaults.ts';
 import type { Endpoint, Upstream } from '../table/types.ts';
-import type { ActiveCheck, BalancerSettings } from '../table/upstream-settings.ts';
+import type { ActiveCheck, BalancerSettings, UpstreamLimits } from '../table/upstream-settings.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import { LoadDirectory } from './load-directory.ts';
 import { allocateSharedLoads, SharedLoads } from './shared-loads.ts';
@@ -44,6 +44,16 @@ function startUpstream(settings: Partial<Upstream>, workers = 1) {
   return { clock, states, upstream: first, apply, ejected };
 }
 
+const noLimits: UpstreamLimits = {
+  maxConnections: null,
+  maxRequests: null,
+  maxConnectionsPerEndpoint: null,
+  maxRequestsPerEndpoint: null,
+  maxPending: 0,
+  pendingTimeoutMs: 0,
+  retryAfterSeconds: 1,
+  adaptive: null,
+};
 const three = [pod(1), pod(2), pod(3)];
 
 /** Last parts of the addresses that many picks give, each once, sorted. */
@@ -114,6 +124,62 @@ describe('passive health, on by default', () => {
     expect(endpoint.inFlight).toBe(0);
   });
 
+  test('one that may not be tried holds up no other: its checks fail, or it is full', () => {
+    const limits = { ...noLimits, maxRequestsPerEndpoint: 1 };
+    const { upstream, clock } = startUpstream({ endpoints: [...three, pod(4), pod(5), pod(6)], limits });
+    for (const n of [1, 2, 3]) failTimes(upstream, n, 5);
+    clock.nowMs += defaultOutliers.ejectionMs;
+    upstream.probed('10.0.0.1:80', true);
+    const stillRuns = endpointOf(upstream, 2);
+    stillRuns.begin();
+    upstream.tick();
+    expect(upstream.isRecovering).toBe(true);
+    expect(upstream.pick(null)).toBe(endpointOf(upstream, 3));
+  });
+
+  test('only those are tried that requests are for: not the terminating, nor far ones while near ones do', () => {
+    const endpoints = [pod(1), pod(2), pod(3), pod(4)];
+    const { upstream, apply, clock } = startUpstream({ endpoints });
+    for (const n of [1, 2]) failTimes(upstream, n, 5);
+    clock.nowMs += defaultOutliers.ejectionMs;
+    apply({ endpoints: [pod(1, { state: 'terminating' }), ...endpoints.slice(1)] });
+    upstream.tick();
+    expect(upstream.pick(null)).toBe(endpointOf(upstream, 2));
+    const near = endpoints.map((each, at) => ({ ...each, zones: [at > 1 ? 'a' : 'b'] }));
+    apply({ endpoints: near, zone: { zone: 'a', minUsablePercent: 50 } });
+    upstream.tick();
+    expect([upstream.isRecovering, pickedOf(upstream, true)]).toEqual([false, '34']);
+  });
+
+  test('the share that may be out is one of the ready endpoints', () => {
+    const leaving = [3, 4, 5, 6].map((n) => pod(n, { state: 'terminating' }));
+    const { upstream } = startUpstream({ endpoints: [pod(1), pod(2), ...leaving] });
+    failTimes(upstream, 1, 5);
+    failTimes(upstream, 2, 5);
+    expect([pickedOf(upstream), upstream.isPanic]).toEqual(['2', false]);
+  });
+
+  test('for a request that failed everywhere else, what is left out is better than nothing', () => {
+    const limits = { ...noLimits, maxRequestsPerEndpoint: 1 };
+    const { upstream } = startUpstream({ endpoints: [...three, pod(4)], limits });
+    const [a, b, c, d] = [1, 2, 3, 4].map((n) => endpointOf(upstream, n)) as [
+      EndpointState,
+      EndpointState,
+      EndpointState,
+      EndpointState,
+    ];
+    expect(upstream.pickLeftOut([a])).toBeNull();
+    upstream.probed(a.key, true);
+    failTimes(upstream, 2, 5);
+    failTimes(upstream, 3, 5);
+    expect(upstream.pickLeftOut([d])).toBe(b);
+    expect(upstream.pickLeftOut([d, b])).toBe(c);
+    b.begin();
+    expect(upstream.pickLeftOut([d])).toBe(c);
+    expect(upstream.pickLeftOut([d, c])).toBe(a);
+    expect(upstream.pickLeftOut([d, c, a])).toBeNull();
+  });
+
   test('off: nothing is ejected; turned off later, what is out comes back', () => {
     const { upstream, apply } = startUpstream({ endpoints: three });
     failTimes(upstream, 1, 5);
@@ -179,16 +245,7 @@ describe('what may be picked', () => {
   });
 
   test('full endpoints are passed over, in all workers; null when all are full', () => {
-    const limits = {
-      maxConnections: null,
-      maxRequests: null,
-      maxConnectionsPerEndpoint: null,
-      maxRequestsPerEndpoint: 1,
-      maxPending: 0,
-      pendingTimeoutMs: 0,
-      retryAfterSeconds: 1,
-      adaptive: null,
-    };
+    const limits = { ...noLimits, maxRequestsPerEndpoint: 1 };
     const { states, upstream } = startUpstream({ endpoints: [pod(1), pod(2)], limits }, 2);
     endpointOf(upstream, 1).begin();
     expect(states.map((state) => pickedOf(state))).toEqual(['2', '2']);

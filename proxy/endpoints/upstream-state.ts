@@ -12,7 +12,7 @@ import { type AffinityIndex, BalancedAffinity, balancedKeys, PersistentAffinity 
 import type { Balancer } from '../balance/balancer.ts';
 import { createBalancer, keySourceOf } from '../balance/create-balancer.ts';
 import { startingScore } from '../balance/latency-score.ts';
-import { selectEndpoints } from '../balance/select.ts';
+import { selectEndpoints, servingEndpoints } from '../balance/select.ts';
 import { slowStartShare } from '../balance/slow-start.ts';
 import { plainUpstream } from '../table/defaults.ts';
 import { equalJson } from '../table/equal.ts';
@@ -54,7 +54,8 @@ export class UpstreamState<Slot = unknown> {
   #available: readonly EndpointState<Slot>[] = [];
   #gate: UpstreamGate | null = null;
   #isPanic = false;
-  #hasHalfOpen = false;
+  /** Members that were left out and may be tried again. */
+  #recovering: readonly EndpointState<Slot>[] = [];
   /** What every request asks of the settings, answered when they change. */
   #keySource: ReturnType<typeof keySourceOf> = 'none';
   #needsLatency = false;
@@ -114,7 +115,7 @@ export class UpstreamState<Slot = unknown> {
     key: string | null = null,
     mayProbe = true,
   ): EndpointState<Slot> | null {
-    if (this.#hasHalfOpen && mayProbe) {
+    if (mayProbe && this.#recovering.length > 0) {
       const probe = this.pickProbe(tried);
       if (probe !== null) return probe;
     }
@@ -125,9 +126,21 @@ export class UpstreamState<Slot = unknown> {
 
   /** An endpoint that was left out and may be tried again, by the one request that begins there next; null when there is none. */
   pickProbe(tried: readonly EndpointState<Slot>[] | null): EndpointState<Slot> | null {
-    const probe = this.#detector?.probeCandidate() ?? null;
-    if (probe === null || probe.isProbeFailing || tried?.includes(probe)) return null;
-    return probe;
+    for (const endpoint of this.#recovering) {
+      if (!endpoint.outlier.isProbing && !tried?.includes(endpoint) && !this.isFull(endpoint)) return endpoint;
+    }
+    return null;
+  }
+
+  /**
+   * For a request that has failed at every other endpoint: one that is left out and that it has not been sent to. It may
+   * be well again since, and some answer is better than none. null when there is none.
+   */
+  pickLeftOut(tried: readonly EndpointState<Slot>[]): EndpointState<Slot> | null {
+    const isLeft = (endpoint: EndpointState<Slot>) =>
+      !endpoint.isAvailable && !tried.includes(endpoint) && !this.isFull(endpoint);
+    // What its requests have shown may be over; a check that fails was asked just now.
+    return this.#members.find((each) => isLeft(each) && !each.isProbeFailing) ?? this.#members.find(isLeft) ?? null;
   }
 
   /** Circuit breaking: ask it for a place before the first pick; null when the upstream has no limits. */
@@ -137,7 +150,7 @@ export class UpstreamState<Slot = unknown> {
 
   /** An endpoint that was left out may be tried again: only then does `mayProbe` of `pick` matter. */
   get isRecovering(): boolean {
-    return this.#hasHalfOpen;
+    return this.#recovering.length > 0;
   }
 
   /** It has as many requests as its limit allows. */
@@ -224,7 +237,7 @@ export class UpstreamState<Slot = unknown> {
     if (upstream.health.active === null) for (const state of this.#endpoints) state.isProbeFailing = false;
     this.#attachCounters();
     if (!equalJson(upstream.health.passive, before.health.passive)) this.#detector = this.#createDetector();
-    this.#detector?.update(this.#endpoints);
+    this.#detector?.update(servingEndpoints(this.#endpoints));
     if (!equalJson(upstream.balancer, before.balancer)) {
       this.#balancer = this.#createBalancer();
       this.#members = [];
@@ -291,7 +304,7 @@ export class UpstreamState<Slot = unknown> {
     if (!isSameList(members, this.#members)) this.#members = members;
     for (const state of this.#endpoints) state.isAvailable = isPanic || !state.isOut;
     this.#isPanic = isPanic;
-    this.#hasHalfOpen = this.#endpoints.some(({ outlierPhase }) => outlierPhase === 'halfOpen');
+    this.#recovering = this.#members.filter(isRecoveringEndpoint);
     this.#available = available;
     this.#balancer.update(this.#members, available);
     for (const index of this.#affinities?.values() ?? []) index.update(this.#members, available);
@@ -354,6 +367,11 @@ export class UpstreamState<Slot = unknown> {
     };
     return new OutlierDetector(settings, events, nowMs());
   }
+}
+
+/** Its time is up; where it has checks as well, they bring it back first. */
+function isRecoveringEndpoint({ outlierPhase, isProbeFailing }: EndpointState<unknown>): boolean {
+  return outlierPhase === 'halfOpen' && !isProbeFailing;
 }
 
 function isSameList<T>(a: readonly T[], b: readonly T[]): boolean {

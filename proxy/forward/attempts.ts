@@ -77,7 +77,8 @@ export class Attempts {
     const { retryBudget } = route.policy;
     if (retryBudget !== null) {
       const { balancing } = this.#context;
-      balancing.allowances.of(route, retryBudget).countRequest(balancing.nowMs());
+      const nowMs = balancing.nowMs();
+      balancing.allowances.of(route, retryBudget, nowMs).countRequest(nowMs);
     }
     return upstream !== null && upstream.gate !== null;
   }
@@ -119,15 +120,16 @@ export class Attempts {
   }
 
   /**
-   * Finds an endpoint for another attempt after the one in use failed: one that this request has not been sent to, unless
-   * a cookie binds it. null when there is none. Call `use` with it, or none of it counts.
+   * Finds an endpoint for another attempt after an answer of the one in use: one that this request has not been sent to,
+   * unless a cookie binds it. null when there is none: the answer stands. Call `use` with it, or none of it counts.
    */
   next(): LiveEndpoint | null {
-    if (this.endpoint !== null) this.#noteTried(this.endpoint);
-    const endpoint = this.#pick();
-    if (endpoint === null) this.#allowance?.giveBack();
-    this.#allowance = null;
-    return endpoint;
+    return this.#settle(this.#pickNext());
+  }
+
+  /** The same after a failure: where nobody else is left it is one that is left out, since there is no answer at all. */
+  nextOrLeftOut(): LiveEndpoint | null {
+    return this.#settle(this.#pickNext() ?? this.#choice.pickLeftOut(this.#tried ?? []));
   }
 
   /** Sends the request to an endpoint that `next` or `again` gave. */
@@ -139,7 +141,7 @@ export class Attempts {
   /** The endpoint had closed an idle connection: that says nothing about its health, so it is asked again, freshly. */
   again(): LiveEndpoint | null {
     const { endpoint } = this;
-    if (endpoint === null || endpoint.draining) return this.next();
+    if (endpoint === null || endpoint.draining) return this.nextOrLeftOut();
     // That attempt never was.
     this.count--;
     return endpoint;
@@ -228,14 +230,14 @@ export class Attempts {
     return this.#record.attemptCount === 0 ? -1 : nowMs - this.#attemptStartedAtMs;
   }
 
-  /** A response head has come. */
-  answered(status: number): void {
+  /** A response head has come. `isUnavailable`: it says that the endpoint cannot serve, whatever the status. */
+  answered(status: number, isUnavailable: boolean): void {
     const elapsedMs = this.#note(status);
     this.#record.headerMs = elapsedMs;
     if (this.#record.connectMs < 0) this.#record.connectMs = 0;
     const { endpoint } = this;
     if (endpoint === null || this.#upstream === null) return;
-    if (isFailureStatus(status)) return this.#upstream.onFailed(endpoint, elapsedMs);
+    if (isUnavailable || isFailureStatus(status)) return this.#upstream.onFailed(endpoint, elapsedMs);
     this.#upstream.onAnswered(endpoint, elapsedMs);
     if (this.#gate !== null) this.#tellGate(this.#gate, elapsedMs);
   }
@@ -275,6 +277,18 @@ export class Attempts {
     this.#tried = null;
     this.#choice.clear();
     if (this.#gate !== null) this.#leave(this.#gate);
+  }
+
+  #pickNext(): LiveEndpoint | null {
+    if (this.endpoint !== null) this.#noteTried(this.endpoint);
+    return this.#pick();
+  }
+
+  /** The further attempt that was allowed is made, or takes nothing out of its budget. */
+  #settle(endpoint: LiveEndpoint | null): LiveEndpoint | null {
+    if (endpoint === null) this.#allowance?.giveBack();
+    this.#allowance = null;
+    return endpoint;
   }
 
   #noteTried(endpoint: LiveEndpoint): void {
@@ -336,8 +350,9 @@ export class Attempts {
     const { retryBudget } = route.policy;
     if (retryBudget === null) return true;
     const { balancing } = this.#context;
-    const allowance = balancing.allowances.of(route, retryBudget);
-    if (!allowance.take(balancing.nowMs())) return false;
+    const nowMs = balancing.nowMs();
+    const allowance = balancing.allowances.of(route, retryBudget, nowMs);
+    if (!allowance.take(nowMs)) return false;
     this.#allowance = allowance;
     return true;
   }

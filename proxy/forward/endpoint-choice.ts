@@ -58,6 +58,12 @@ export class EndpointChoice implements CanaryRequest {
     return upstream.pick(tried, this.#hashKey, mayProbe);
   }
 
+  /** As `pick`, when that finds none any more: one that is left out. Its client is a guest there, its cookie stays. */
+  pickLeftOut(tried: readonly LiveEndpoint[]): LiveEndpoint | null {
+    this.#newKey = null;
+    return this.#upstream?.pickLeftOut(tried) ?? null;
+  }
+
   /** A cookie decides, or will. */
   get hasAffinity(): boolean {
     return this.#affinity !== null;

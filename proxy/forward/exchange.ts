@@ -19,7 +19,7 @@ import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import type { ProxyErrorCode } from './errors.ts';
 import { requestId, upgradeToken } from './forwarding.ts';
-import { type CallOwner, GrpcCall } from './grpc-call.ts';
+import { type CallOwner, GrpcCall, isGrpc } from './grpc-call.ts';
 import { OutgoingRequest } from './outgoing-request.ts';
 import { RequestFacts } from './request-facts.ts';
 import { type FilterUser, RouteFilters } from './route-filters.ts';
@@ -112,11 +112,11 @@ export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser
   #forward(route: IndexedRoute, current: CurrentTable): void {
     const { target, policy } = route;
     if (target.kind === 'answer') return this.#response.answer(answerOf(target.status, target.reason));
-    const { maxBodyBytes, protocol } = policy;
+    const { maxBodyBytes } = policy;
     if (maxBodyBytes !== null && this.#client.head.contentLength > maxBodyBytes) return this.#fail('bodyTooLarge');
     this.#phase = 'forwarding';
     this.#request.begin(route, current);
-    if (protocol === 'grpc' || protocol === 'grpcs') this.#beginCall();
+    if (isGrpc(policy)) this.#beginCall();
     if (!this.#request.readsAhead) return this.#upstream.begin(route, target);
     this.#phase = 'buffering';
     this.#client.takeBody();
@@ -208,7 +208,7 @@ export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser
   }
 
   onResponseHead(head: ResponseHead, hasBody: boolean): void {
-    if (!this.#upstream.answered(head.status)) return;
+    if (!this.#upstream.answered(head)) return;
     if (!this.#client.takesHead(head)) return this.#fail('upstreamFault');
     if (head.status === 101) return this.#beginTunnel(head);
     this.#phase = 'responding';

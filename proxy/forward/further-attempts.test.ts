@@ -8,6 +8,7 @@ import type { UpstreamHealth } from '../table/upstream-settings.ts';
 import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
 import { type RawOrigin, startHttpOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw, type RawResponse } from './testing/raw-client.ts';
+import { startProxy, tableOf } from './testing/test-proxy.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const replyOf = (status: number) => `HTTP/1.1 ${status} Some\r\nContent-Length: 4\r\nX-From: origin\r\n\r\nsome`;
@@ -44,6 +45,9 @@ async function startSwitching(): Promise<Switching> {
   });
   return self;
 }
+
+/** Requests that have come. */
+const countOf = ({ received }: RawOrigin): number => received.join('').split(' HTTP/1.1\r\n').length - 1;
 
 async function ask(proxy: DataPath, method = 'GET', body = ''): Promise<RawResponse> {
   using client = await connectRaw(proxy.port);
@@ -87,6 +91,64 @@ describe('by status', () => {
   test('tries are counted', async () => {
     await using pair = await startPair(replyOf(503), { retryOn: ['http503'], maxAttempts: 1 });
     expect((await ask(pair.proxy)).status).toBe(503);
+  });
+});
+
+describe('the connection of a further attempt', () => {
+  const badReply = replyOf(503);
+
+  test('requests that may be repeated use open ones: as many as are under way at a time', async () => {
+    const health = { ...defaultHealth, passive: 'off' } as const;
+    await using pair = await startPair(badReply, { retryOn: ['http503'] }, health);
+    for (let i = 0; i < 10; i++) expect((await ask(pair.proxy)).status).toBe(200);
+    expect(pair.proxy.requests.filter(({ attempts }) => attempts.join() === '503,200')).toHaveLength(10);
+    expect(pair.second.origin.connections).toBe(1);
+  });
+
+  test('one that turns out closed is replaced, and its endpoint asked all the same', async () => {
+    const health = { ...defaultHealth, passive: 'off' } as const;
+    await using forgetful = await startForgetful();
+    await using bad = await startReplyingOrigin(badReply);
+    const endpoints = [bad.port, forgetful.port];
+    await using proxy = await startDataPath([{ endpoints, policy: { retryOn: ['http503'] }, upstream: { health } }]);
+    for (let i = 0; i < 4; i++) expect((await ask(proxy)).status).toBe(200);
+    expect(proxy.requests.map(({ attempts }) => attempts.join())).toEqual(['503,200', ...Array(3).fill('503,502,200')]);
+  });
+
+  test('what could not be sent once more gets a new one', async () => {
+    await using forgetful = await startForgetful();
+    await using closed = await startHttpOrigin(() => {});
+    const { port } = closed;
+    await closed[Symbol.asyncDispose]();
+    await using proxy = await startDataPath([{ endpoints: [port, forgetful.port] }]);
+    for (let i = 0; i < 2; i++) expect((await ask(proxy, 'GET')).status).toBe(200);
+    // Round robin: this one begins at the endpoint that refuses, and the other's open connection would fail.
+    expect((await ask(proxy, 'POST', 'x')).status).toBe(200);
+    expect(forgetful.connections).toBe(3);
+  });
+});
+
+describe('all others have failed', () => {
+  test('an endpoint that is left out is asked, since it may be well again', async () => {
+    await using pair = await startPair('', { retryOn: ['error'] });
+    const left = pair.proxy.context.endpoints.get('u0')?.endpoints.find(({ port }) => port === pair.second.origin.port);
+    if (left === undefined) throw new Error('expected an endpoint');
+    for (let i = 0; i < 5; i++) pair.proxy.context.endpoints.get('u0')?.onFailed(left, 1);
+    expect(left.isOut).toBe(true);
+    const response = ask(pair.proxy);
+    await eventually(() => pair.first.origin.connections === 1);
+    pair.first.origin.sockets[0]?.destroy();
+    expect((await response).status).toBe(200);
+    expect(pair.second.origin.connections).toBe(1);
+  });
+
+  test('not instead of an answer, whatever its status', async () => {
+    await using pair = await startPair(replyOf(503), { retryOn: ['error', 'http503'] });
+    const left = pair.proxy.context.endpoints.get('u0')?.endpoints.find(({ port }) => port === pair.second.origin.port);
+    if (left === undefined) throw new Error('expected an endpoint');
+    for (let i = 0; i < 5; i++) pair.proxy.context.endpoints.get('u0')?.onFailed(left, 1);
+    expect(await ask(pair.proxy)).toMatchObject({ status: 503, body: 'some' });
+    expect(pair.second.origin.connections).toBe(0);
   });
 });
 
@@ -190,6 +252,27 @@ test('the retry budget bounds attempts, not requests', async () => {
   for (let i = 0; i < 20; i++) await ask(pair.proxy);
   const attempts = pair.proxy.requests.reduce((sum, request) => sum + request.attempts.length, 0);
   expect(attempts).toBe(24);
+});
+
+test('an update of the table forgets nothing of what the budget has given away', async () => {
+  const health = { ...defaultHealth, passive: 'off' } as const;
+  const policy: Partial<RoutePolicy> = { retryOn: ['http503'], retryBudget: { percent: 50, minPerSecond: 0 } };
+  await using bad = await startReplyingOrigin(replyOf(503));
+  await using other = await startReplyingOrigin(replyOf(503));
+  const routes = [{ endpoints: [bad.port, other.port], policy, upstream: { health } }];
+  await using proxy = await startProxy(routes);
+  using client = await connectRaw(proxy.port);
+  for (let i = 1; i <= 8; i++) {
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+    await client.responses(i);
+  }
+  proxy.publish(tableOf(routes, { serverTokens: true }));
+  for (let i = 9; i <= 20; i++) {
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await client.responses(i);
+  }
+  // Half of the twenty requests; without the eight POSTs it would be six.
+  expect(countOf(bad) + countOf(other)).toBe(30);
 });
 
 describe('passive health', () => {

@@ -1,8 +1,11 @@
-// The time limit that a gRPC client sets for a call (`grpc-timeout`), kept by the proxy too: a server that ignores it, or a
-// queue in front of one, must not hold what nobody waits for any more.
+// What is different about a gRPC call. Its client's time limit (`grpc-timeout`) is kept by the proxy too: a server that
+// ignores it, or a queue in front of one, must not hold what nobody waits for any more. And its status is no HTTP status.
 
 import { grpcTimeoutMs } from '../http/grpc.ts';
+import { headerValue } from '../http/header-value.ts';
 import type { RequestHead } from '../http/request-head.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import type { RoutePolicy } from '../table/types.ts';
 import { Deadline, type Timed, type TimerWheel } from './timer-wheel.ts';
 
 export interface CallOwner {
@@ -37,4 +40,17 @@ export class GrpcCall implements Timed {
   onDeadline(): void {
     this.#owner.onCallTimeout();
   }
+}
+
+/** Requests of the route are calls. */
+export function isGrpc({ protocol }: RoutePolicy): boolean {
+  return protocol === 'grpc' || protocol === 'grpcs';
+}
+
+/**
+ * The server answers at once that it cannot serve: status 14 UNAVAILABLE in a response of trailers alone (gRPC over HTTP/2,
+ * "Responses"), which is to gRPC what 503 is to HTTP. One that comes behind messages is no matter of the head.
+ */
+export function isUnavailable({ text }: ResponseHead): boolean {
+  return headerValue(text, 'grpc-status') === '14';
 }

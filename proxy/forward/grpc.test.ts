@@ -180,6 +180,17 @@ test('calls are spread over the endpoints one by one', async () => {
   expect([origin.calls, second.calls]).toEqual([10, 10]);
 });
 
+test.each([
+  ['UNAVAILABLE', grpc.status.UNAVAILABLE, 1],
+  ['another error', grpc.status.INTERNAL, 0],
+])('passive health: %s five times in a row', async (_name, code, expected) => {
+  await using second = await startEcho();
+  const ports = [origin.port, second.port];
+  proxy.publish(tableOf([{ endpoints: ports, policy: GRPC }], GLOBAL));
+  for (let i = 0; i < 10; i++) await expect(call('fail', Buffer.from(`${code}`))).rejects.toMatchObject({ code });
+  expect(proxy.ejections).toEqual(Array(expected).fill(`127.0.0.1:${ports[0]} consecutiveErrors`));
+});
+
 test('GRPCS: over TLS, without asking who it is', async () => {
   const pair = await generate([{ name: 'commonName', value: 'grpc.test' }], { keyType: 'ec' });
   const keyPair = { cert_chain: Buffer.from(pair.cert), private_key: Buffer.from(pair.private) };

@@ -17,6 +17,7 @@ import type { ProxyContext } from './context.ts';
 import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import { upgradeToken } from './forwarding.ts';
+import { isGrpc } from './grpc-call.ts';
 import type { HedgeOutcome } from './hedging.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
 import { isUnwanted } from './retry.ts';
@@ -68,7 +69,8 @@ export class HedgedAttempt implements UpstreamUser, Timed {
   begin(route: IndexedRoute, settings: HedgeSettings, transport: Transport): void {
     const { head } = this.#client;
     const { hedging, balancing } = this.#context;
-    hedging.allowances.of(route, settings.budget).countRequest(balancing.nowMs());
+    const nowMs = balancing.nowMs();
+    hedging.allowances.of(route, settings.budget, nowMs).countRequest(nowMs);
     if (!mayBeDoubled(head, route.policy) || !this.#attempts.mayBeTwo) return;
     this.#route = route;
     this.#transport = transport;
@@ -129,8 +131,9 @@ export class HedgedAttempt implements UpstreamUser, Timed {
     const endpoint = this.#attempts.pickSecond();
     if (endpoint === null) return this.#stayAlone('noEndpoint');
     const { hedge } = route.policy;
-    const allowance = hedge === null ? null : hedging.allowances.of(route, hedge.budget);
-    if (allowance === null || !allowance.take(balancing.nowMs())) return this.#stayAlone('overBudget');
+    const nowMs = balancing.nowMs();
+    const allowance = hedge === null ? null : hedging.allowances.of(route, hedge.budget, nowMs);
+    if (allowance === null || !allowance.take(nowMs)) return this.#stayAlone('overBudget');
     const second = this.#attempts.beginSecond(endpoint);
     if (second === null) {
       allowance.giveBack();
@@ -258,6 +261,6 @@ export class HedgedAttempt implements UpstreamUser, Timed {
 }
 
 /** Whether it does no harm, and some good, to send the request twice. */
-function mayBeDoubled(head: RequestHead, { protocol }: RoutePolicy): boolean {
-  return isIdempotent(head.method) && protocol !== 'grpc' && protocol !== 'grpcs' && upgradeToken(head) === '';
+function mayBeDoubled(head: RequestHead, policy: RoutePolicy): boolean {
+  return isIdempotent(head.method) && !isGrpc(policy) && upgradeToken(head) === '';
 }

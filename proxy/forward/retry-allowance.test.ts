@@ -1,6 +1,7 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { RetryAllowance } from './retry-allowance.ts';
+import type { IndexedRoute } from '../match/index.ts';
+import { RetryAllowance, RetryAllowances } from './retry-allowance.ts';
 
 /** Attempts that are allowed when each of `requests` in one second asks for one. */
 function allowedOf(allowance: RetryAllowance, requests: number, nowMs: number): number {
@@ -57,4 +58,31 @@ test('never more than the share and the least together, however time goes', () =
       expect(allowed).toBeLessThanOrEqual((requests * percent) / 100 + seconds * minPerSecond);
     }),
   );
+});
+
+describe('the allowances of a worker', () => {
+  const none = { percent: 0, minPerSecond: 1 };
+  /** A route as another table holds it: another object each time. */
+  const routeOf = (id: string) => ({ route: { id } }) as IndexedRoute;
+
+  test('what a route has spent is spent in the next table too, and changed numbers hold at once', () => {
+    const allowances = new RetryAllowances();
+    expect(allowances.of(routeOf('a'), none, 5_000).take(5_000)).toBe(true);
+    expect(allowances.of(routeOf('a'), none, 5_000).take(5_000)).toBe(false);
+    expect(allowances.of(routeOf('b'), none, 5_000).take(5_000)).toBe(true);
+    expect(allowances.of(routeOf('a'), { ...none, minPerSecond: 2 }, 5_000).take(5_000)).toBe(true);
+    expect(allowances.of(routeOf('a'), none, 5_000).take(5_000)).toBe(false);
+  });
+
+  test('routes that come and go leave nothing behind; those in use are kept', () => {
+    const allowances = new RetryAllowances();
+    for (let nowMs = 1_000; nowMs < 100_000; nowMs += 10) {
+      allowances.of(routeOf(`gone ${nowMs}`), none, nowMs).countRequest(nowMs);
+      allowances.of(routeOf('stays'), none, nowMs).countRequest(nowMs);
+      allowances.of(routeOf('stays'), none, nowMs).take(nowMs);
+      // A thousand are made in the ten seconds for which one counts.
+      expect(allowances.size).toBeLessThan(2_100);
+      expect(allowances.of(routeOf('stays'), none, nowMs).take(nowMs)).toBe(false);
+    }
+  });
 });

@@ -5,17 +5,28 @@
 
 import type { IndexedRoute } from '../match/index.ts';
 import type { RetryBudget } from '../table/route-settings.ts';
+import type { RouteId } from '../table/types.ts';
 
 const SLOTS = 10;
 
 export class RetryAllowance {
-  readonly #budget: RetryBudget;
+  #budget: RetryBudget;
   readonly #requests = new Int32Array(SLOTS);
   readonly #retries = new Int32Array(SLOTS);
   #second = 0;
 
   constructor(budget: RetryBudget) {
     this.#budget = budget;
+  }
+
+  /** Takes over changed numbers; what was counted stays. */
+  configure(budget: RetryBudget): void {
+    this.#budget = budget;
+  }
+
+  /** Nothing of the last ten seconds is counted: a new one would say the same. */
+  isEmpty(nowMs: number): boolean {
+    return Math.floor(nowMs / 1000) >= this.#second + SLOTS;
   }
 
   /** A request of the route begins. */
@@ -61,17 +72,37 @@ function sum(slots: Int32Array): number {
   return total;
 }
 
-/** The allowances of one worker, each made when its route first asks. */
-export class RetryAllowances {
-  /** Keyed by what the table holds, so that nothing outlives its table. */
-  readonly #byRoute = new WeakMap<IndexedRoute, RetryAllowance>();
+/** Below this many nothing is swept. */
+const FEW = 64;
 
-  of(route: IndexedRoute, budget: RetryBudget): RetryAllowance {
-    let allowance = this.#byRoute.get(route);
-    if (allowance === undefined) {
-      allowance = new RetryAllowance(budget);
-      this.#byRoute.set(route, allowance);
+/**
+ * The allowances of one worker, each made when its route first asks. By the id of the route and not by what the table in
+ * force holds: a storm is most likely while Pods come and go, and no update may forget what has been spent.
+ */
+export class RetryAllowances {
+  readonly #byRoute = new Map<RouteId, RetryAllowance>();
+  #sweepAt = FEW;
+
+  /** For metrics and tests: how many are kept. */
+  get size(): number {
+    return this.#byRoute.size;
+  }
+
+  of({ route }: IndexedRoute, budget: RetryBudget, nowMs: number): RetryAllowance {
+    const known = this.#byRoute.get(route.id);
+    if (known !== undefined) {
+      known.configure(budget);
+      return known;
     }
-    return allowance;
+    if (this.#byRoute.size >= this.#sweepAt) this.#sweep(nowMs);
+    const made = new RetryAllowance(budget);
+    this.#byRoute.set(route.id, made);
+    return made;
+  }
+
+  /** Drops those that count nothing any more, of routes that are gone or quiet. Constant work for each that is made. */
+  #sweep(nowMs: number): void {
+    for (const [id, allowance] of this.#byRoute) if (allowance.isEmpty(nowMs)) this.#byRoute.delete(id);
+    this.#sweepAt = Math.max(FEW, 2 * this.#byRoute.size);
   }
 }

@@ -8,6 +8,7 @@
 // place. What streams say goes to the exchange, which asks here what follows from it.
 
 import type { Waiter } from '../endpoints/pending-queue.ts';
+import type { ResponseHead } from '../http/response-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import type { HedgeSettings } from '../table/route-settings.ts';
 import type { RoutePolicy, UpstreamTarget } from '../table/types.ts';
@@ -17,8 +18,10 @@ import type { ClientStream } from './client-stream.ts';
 import type { ProxyContext } from './context.ts';
 import { isStale, type ProxyErrorCode } from './errors.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
+import { isGrpc, isUnavailable } from './grpc-call.ts';
 import { HedgedAttempt, type HedgedRequest } from './hedged-attempt.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
+import { mayRepeat } from './retry.ts';
 import type { Timed } from './timer-wheel.ts';
 import type { LiveEndpoint } from './upstream-connection.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
@@ -127,8 +130,9 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
   }
 
   /** A response head has come. True: it is the response; else the request is under way to another endpoint. */
-  answered(status: number): boolean {
-    this.#attempts.answered(status);
+  answered(head: ResponseHead): boolean {
+    const { status } = head;
+    this.#attempts.answered(status, isGrpc(this.#policy()) && isUnavailable(head));
     if (this.#hedge?.firstAnswered(status) === false) return false;
     if (status >= 400 && this.#attemptAfter(status)) return false;
     this.#phase = 'answered';
@@ -143,9 +147,9 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
     this.#parts.record.detail = detail;
     if (this.#hedge?.firstFailed() === true) return;
     if (!this.#attempts.mayGoOn(code, this.#request.canSendAgain)) return this.#user.onNoResponse(code);
-    const endpoint = isStale(code) ? this.#attempts.again() : this.#attempts.next();
+    const endpoint = isStale(code) ? this.#attempts.again() : this.#attempts.nextOrLeftOut();
     if (endpoint === null) return this.#user.onNoResponse(code);
-    this.#attemptAt(endpoint);
+    this.#attemptAt(endpoint, !isStale(code));
   }
 
   /** The endpoint broke its response off. */
@@ -249,6 +253,11 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
     const { hedge } = this.#policy();
     // Before the attempt, within which the end of the body may come.
     if (hedge !== null) this.#beginHedge(hedge);
+    this.#sendTo(endpoint);
+  }
+
+  /** On an open connection, or a new one. */
+  #sendTo(endpoint: LiveEndpoint): void {
     const pooled = this.#context.pool.take(endpoint, this.#transport());
     if (pooled === null) return this.#connect(endpoint);
     this.#stream = pooled;
@@ -289,15 +298,21 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
     if (endpoint === null) return false;
     this.drop();
     this.#parts.record.detail = `answered ${status}`;
-    this.#attemptAt(endpoint);
+    this.#attemptAt(endpoint, true);
     return true;
   }
 
-  /** A further attempt, on a fresh connection: one that turns out closed would cost another. */
-  #attemptAt(endpoint: LiveEndpoint): void {
+  /**
+   * A further attempt. `mayShare`: on an open connection if there is one, since one for each would use up ports (and
+   * handshakes) when half of all requests are sent twice. Not what could not be sent a third time if that connection turned
+   * out closed; over HTTP/2 the endpoint says what it has not processed.
+   */
+  #attemptAt(endpoint: LiveEndpoint, mayShare: boolean): void {
     this.#attempts.use(endpoint);
     this.#beginTry();
-    this.#connect(endpoint);
+    const isSafe = this.#transport().isHttp2 || mayRepeat(this.#client.head.method, this.#policy());
+    if (mayShare && isSafe) this.#sendTo(endpoint);
+    else this.#connect(endpoint);
   }
 
   #beginTry(): void {

@@ -16,7 +16,7 @@ const method = (path: string, requestStream: boolean, responseStream: boolean) =
   ...bytes,
 });
 
-/** Each way of calling. `Hang` never answers, `Fail` answers with NOT_FOUND. */
+/** Each way of calling. `Hang` never answers, `Fail` answers with the status whose number it is sent, else NOT_FOUND. */
 export const echoDefinition = {
   unary: method('/test.Echo/Unary', false, false),
   collect: method('/test.Echo/Collect', true, false),
@@ -78,7 +78,7 @@ function handlers(counts: Counts): grpc.UntypedServiceImplementation {
     hang: note,
     fail: (call: grpc.ServerUnaryCall<Buffer, Buffer>, done: grpc.sendUnaryData<Buffer>) => {
       note(call);
-      done({ code: grpc.status.NOT_FOUND, details: 'no such thing' });
+      done({ code: Number(call.request.toString()) || grpc.status.NOT_FOUND, details: 'no such thing' });
     },
     collect: (call: grpc.ServerReadableStream<Buffer, Buffer>, done: grpc.sendUnaryData<Buffer>) => {
       counts.calls++;
