@@ -185,6 +185,37 @@ function webhookAddress(text: string): string {
   return `--validating-webhook "${text}" is not an address to listen on (such as :8443 or [::1]:8443)`;
 }
 
+const STORE_URL =
+  '--limit-store-url is not of the form redis://user:password@host:port/database (or rediss://, for TLS), with % codes for what is special in a URL';
+
+describe('limit store', () => {
+  test('defaults', () => {
+    expect(optionsOf('--manifests m')).toMatchObject({
+      limitEntries: 65_536,
+      limitStoreUrl: '',
+      limitStoreTimeout: 25,
+      limitStoreFailure: 'local',
+    });
+  });
+
+  test.each([
+    'redis://store',
+    'redis://store:6379/',
+    'redis://10.0.0.1:6379/2',
+    'rediss://user:p%40ss@[fd00::1]:6380',
+    'redis://:pass@s',
+  ])('%s', (url) => {
+    expect(optionsOf(`--manifests m --limit-store-url=${url}`).limitStoreUrl).toBe(url);
+  });
+
+  test.each([
+    ['1ms', 1],
+    ['10s', 10_000],
+  ])('waits %s', (text, ms) => {
+    expect(optionsOf(`--manifests m --limit-store-timeout=${text}`).limitStoreTimeout).toBe(ms);
+  });
+});
+
 describe('listen addresses', () => {
   test.each([
     [':8443', '', 8443],
@@ -232,6 +263,29 @@ describe('mistakes', () => {
       '--watch-namespace-selector needs an API server: it has no meaning with --manifests',
     ],
     ['--certificate-authority=ca.crt', '--certificate-authority needs --apiserver-host'],
+    ...[
+      'store:6379',
+      'http://store',
+      'redis://',
+      'redis://:pass%word@store',
+      'redis://a%b@store',
+      'redis://store/limits',
+      'redis://store:99999',
+    ].map((url) => [`--manifests m --limit-store-url=${url}`, STORE_URL] as const),
+    ...['0s', '10001ms'].map(
+      (time) =>
+        [`--manifests m --limit-store-timeout=${time}`, '--limit-store-timeout must be from 1ms to 10s'] as const,
+    ),
+    [
+      '--manifests m --limit-store-url=redis://store --limit-store-failure=ajar',
+      '--limit-store-failure "ajar" is not one of local, open, closed',
+    ],
+    [
+      '--manifests m --limit-store-url=redis://store --limit-store-ca=ca.pem',
+      '--limit-store-ca needs a --limit-store-url that begins with rediss://',
+    ],
+    ['--manifests m --limit-store-password-file=p', '--limit-store-password-file needs --limit-store-url'],
+    ['--manifests m --limit-entries=7', '--limit-entries "7" is not a whole number from 8 to 16777216'],
     [
       '--manifests m --publish-service=a/b --publish-status-address=10.0.0.1',
       '--publish-service and --publish-status-address exclude each other',

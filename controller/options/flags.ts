@@ -91,6 +91,18 @@ const listeners = {
     'redis:// or rediss:// URL of a store in which replicas count limit-rps and limit-rpm together. Default: each counts alone.',
     ['serve'],
   ),
+  'limit-store-ca': full(
+    path,
+    '',
+    'File with certificates (PEM) that a rediss:// store is checked against. Default: those of Node.',
+    ['serve'],
+  ),
+  'limit-store-password-file': full(
+    path,
+    '',
+    'File with the password of the limit store, as a mounted Secret has it. Default: that of the URL, if it has one.',
+    ['serve'],
+  ),
   'limit-store-timeout': full(durationMs, 25, 'Longest time that a request waits for the limit store.', ['serve']),
   'limit-store-failure': full(
     oneOf('local', 'open', 'closed'),

@@ -13,8 +13,17 @@ interface Rule {
 const RULES: readonly Rule[] = [
   {
     // The URL is not shown: it may hold a password.
-    isBroken: ({ limitStoreUrl: url }) => url !== '' && !(/^rediss?:\/\//.test(url) && URL.canParse(url)),
-    message: '--limit-store-url is not a URL that begins with redis:// or rediss://',
+    isBroken: ({ limitStoreUrl: url }) => url !== '' && !isStoreUrl(url),
+    message:
+      '--limit-store-url is not of the form redis://user:password@host:port/database (or rediss://, for TLS), with % codes for what is special in a URL',
+  },
+  {
+    isBroken: ({ limitStoreUrl: url, limitStoreCa }) => limitStoreCa !== '' && !url.startsWith('rediss://'),
+    message: '--limit-store-ca needs a --limit-store-url that begins with rediss://',
+  },
+  {
+    isBroken: ({ limitStoreUrl: url, limitStorePasswordFile }) => limitStorePasswordFile !== '' && url === '',
+    message: '--limit-store-password-file needs --limit-store-url',
   },
   {
     isBroken: ({ limitStoreTimeout }) => limitStoreTimeout < 1 || limitStoreTimeout > 10_000,
@@ -92,4 +101,20 @@ function readsObjects(command: CommandName): boolean {
 function hasDoubles(ports: readonly number[]): boolean {
   const fixed = ports.filter((port) => port !== 0);
   return new Set(fixed).size !== fixed.length;
+}
+
+/** What the client library takes without throwing: it decodes name and password, and reads the path as a number. */
+function isStoreUrl(text: string): boolean {
+  if (!/^rediss?:\/\//.test(text) || !URL.canParse(text)) return false;
+  const { hostname, username, password, pathname } = new URL(text);
+  return hostname !== '' && /^\/?\d*$/.test(pathname) && isDecodable(username) && isDecodable(password);
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

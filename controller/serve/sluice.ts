@@ -30,6 +30,7 @@ import { NameResolver } from '../watch/resolve-names.ts';
 import type { ClusterLink } from './cluster.ts';
 import { DiagnosticLog } from './diagnostic-log.ts';
 import { generateFallbackCertificate } from './fallback-certificate.ts';
+import { readLimitStore } from './limit-store.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, startHealthServer } from './observe.ts';
 import { Pipeline } from './pipeline.ts';
@@ -277,14 +278,7 @@ function workerStart(
       hasStatusClasses: options.reportStatusClasses,
     },
     limitMemory: createLimitMemory({ entries: options.limitEntries, columns: workers }, randomInt(2 ** 32)),
-    limitStore:
-      options.limitStoreUrl === ''
-        ? null
-        : {
-            url: options.limitStoreUrl,
-            timeoutMs: options.limitStoreTimeout,
-            onFailure: options.limitStoreFailure,
-          },
+    limitStore: readLimitStore(options),
     loads,
   };
 }

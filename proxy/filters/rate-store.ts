@@ -29,6 +29,8 @@ export type StoreFailure = 'local' | 'open' | 'closed';
 export interface RateStoreSettings {
   /** `redis://` or `rediss://`; may hold a password: never logged. */
   readonly url: string;
+  /** Certificates (PEM) that a `rediss://` store is checked against; null: those of Node. */
+  readonly ca: string | null;
   /** Longest time that a request waits for the store. */
   readonly timeoutMs: number;
   readonly onFailure: StoreFailure;
@@ -46,7 +48,15 @@ for i = 1, #KEYS do
   local interval, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
   local before = tonumber(redis.call('GET', KEYS[i]))
   local empty = now
-  if before ~= nil and before + interval > now then empty = before + interval end
+  if before ~= nil then
+    -- Further ahead than the burst: the limit was lowered, or a clock set back. It counts as just used up.
+    if before > now + burst * interval then
+      before = now + burst * interval
+      local ms = math.ceil((burst + 1) * interval / 1000)
+      redis.call('SET', KEYS[i], string.format('%.0f', before), 'PX', math.max(1, ms))
+    end
+    empty = math.max(now, before + interval)
+  end
   if empty - now > burst * interval then return i end
   after[i] = empty
 end

@@ -1,22 +1,50 @@
 // Against a real redis-server; without one these tests say so and are skipped.
 
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
+import { generate } from 'selfsigned';
 import type { RateQuestion, RateVerdict } from '../filters/rate-store.ts';
 import { eventually } from '../forward/testing/data-path.ts';
-import { RedisRateStore } from './redis-rate-store.ts';
-import { hasRedis, startRedis } from './testing/redis-server.ts';
+import { RedisRateStore, type RedisRateStoreOptions } from './redis-rate-store.ts';
+import { hasRedis, startRedis, startTlsRedis } from './testing/redis-server.ts';
+import { SilentRelay } from './testing/silent-relay.ts';
 
 if (!hasRedis) process.stderr.write('redis-server is not installed: the tests of the limit store are skipped\n');
 
 const question: RateQuestion = { zone: 'a/b|minute', client: '192.0.2.1', intervalMs: 60_000, burst: 9 };
 
 class TestStore extends RedisRateStore {
+  /** Connections made and lost. */
   readonly news: boolean[];
+  /** Codes of all bad news. */
+  readonly codes: string[];
+  readonly #clock: { aheadMs: number };
 
-  constructor(url: string, timeoutMs = 5_000) {
-    const news: boolean[] = [];
-    super({ url, timeoutMs, nowMs: () => performance.now(), onChange: (isConnected) => news.push(isConnected) });
+  constructor(url: string, more: Partial<RedisRateStoreOptions> = {}) {
+    const [news, codes]: [boolean[], string[]] = [[], []];
+    const clock = { aheadMs: 0 };
+    super({
+      url,
+      ca: null,
+      timeoutMs: 5_000,
+      nowMs: () => performance.now() + clock.aheadMs,
+      onChange: (isConnected, code) => {
+        news.push(isConnected);
+        if (!isConnected) codes.push(code);
+      },
+      onRefused: (code) => codes.push(code),
+      ...more,
+    });
     this.news = news;
+    this.codes = codes;
+    this.#clock = clock;
+  }
+
+  /** Its clock goes on by so much. */
+  pass(ms: number): void {
+    this.#clock.aheadMs += ms;
   }
 
   async connected(): Promise<this> {
@@ -73,7 +101,7 @@ class TestStore extends RedisRateStore {
 
   test('a store that stands still costs its time limit, then nothing; and is asked again when it answers', async () => {
     await using server = await startRedis();
-    using store = await new TestStore(server.url, 30).connected();
+    using store = await new TestStore(server.url, { timeoutMs: 30 }).connected();
     expect(['passed', 'failed']).toContain(await store.verdict(question));
     server.process.kill('SIGSTOP');
     const first = await Promise.all(Array.from({ length: 5 }, () => store.verdict(question)));
@@ -95,6 +123,114 @@ class TestStore extends RedisRateStore {
     expect(verdict).not.toBe('failed');
   }, 20_000);
 
+  test('a limit that was lowered holds from the next interval on, whatever the client has sent before', async () => {
+    await using server = await startRedis();
+    using store = await new TestStore(server.url).connected();
+    for (let i = 0; i < 10; i++) expect(await store.verdict(question)).toBe('passed');
+    // Ten minutes ahead: without a bound the client would be locked out so long.
+    const lowered = { ...question, intervalMs: 200, burst: 1 };
+    expect(await store.verdict(lowered)).toBe(0);
+    let verdict: RateVerdict = 0;
+    while (verdict !== 'passed') verdict = await store.verdict(lowered);
+  });
+
+  test('answers that came while this thread was busy are in time', async () => {
+    await using server = await startRedis();
+    using store = await new TestStore(server.url, { timeoutMs: 50 }).connected();
+    // The first call loads the script.
+    await store.verdict(question);
+    const asked = store.verdict({ ...question, client: 'busy' });
+    // Commands leave at the end of the turn.
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    const endMs = performance.now() + 300;
+    while (performance.now() < endMs);
+    expect(await asked).toBe('passed');
+  });
+
+  test('a connection that falls silent without an end is replaced', async () => {
+    await using server = await startRedis();
+    await using relay = await SilentRelay.start(server.port);
+    using store = await new TestStore(`redis://127.0.0.1:${relay.port}`, { timeoutMs: 1_000 }).connected();
+    expect(await store.verdict(question)).toBe('passed');
+    relay.silence();
+    expect(await store.verdict(question)).toBe('failed');
+    store.pass(2_000);
+    expect(await store.verdict(question)).toBe('failed');
+    expect(store.news).toEqual([true, false]);
+    await eventually(() => store.isConnected);
+    expect(await store.verdict(question)).toBe('passed');
+    expect(relay.connections).toBe(2);
+    expect([store.news, store.codes]).toEqual([[true, false, true], ['ETIMEDOUT']]);
+  });
+
+  test('a connection that is idle is kept, however long', async () => {
+    await using server = await startRedis();
+    await using relay = await SilentRelay.start(server.port);
+    using store = await new TestStore(`redis://127.0.0.1:${relay.port}`).connected();
+    for (let i = 0; i < 3; i++) {
+      expect(await store.verdict(question)).toBe('passed');
+      store.pass(3_600_000);
+    }
+    expect([relay.connections, store.news]).toEqual([1, [true]]);
+  });
+
+  test('a store that answers with errors fails, and says why once a minute', async () => {
+    await using server = await startRedis(0, ['--maxmemory', '1', '--maxmemory-policy', 'noeviction']);
+    using store = await new TestStore(server.url).connected();
+    for (let i = 0; i < 5; i++) expect(await store.verdict(question)).toBe('failed');
+    expect(store.codes).toEqual(['OOM']);
+    store.pass(60_000);
+    await store.verdict(question);
+    expect([store.codes, store.news]).toEqual([['OOM', 'OOM'], [true]]);
+  });
+
+  test('a store that has become a replica is looked for again', async () => {
+    await using server = await startRedis(0, ['--replicaof', '127.0.0.1', '1']);
+    await using relay = await SilentRelay.start(server.port);
+    using store = await new TestStore(`redis://127.0.0.1:${relay.port}`).connected();
+    store.pass(1_000);
+    expect(await store.verdict(question)).toBe('failed');
+    expect(store.codes).toEqual(['READONLY']);
+    await eventually(() => relay.connections === 2);
+    // Not with each request.
+    await eventually(() => store.isConnected);
+    for (let i = 0; i < 5; i++) await store.verdict(question);
+    expect(relay.connections).toBe(2);
+  });
+
+  test('user and password of the URL', async () => {
+    // All that it needs, as the documentation says.
+    const rights = ['~sluice:*', '+@connection', '+evalsha', '+eval', '+get', '+set', '+time'];
+    await using server = await startRedis(0, ['--user', 'limits', 'on', '>p@ss/w%rd', ...rights]);
+    using store = await new TestStore(`redis://limits:p%40ss%2Fw%25rd@127.0.0.1:${server.port}`).connected();
+    expect(await store.verdict(question)).toBe('passed');
+    using wrong = new TestStore(`redis://limits:other@127.0.0.1:${server.port}`);
+    wrong.start();
+    await eventually(() => wrong.codes.length > 0);
+    expect([wrong.codes, wrong.isConnected]).toEqual([['WRONGPASS'], false]);
+    expect(await wrong.verdict(question)).toBe('failed');
+  });
+
+  test('over TLS, checked against the certificates given', async () => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'store' }], {
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+    });
+    await using server = await startTlsRedis(cert, key);
+    const url = `rediss://127.0.0.1:${server.port}`;
+    using store = await new TestStore(url, { ca: cert }).connected();
+    expect(await store.verdict(question)).toBe('passed');
+    using distrustful = new TestStore(url);
+    distrustful.start();
+    await eventually(() => distrustful.codes.length > 0);
+    expect(distrustful.codes).toEqual(['DEPTH_ZERO_SELF_SIGNED_CERT']);
+    expect(await distrustful.verdict(question)).toBe('failed');
+    using plain = new TestStore(server.url);
+    plain.start();
+    await eventually(() => plain.news.length > 0);
+    expect(plain.news).toEqual([false]);
+  });
+
   test('a dead store fails at once; a restarted one, which has forgotten the script, answers', async () => {
     const server = await startRedis();
     using store = await new TestStore(server.url).connected();
@@ -111,9 +247,26 @@ class TestStore extends RedisRateStore {
 });
 
 test('a store that never was there is news once', async () => {
-  using store = new TestStore('redis://127.0.0.1:1', 10);
+  using store = new TestStore('redis://127.0.0.1:1', { timeoutMs: 10 });
   store.start();
   await eventually(() => store.news.length === 1);
   expect(store.news).toEqual([false]);
   expect(await store.verdict(question)).toBe('failed');
+});
+
+test('the name of the store is told in the TLS handshake', async () => {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
+  const names: (string | false | null)[] = [];
+  const server = createServer({ cert, key }, (socket) => {
+    names.push(socket.servername);
+    socket.on('error', () => undefined);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  using store = new TestStore(`rediss://localhost:${(server.address() as AddressInfo).port}`, { ca: cert });
+  store.start();
+  await eventually(() => names.length > 0);
+  expect(names[0]).toBe('localhost');
+  store.close();
+  server.close();
 });

@@ -65,14 +65,18 @@ if (start.limitStore === null) send({ type: 'started' });
 else void connectStore(start.limitStore).then(() => send({ type: 'started' }));
 
 /** The client library is loaded by those who use it only. The store need not answer for the worker to serve. */
-async function connectStore({ url, timeoutMs, onFailure }: RateStoreSettings): Promise<void> {
+async function connectStore({ url, ca, timeoutMs, onFailure }: RateStoreSettings): Promise<void> {
   const { RedisRateStore } = await import('./redis-rate-store.ts');
   const onChange = (isConnected: boolean, code: string): void => {
     if (isConnected) return send({ type: 'log', level: 'info', message: 'limit store connected', fields: {} });
     const message = `limit store cannot be reached: --limit-store-failure=${onFailure} decides about requests`;
     send({ type: 'log', level: 'warn', message, fields: { code } });
   };
-  const store = new RedisRateStore({ url, timeoutMs, nowMs: () => performance.now(), onChange });
+  const onRefused = (code: string): void => {
+    const message = `limit store refuses what it is asked: --limit-store-failure=${onFailure} decides about requests`;
+    send({ type: 'log', level: 'warn', message, fields: { code } });
+  };
+  const store = new RedisRateStore({ url, ca, timeoutMs, nowMs: () => performance.now(), onChange, onRefused });
   store.start();
   worker.useRateStore(store, onFailure);
 }
