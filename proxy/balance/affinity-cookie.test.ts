@@ -2,11 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { AffinityCookie } from '../table/route-settings.ts';
 import {
+  AffinityCookieLines,
   affinityTag,
   mishandlesSameSiteNone,
   persistentKey,
   readAffinityCookie,
-  renderAffinityCookie,
 } from './affinity-cookie.ts';
 
 const plain: AffinityCookie = {
@@ -20,7 +20,17 @@ const plain: AffinityCookie = {
   maxAgeSeconds: null,
 };
 const request = { isHttps: false, userAgent: '', nowMs: Date.UTC(2026, 0, 2, 15, 4, 5) };
-const value = { key: 'k', tag: 't' };
+const begin = 'Set-Cookie: ';
+
+/** The value of the first line that is rendered with these settings. */
+function render(settings: Partial<AffinityCookie>, facts: Partial<typeof request> = {}): string {
+  return cookieOf(new AffinityCookieLines({ ...plain, ...settings }, 't').line('k', { ...request, ...facts }));
+}
+
+function cookieOf(line: string): string {
+  expect(line.startsWith(begin) && line.endsWith('\r\n')).toBe(true);
+  return line.slice(begin.length, -2);
+}
 
 describe('pinned: changing these moves users', () => {
   // Computed with md5sum.
@@ -56,7 +66,7 @@ describe('readAffinityCookie', () => {
     const other = fc.stringMatching(/^x[a-z]{0,3}=[a-z|]{0,5}$/);
     fc.assert(
       fc.property(word, word, fc.array(other), fc.array(other), (key, tag, before, after) => {
-        const [pair = ''] = renderAffinityCookie(plain, { key, tag }, request).split(';');
+        const [pair = ''] = cookieOf(new AffinityCookieLines(plain, tag).line(key, request)).split(';');
         const header = [...before, pair, ...after].join('; ');
         expect(readAffinityCookie(header, plain.name, tag)).toEqual({ key, tag });
       }),
@@ -72,7 +82,7 @@ describe('readAffinityCookie', () => {
   });
 });
 
-describe('renderAffinityCookie', () => {
+describe('AffinityCookieLines', () => {
   const none = { sameSite: 'None', conditionalSameSiteNone: true } as const;
   const oldChrome = 'Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 Chrome/51.0.2704.103 Safari/537.36';
 
@@ -110,7 +120,7 @@ describe('renderAffinityCookie', () => {
       'INGRESSCOOKIE=k|t; Path=/; HttpOnly; SameSite=Strict',
     ],
   ])('%s', (_, settings, facts, want) => {
-    expect(renderAffinityCookie({ ...plain, ...settings }, value, { ...request, ...facts })).toBe(want);
+    expect(render(settings, facts)).toBe(want);
   });
 
   test.each([
@@ -119,7 +129,39 @@ describe('renderAffinityCookie', () => {
     // Two digits of the year would be read as 2066.
     ['before Unix', -60 * 365 * 86_400, 'Expires=Thu, 01-Jan-70 00:00:00 GMT'],
   ])('a time %s all dates is the last or first of them', (_, expiresSeconds, date) => {
-    expect(renderAffinityCookie({ ...plain, expiresSeconds }, value, request)).toContain(date);
+    expect(render({ expiresSeconds })).toContain(date);
+  });
+});
+
+describe('what is rendered once', () => {
+  const all = { ...plain, sameSite: 'None', conditionalSameSiteNone: true, expiresSeconds: 60 } as const;
+  const facts = fc.record({
+    isHttps: fc.boolean(),
+    userAgent: fc.constantFrom('', 'Chrome/51.0', 'Chrome/120.0'),
+    nowMs: fc.constantFrom(0, 400, 999, 1000, 1999, 2000, 90_000),
+  });
+
+  test('each request gets the line that it would get as the first', () => {
+    const word = fc.stringMatching(/^[a-z0-9]{1,4}$/);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(word, facts)), (requests) => {
+        const lines = new AffinityCookieLines(all, 't');
+        for (const [key, each] of requests) {
+          expect(lines.line(key, each)).toBe(new AffinityCookieLines(all, 't').line(key, each));
+        }
+      }),
+    );
+  });
+
+  test('the date moves with the seconds', () => {
+    const lines = new AffinityCookieLines(all, 't');
+    const expires = (nowMs: number) => /Expires=[^;]*/.exec(lines.line('k', { ...request, nowMs }))?.[0];
+    expect([0, 999, 1000, 0].map(expires)).toEqual([
+      'Expires=Thu, 01-Jan-70 00:01:00 GMT',
+      'Expires=Thu, 01-Jan-70 00:01:00 GMT',
+      'Expires=Thu, 01-Jan-70 00:01:01 GMT',
+      'Expires=Thu, 01-Jan-70 00:01:00 GMT',
+    ]);
   });
 });
 

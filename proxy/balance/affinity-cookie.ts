@@ -66,21 +66,59 @@ export interface CookieRequest {
   readonly isHttps: boolean;
   /** '' without one. */
   readonly userAgent: string;
-  /** Wall clock, milliseconds. */
+  /** Wall clock, milliseconds; any number for a cookie without `expiresSeconds`. */
   readonly nowMs: number;
 }
 
-/** Renders the value of a Set-Cookie header (RFC 6265 §4.1), attributes in ingress-nginx's order. */
-export function renderAffinityCookie(cookie: AffinityCookie, value: AffinityValue, request: CookieRequest): string {
-  const { name, path, domain, expiresSeconds, maxAgeSeconds } = cookie;
-  let text = `${name}=${value.key}|${value.tag}`;
+/**
+ * The Set-Cookie lines (RFC 6265 §4.1) of one upstream's clients, attributes in ingress-nginx's order. What stands around
+ * the key is the same for all clients of a second, and is rendered once for them.
+ */
+export class AffinityCookieLines {
+  /** Says in the cookie which upstream gave it. */
+  readonly tag: string;
+  readonly #cookie: AffinityCookie;
+  readonly #begin: string;
+  /** What follows the key, by scheme and by what the browser makes of SameSite; '' until somebody needs it. */
+  readonly #ends = ['', '', '', ''];
+  #second = 0;
+
+  constructor(cookie: AffinityCookie, tag: string) {
+    this.tag = tag;
+    this.#cookie = cookie;
+    this.#begin = `Set-Cookie: ${cookie.name}=`;
+  }
+
+  /** The line that binds a client to the endpoint of `key`, with CRLF. */
+  line(key: string, request: CookieRequest): string {
+    if (this.#cookie.expiresSeconds !== null) this.#forgetAfterSecond(request.nowMs);
+    const sameSite = sameSiteFor(this.#cookie, request.userAgent);
+    const kind = (request.isHttps ? 1 : 0) + (sameSite === null ? 2 : 0);
+    let end = this.#ends[kind] as string;
+    if (end === '') {
+      end = `|${this.tag}${attributes(this.#cookie, sameSite, request)}\r\n`;
+      this.#ends[kind] = end;
+    }
+    return this.#begin + key + end;
+  }
+
+  #forgetAfterSecond(nowMs: number): void {
+    const second = Math.floor(nowMs / 1000);
+    if (second === this.#second) return;
+    this.#second = second;
+    this.#ends.fill('');
+  }
+}
+
+function attributes(cookie: AffinityCookie, sameSite: AffinityCookie['sameSite'], request: CookieRequest): string {
+  const { path, domain, expiresSeconds, maxAgeSeconds } = cookie;
+  let text = '';
   if (expiresSeconds !== null) text += `; Expires=${cookieDate(request.nowMs + expiresSeconds * 1000)}`;
   if (maxAgeSeconds !== null) text += `; Max-Age=${maxAgeSeconds}`;
   if (domain !== null) text += `; Domain=${domain}`;
   text += `; Path=${path}`;
   if (cookie.secure || request.isHttps) text += '; Secure';
   text += '; HttpOnly';
-  const sameSite = sameSiteFor(cookie, request.userAgent);
   return sameSite === null ? text : `${text}; SameSite=${sameSite}`;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type AffinityIndex, BalancedAffinity, balancedKeys, PersistentAffinity } from './affinity.ts';
+import { type AffinityIndex, AffinityKeys, BalancedAffinity, PersistentAffinity } from './affinity.ts';
+import { crc32 } from './crc32.ts';
 import { type FakeEndpoint, fakeEndpoints, named, seededRandom, shares } from './testing/endpoints.ts';
 
 type Index = AffinityIndex<FakeEndpoint>;
@@ -11,7 +12,7 @@ function indexOf(mode: (typeof modes)[number], endpoints: readonly FakeEndpoint[
   const random = seededRandom(seed);
   const index =
     mode === 'balanced'
-      ? new BalancedAffinity<FakeEndpoint>(balancedKeys({ wallMs: () => 1_700_000_000_123, random }))
+      ? new BalancedAffinity<FakeEndpoint>(new AffinityKeys({ wallMs: () => 1_700_000_000_123, random }))
       : new PersistentAffinity<FakeEndpoint>('default-web-80', random);
   index.update(
     endpoints,
@@ -134,8 +135,34 @@ test('persistent: a key that names no endpoint gets a new one and its cookie', (
   expect(placeOf(index, pick?.newKey ?? '')).toBe(pick?.endpoint.key);
 });
 
-test('keys of clients that come at the same moment differ', () => {
-  const key = balancedKeys({ wallMs: () => 1_700_000_000_123, random: seededRandom(4) });
-  expect(key()).toMatch(/^1700000000\.123\.\d{1,7}\.\d{1,7}$/);
-  expect(new Set(Array.from({ length: 2000 }, key)).size).toBe(2000);
+describe('AffinityKeys', () => {
+  test('have the form of ingress-nginx, and the hash of their text', () => {
+    const keys = new AffinityKeys({ wallMs: () => 1_700_000_000_123, random: seededRandom(4) });
+    for (let i = 0; i < 3000; i++) {
+      const key = keys.draw();
+      expect(key).toMatch(/^1700000000\.123\.[0-9a-v]{4}\.[0-9a-v]{4}$/);
+      expect(keys.hash).toBe(crc32(key));
+    }
+  });
+
+  test('nearly all differ, and the time goes on', () => {
+    let nowMs = 1_700_000_000_000;
+    const keys = new AffinityKeys({ wallMs: () => nowMs++, random: seededRandom(4) });
+    const drawn = Array.from({ length: 5000 }, () => keys.draw());
+    expect(new Set(drawn).size).toBeGreaterThan(4980);
+    expect(new Set(drawn.map((key) => key.slice(0, 14))).size).toBe(5);
+  });
+
+  test('lie evenly on the ring, also those that begin alike', () => {
+    const keys = new AffinityKeys({ wallMs: () => 0, random: seededRandom(4) });
+    const places = Array.from({ length: 16 }, () => 0);
+    for (let i = 0; i < 1024; i++) {
+      keys.draw();
+      const place = Math.floor((keys.hash / 2 ** 32) * 16);
+      places[place] = (places[place] as number) + 1;
+    }
+    // 64 each; a fair draw leaves 30 to 100 once in a million times.
+    expect(Math.min(...places)).toBeGreaterThan(30);
+    expect(Math.max(...places)).toBeLessThan(100);
+  });
 });

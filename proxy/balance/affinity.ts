@@ -7,7 +7,7 @@
 import { persistentKey } from './affinity-cookie.ts';
 import type { EndpointLoad } from './balancer.ts';
 import { buildRing, type RingEndpoint, walkRing } from './consistent-hash.ts';
-import { crc32 } from './crc32.ts';
+import { addText, crc32, crc32Register, finish } from './crc32.ts';
 import { HashRing } from './hash-ring.ts';
 
 /** An endpoint, and the key of the cookie to set; null when the client keeps the one it has. */
@@ -31,13 +31,12 @@ export interface AffinityIndex<E extends EndpointLoad> {
 const maxDraws = 20;
 
 export class BalancedAffinity<E extends RingEndpoint> implements AffinityIndex<E> {
-  readonly #newKey: () => string;
+  readonly #keys: AffinityKeys;
   #members: readonly E[] = [];
   #ring: HashRing = new HashRing([]);
 
-  /** `newKey` gives a key that no other client has, of characters that a cookie may hold. */
-  constructor(newKey: () => string) {
-    this.#newKey = newKey;
+  constructor(keys: AffinityKeys) {
+    this.#keys = keys;
   }
 
   update(members: readonly E[]): void {
@@ -53,14 +52,14 @@ export class BalancedAffinity<E extends RingEndpoint> implements AffinityIndex<E
       return endpoint === null ? null : { endpoint, newKey: null };
     }
     for (let draw = 0; draw < maxDraws; draw++) {
-      const newKey = this.#newKey();
-      const point = this.#ring.find(newKey);
+      const newKey = this.#keys.draw();
+      const point = this.#ring.findHash(this.#keys.hash);
       if (point === -1) return null;
       const endpoint = this.#members[this.#ring.nodeAt(point)] as E;
       if (endpoint.isAvailable && !failed?.includes(endpoint)) return { endpoint, newKey };
     }
     // Nearly all are out: the request is served, its client stays unbound and asks again.
-    const endpoint = walkRing(this.#ring, this.#members, failed, this.#newKey());
+    const endpoint = walkRing(this.#ring, this.#members, failed, this.#keys.draw());
     return endpoint === null ? null : { endpoint, newKey: null };
   }
 }
@@ -113,18 +112,46 @@ export interface KeySource {
   readonly random: () => number;
 }
 
-/** Keys in the manner of ingress-nginx, `<seconds>.<random>.<random>`; 40 random bits beside the time keep them apart. */
-export function balancedKeys({ wallMs, random }: KeySource): () => string {
-  const part = () => Math.floor(random() * 2 ** 20);
-  let renderedMs = Number.NaN;
-  let seconds = '';
-  return () => {
-    const nowMs = wallMs();
-    // Rendering the time is most of a key's cost, and under load many keys fall into one millisecond.
-    if (nowMs !== renderedMs) {
-      renderedMs = nowMs;
-      seconds = (nowMs / 1000).toFixed(3);
-    }
-    return `${seconds}.${part()}.${part()}`;
-  };
+/** Keys that begin alike. */
+const keysPerPrefix = 1024;
+/** All texts of two letters of 32: what a number is rendered with, ten bits at a time. */
+const letters = '0123456789abcdefghijklmnopqrstuv';
+const pairs = Array.from(letters, (first) => Array.from(letters, (second) => first + second)).flat();
+
+/**
+ * Draws keys in the manner of ingress-nginx, `<seconds>.<random>.<random>`. Nothing but the place on the ring follows from
+ * a key, so two clients may well have the same one. Rendering numbers and hashing text is most of a key's cost: time and
+ * the first random part are drawn for many keys at a time, and the hash of what they share is continued.
+ */
+export class AffinityKeys {
+  /** The place of the key drawn last: its CRC-32. */
+  hash = 0;
+  readonly #source: KeySource;
+  #prefix = '';
+  #register = 0;
+  #left = 0;
+
+  constructor(source: KeySource) {
+    this.#source = source;
+  }
+
+  draw(): string {
+    if (this.#left === 0) this.#drawPrefix();
+    this.#left--;
+    const end = this.#drawPairs();
+    this.hash = finish(addText(this.#register, end));
+    return this.#prefix + end;
+  }
+
+  #drawPrefix(): void {
+    this.#prefix = `${(this.#source.wallMs() / 1000).toFixed(3)}.${this.#drawPairs()}.`;
+    this.#register = crc32Register(this.#prefix);
+    this.#left = keysPerPrefix;
+  }
+
+  /** Twenty random bits. */
+  #drawPairs(): string {
+    const bits = Math.floor(this.#source.random() * 2 ** 20);
+    return (pairs[bits >>> 10] as string) + (pairs[bits & 1023] as string);
+  }
 }

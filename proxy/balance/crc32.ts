@@ -9,9 +9,14 @@ function step(register: number, byte: number): number {
 
 /** The raw register after `text`: what more bytes can be added to. */
 export function crc32Register(text: string): number {
-  let register = -1;
-  for (let i = 0; i < text.length; i++) register = step(register, text.charCodeAt(i) & 0xff);
-  return register;
+  return addText(-1, text);
+}
+
+/** Adds `text` to a raw register. */
+export function addText(register: number, text: string): number {
+  let next = register;
+  for (let i = 0; i < text.length; i++) next = step(next, text.charCodeAt(i) & 0xff);
+  return next;
 }
 
 /** Adds the four bytes of `value`, lowest first, to a raw register. */

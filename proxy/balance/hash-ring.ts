@@ -40,7 +40,11 @@ export class HashRing {
 
   /** The point a key belongs to: the first one at or after its hash, around the end; -1 on an empty ring. */
   find(key: string): number {
-    const hash = crc32(key);
+    return this.findHash(crc32(key));
+  }
+
+  /** As `find`, for the CRC-32 of a key. */
+  findHash(hash: number): number {
     let low = 0;
     let high = this.#hashes.length;
     if (high === 0) return -1;

@@ -8,7 +8,7 @@
 //   onFailed(endpoint, elapsedMs)         the attempt failed; neither when the client went away
 //   endpoint.end(probe)                   the attempt is over, also when its response took an hour
 
-import { type AffinityIndex, BalancedAffinity, balancedKeys, PersistentAffinity } from '../balance/affinity.ts';
+import { type AffinityIndex, AffinityKeys, BalancedAffinity, PersistentAffinity } from '../balance/affinity.ts';
 import type { Balancer } from '../balance/balancer.ts';
 import { createBalancer, keySourceOf } from '../balance/create-balancer.ts';
 import { startingScore } from '../balance/latency-score.ts';
@@ -170,7 +170,7 @@ export class UpstreamState<Slot = unknown> {
     if (index === undefined) {
       index =
         mode === 'balanced'
-          ? new BalancedAffinity(balancedKeys(this.#environment))
+          ? new BalancedAffinity(new AffinityKeys(this.#environment))
           : new PersistentAffinity(this.id, this.#environment.random);
       this.#affinities.set(mode, index);
       index.update(this.#members, this.#available);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createLimitMemory, LimitTable } from './limit-table.ts';
+import { createLimitMemory, LimitTable, REFUSED, UNCOUNTED } from './limit-table.ts';
 import type { HammerJob } from './testing/limit-hammer.ts';
 
 function open(entries = 64, columns = 2): LimitTable {
@@ -80,17 +80,29 @@ describe('connections', () => {
   test('up to the limit, and again when one has ended', () => {
     const table = open();
     const begin = () => table.openConnection('z', 'c', 0, 2);
-    expect([begin(), begin(), begin()]).toEqual([true, true, false]);
-    table.closeConnection('z', 'c');
-    expect([begin(), begin()]).toEqual([true, false]);
+    const first = begin();
+    expect(begin()).toBe(first);
+    expect(begin()).toBe(REFUSED);
+    table.closeConnection(first);
+    expect([begin(), begin()]).toEqual([first, REFUSED]);
     expect(table.connectionCount('z', 'c')).toBe(2);
+  });
+
+  test('none is taken off that was not counted', () => {
+    const table = open();
+    const place = table.openConnection('z', 'c', 0, 2);
+    for (const each of [place, place, REFUSED, UNCOUNTED]) table.closeConnection(each);
+    expect(table.connectionCount('z', 'c')).toBe(0);
+    expect([0, 1, 2].map(() => table.openConnection('z', 'c', 0, 2) === REFUSED)).toEqual([false, false, true]);
   });
 
   test('those of a worker that died are taken off, the others stay', () => {
     const memory = createLimitMemory({ entries: 64, columns: 2 }, 1);
     const [first, second] = [new LimitTable(memory, 0), new LimitTable(memory, 1)];
-    for (const table of [first, second, second]) expect(table.openConnection('z', 'c', 0, 3)).toBe(true);
-    expect(first.openConnection('z', 'c', 0, 3)).toBe(false);
+    for (const table of [first, second, second]) {
+      expect(table.openConnection('z', 'c', 0, 3)).toBeGreaterThanOrEqual(0);
+    }
+    expect(first.openConnection('z', 'c', 0, 3)).toBe(REFUSED);
     first.clearColumn(1);
     expect(first.connectionCount('z', 'c')).toBe(1);
   });
@@ -117,10 +129,12 @@ describe('a full table', () => {
 
   test('never gives up open connections', () => {
     const table = open(8);
-    for (let i = 0; i < 8; i++) expect(table.openConnection('z', `c${i}`, 0, 1)).toBe(true);
+    const places = Array.from({ length: 8 }, (_, i) => table.openConnection('z', `c${i}`, 0, 1));
+    expect(new Set(places).size).toBe(8);
+    expect(Math.min(...places)).toBeGreaterThanOrEqual(0);
     expect(table.takeRequest('z', 'new', 0, 100, 0)).toBe(true);
-    expect(table.openConnection('z', 'new', 0, 1)).toBe(true);
-    for (let i = 0; i < 8; i++) expect(table.openConnection('z', `c${i}`, 0, 1)).toBe(false);
+    expect(table.openConnection('z', 'new', 0, 1)).toBe(UNCOUNTED);
+    for (let i = 0; i < 8; i++) expect(table.openConnection('z', `c${i}`, 0, 1)).toBe(REFUSED);
   });
 });
 

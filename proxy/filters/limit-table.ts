@@ -20,6 +20,10 @@ const SPINS = 200;
 const LOCK_SLEEP_MS = 1;
 /** Sleeps after which the owner counts as dead: it holds a lock for less than a microsecond. */
 const MAX_SLEEPS = 200;
+/** Instead of a place: the limit is reached. */
+export const REFUSED = -1;
+/** Instead of a place: all entries of the bucket count connections. */
+export const UNCOUNTED = -2;
 /** Zones whose hash is remembered; all are forgotten when there are more. */
 const MAX_ZONES = 4096;
 
@@ -109,23 +113,27 @@ export class LimitTable {
     this.#unlock(bucket);
   }
 
-  /** Counts one more request in progress; false: there are `max` already. Each true needs one `closeConnection`. */
-  openConnection(zone: string, client: string, nowMs: number, max: number): boolean {
+  /**
+   * Counts one more request in progress and gives the place where it is counted, for `closeConnection`; `REFUSED`: there
+   * are `max` already. `UNCOUNTED`: the table has no place, so the request passes and nothing is to be taken off.
+   */
+  openConnection(zone: string, client: string, nowMs: number, max: number): number {
     const bucket = this.#lock(zone, client);
     const entry = this.#find(bucket, nowMs);
-    // No place because all eight count connections: without an entry nothing could be taken off later.
-    const isOpen = entry === -1 || this.#connectionsOf(entry) < max;
-    if (isOpen && entry !== -1) this.#addConnections(entry, 1);
+    let place = UNCOUNTED;
+    if (entry !== -1) place = this.#connectionsOf(entry) < max ? this.#columnAt(entry, this.#column) : REFUSED;
+    if (place >= 0) this.#words[place] = (this.#words[place] as number) + 1;
     this.#unlock(bucket);
-    return isOpen;
+    return place;
   }
 
-  closeConnection(zone: string, client: string): void {
-    const bucket = this.#lock(zone, client);
-    const entry = this.#seek(bucket);
-    if (entry !== -1 && (this.#words[this.#columnAt(entry, this.#column)] as number) > 0)
-      this.#addConnections(entry, -1);
-    this.#unlock(bucket);
+  /**
+   * Takes off what `openConnection` has counted. Without the lock: an entry that counts connections is nobody else's, and
+   * only this worker writes its column.
+   */
+  closeConnection(place: number): void {
+    const count = this.#words[place] as number;
+    if (place >= 0 && count > 0) this.#words[place] = count - 1;
   }
 
   /** Requests in progress of a client, over all workers. */
@@ -259,10 +267,5 @@ export class LimitTable {
     for (let column = 0; column < this.#columns; column++)
       count += this.#words[this.#columnAt(entry, column)] as number;
     return count;
-  }
-
-  #addConnections(entry: number, count: number): void {
-    const at = this.#columnAt(entry, this.#column);
-    this.#words[at] = (this.#words[at] as number) + count;
   }
 }

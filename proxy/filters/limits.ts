@@ -7,7 +7,7 @@ import type { Answer } from '../http/answer.ts';
 import type { ConnectionLimitFilter, RateLimitFilter } from '../table/route-settings.ts';
 import type { Filter } from '../table/types.ts';
 import { addressList } from './address-list.ts';
-import type { LimitTable } from './limit-table.ts';
+import { type LimitTable, REFUSED, UNCOUNTED } from './limit-table.ts';
 import type { RateQuestion, RateStore, RateVerdict, StoreFailure } from './rate-store.ts';
 import { renderTemplate, type TemplateSource } from './template.ts';
 
@@ -15,9 +15,8 @@ export type LimitFilter = RateLimitFilter | ConnectionLimitFilter;
 
 /** The place in a connection limit that a request occupies; one belongs to each client stream and is used again. */
 export class ConnectionHold {
-  /** '' while nothing is held. */
-  zone = '';
-  client = '';
+  /** As the table gave it; UNCOUNTED while nothing is held. */
+  place = UNCOUNTED;
 }
 
 /** What follows from a filter alone. */
@@ -72,10 +71,9 @@ export class RequestLimits {
     const client = renderTemplate(filter.key, source);
     if (client === '') return null;
     if (filter.kind === 'connectionLimit') {
-      const isOpen = this.#table.openConnection(prepared.zone, client, this.#nowMs(), filter.max);
-      if (!isOpen) return prepared.answer;
-      hold.zone = prepared.zone;
-      hold.client = client;
+      const place = this.#table.openConnection(prepared.zone, client, this.#nowMs(), filter.max);
+      if (place === REFUSED) return prepared.answer;
+      hold.place = place;
       return null;
     }
     if (this.#table.takeRequest(prepared.zone, client, this.#nowMs(), prepared.intervalMs, filter.burst)) return null;
@@ -110,9 +108,9 @@ export class RequestLimits {
 
   /** Gives back what the request held. To be called once it has ended, however it did; again does nothing. */
   release(hold: ConnectionHold): void {
-    if (hold.zone === '') return;
-    this.#table.closeConnection(hold.zone, hold.client);
-    hold.zone = '';
+    if (hold.place === UNCOUNTED) return;
+    this.#table.closeConnection(hold.place);
+    hold.place = UNCOUNTED;
   }
 
   #afterVerdict(verdict: RateVerdict, asked: readonly RateLimitFilter[]): Answer | null | 'local' {

@@ -1,9 +1,9 @@
 // What the choice of endpoints shares over all requests of one worker: clocks, chance, and what is worked out once per
 // route instead of once per request.
 
-import { affinityTag } from '../balance/affinity-cookie.ts';
+import { AffinityCookieLines, affinityTag } from '../balance/affinity-cookie.ts';
 import { type CompiledCanary, compileCanaries } from '../match/canary.ts';
-import type { UpstreamTarget } from '../table/types.ts';
+import type { UpstreamId, UpstreamTarget } from '../table/types.ts';
 import { RetryAllowances } from './retry-allowance.ts';
 
 export interface BalancingOptions {
@@ -20,10 +20,10 @@ export interface PreparedTarget {
   readonly canaries: readonly CompiledCanary[];
   /** Those that are asked even of clients that an affinity cookie binds to the primary. */
   readonly legacyCanaries: readonly CompiledCanary[];
-  /** Tag in affinity cookies of the primary, '' without affinity. */
-  readonly primaryTag: string;
-  /** Tags of `canaries`, in their order; '' for those that set no cookie. */
-  readonly canaryTags: readonly string[];
+  /** Affinity cookies of the primary; null without affinity. */
+  readonly primaryCookie: AffinityCookieLines | null;
+  /** Those of `canaries`, in their order; null for those that set none. */
+  readonly canaryCookies: readonly (AffinityCookieLines | null)[];
 }
 
 /** Of the requests that may not be sent twice, each so-many-th may try an endpoint that was left out. */
@@ -66,11 +66,12 @@ export class Balancing {
 
 function prepareTarget({ upstream, canaries, affinity }: UpstreamTarget): PreparedTarget {
   const compiled = compileCanaries(canaries);
+  const cookieOf = (id: UpstreamId) => affinity && new AffinityCookieLines(affinity.cookie, affinityTag(id));
   const isSticky = ({ canary }: CompiledCanary) => affinity !== null && canary.affinityBehavior === 'sticky';
   return {
     canaries: compiled,
     legacyCanaries: compiled.filter((each) => !isSticky(each)),
-    primaryTag: affinity === null ? '' : affinityTag(upstream),
-    canaryTags: compiled.map((each) => (isSticky(each) ? affinityTag(each.canary.upstream) : '')),
+    primaryCookie: cookieOf(upstream),
+    canaryCookies: compiled.map((each) => (isSticky(each) ? cookieOf(each.canary.upstream) : null)),
   };
 }

@@ -3,7 +3,7 @@
 //
 //   target --choose--> upstream --pick (each attempt)--> endpoint, and perhaps a Set-Cookie line for the response
 
-import { readAffinityCookie, renderAffinityCookie } from '../balance/affinity-cookie.ts';
+import { type AffinityCookieLines, readAffinityCookie } from '../balance/affinity-cookie.ts';
 import { renderTemplate } from '../filters/template.ts';
 import { cookieValue, headerValue } from '../http/header-value.ts';
 import { type CanaryRequest, type CompiledCanary, chooseCanary } from '../match/canary.ts';
@@ -22,14 +22,13 @@ export class EndpointChoice implements CanaryRequest {
   #upstream: LiveUpstream | null = null;
   /** Of the request at hand; null where no cookie decides. */
   #affinity: AffinitySettings | null = null;
-  /** Tag of the upstream in use, and the key that binds the client; null while nothing does. */
-  #tag = '';
+  /** Cookies of the upstream in use. */
+  #lines: AffinityCookieLines | null = null;
+  /** The key that binds the client; null while nothing does. */
   #boundKey: string | null = null;
-  /** Key of the cookie to set; null for none. */
-  #newKey: string | null = null;
+  /** That key is new: the response sets a cookie. */
+  #isNewKey = false;
   #hashKey: string | null = null;
-  /** The Cookie lines of the request at hand; null until somebody asks. */
-  #cookieText: string | null = null;
   /** Made once, since it is handed on. */
   readonly #hasEndpoints = (upstream: UpstreamId): boolean =>
     (this.#context.endpoints.get(upstream)?.members.length ?? 0) > 0;
@@ -76,25 +75,23 @@ export class EndpointChoice implements CanaryRequest {
 
   /** `Set-Cookie` with CRLF when the client is to be bound to the endpoint picked last; '' otherwise. */
   get cookieLine(): string {
-    if (this.#newKey === null || this.#affinity === null) return '';
-    const { cookie } = this.#affinity;
-    const request = {
+    if (!this.#isNewKey || this.#boundKey === null || this.#affinity === null || this.#lines === null) return '';
+    const { conditionalSameSiteNone, expiresSeconds } = this.#affinity.cookie;
+    return this.#lines.line(this.#boundKey, {
       isHttps: this.#facts.scheme === 'https',
-      userAgent: cookie.conditionalSameSiteNone ? headerValue(this.#facts.text, 'user-agent') : '',
-      nowMs: this.#context.balancing.wallMs(),
-    };
-    const value = { key: this.#newKey, tag: this.#tag };
-    return `Set-Cookie: ${renderAffinityCookie(cookie, value, request)}\r\n`;
+      userAgent: conditionalSameSiteNone ? headerValue(this.#facts.text, 'user-agent') : '',
+      nowMs: expiresSeconds === null ? 0 : this.#context.balancing.wallMs(),
+    });
   }
 
   clear(): void {
     this.canary = null;
     this.#upstream = null;
     this.#affinity = null;
+    this.#lines = null;
     this.#boundKey = null;
-    this.#newKey = null;
+    this.#isNewKey = false;
     this.#hashKey = null;
-    this.#cookieText = null;
   }
 
   headerValue(name: string): string {
@@ -102,13 +99,7 @@ export class EndpointChoice implements CanaryRequest {
   }
 
   cookieValue(name: string): string {
-    return cookieValue(this.#cookies(), name);
-  }
-
-  /** All Cookie lines as one (RFC 9113 §8.2.3). */
-  #cookies(): string {
-    this.#cookieText ??= headerValue(this.#facts.text, 'cookie', '; ');
-    return this.#cookieText;
+    return cookieValue(this.#facts.cookies, name);
   }
 
   /** Cookie first, then the rules of the canaries (annotation reference, `affinity-canary-behavior`). */
@@ -127,18 +118,19 @@ export class EndpointChoice implements CanaryRequest {
 
   /** Reads the affinity cookie: index of the canary it binds to, else -1, with the key of one that binds to the primary. */
   #boundSide({ affinity }: UpstreamTarget, prepared: PreparedTarget): number {
-    if (affinity === null) return -1;
-    const cookies = this.#cookies();
+    const { primaryCookie, canaryCookies } = prepared;
+    if (affinity === null || primaryCookie === null) return -1;
+    const cookies = this.#facts.cookies;
     if (cookies === '') return -1;
     const { name } = affinity.cookie;
-    const value = readAffinityCookie(cookies, name, prepared.primaryTag);
+    const value = readAffinityCookie(cookies, name, primaryCookie.tag);
     if (value === null) return -1;
-    if (value.tag === prepared.primaryTag) {
+    if (value.tag === primaryCookie.tag) {
       this.#boundKey = value.key;
       return -1;
     }
-    for (let at = 0; at < prepared.canaryTags.length; at++) {
-      const tag = prepared.canaryTags[at] as string;
+    for (let at = 0; at < canaryCookies.length; at++) {
+      const tag = canaryCookies[at]?.tag ?? '';
       const { canary } = prepared.canaries[at] as CompiledCanary;
       const bound = tag === '' ? null : readAffinityCookie(cookies, name, tag);
       if (bound?.tag !== tag || !this.#hasEndpoints(canary.upstream)) continue;
@@ -152,14 +144,14 @@ export class EndpointChoice implements CanaryRequest {
   #take({ affinity }: UpstreamTarget, prepared: PreparedTarget, side: number): void {
     if (side === -1) {
       this.#affinity = affinity;
-      this.#tag = prepared.primaryTag;
+      this.#lines = prepared.primaryCookie;
       return;
     }
     const { canary } = prepared.canaries[side] as CompiledCanary;
     this.canary = canary;
     this.#upstream = this.#context.endpoints.get(canary.upstream) ?? null;
-    this.#tag = prepared.canaryTags[side] as string;
-    this.#affinity = this.#tag === '' ? null : affinity;
+    this.#lines = prepared.canaryCookies[side] ?? null;
+    this.#affinity = this.#lines === null ? null : affinity;
   }
 
   #pickByCookie(
@@ -174,12 +166,12 @@ export class EndpointChoice implements CanaryRequest {
     const pick = upstream.affinity(mode).pick(this.#boundKey, changeOnFailure ? tried : null);
     if (pick === null) return null;
     if (upstream.isFull(pick.endpoint)) {
-      this.#newKey = null;
+      this.#isNewKey = false;
       return upstream.pick(tried, null, false);
     }
     if (pick.newKey !== null) {
       this.#boundKey = pick.newKey;
-      this.#newKey = pick.newKey;
+      this.#isNewKey = true;
     }
     return pick.endpoint;
   }

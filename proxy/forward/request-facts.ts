@@ -5,6 +5,7 @@
 
 import type { TemplateSource } from '../filters/template.ts';
 import type { ForwardedValues } from '../http/forwarded.ts';
+import { headerValue } from '../http/header-value.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable } from './context.ts';
 import { believedValues } from './forwarding.ts';
@@ -15,6 +16,10 @@ export class RequestFacts implements TemplateSource {
   #current: CurrentTable | null = null;
   /** What a trusted peer says about the client; null when there is none, undefined when nobody has asked yet. */
   #believed: ForwardedValues | null | undefined = null;
+  /** Those of the last request that was asked for them; null when they are not those of the request at hand. */
+  #cookies: string | null = null;
+  /** `linesKey` of the head they are from. */
+  #cookiesOf = 0;
 
   constructor(client: ClientStream) {
     this.#client = client;
@@ -26,6 +31,7 @@ export class RequestFacts implements TemplateSource {
     // Trusting nobody is the default and costs nothing.
     this.#believed = current.isTrusted === null ? null : undefined;
     this.requestId = '';
+    if (this.#cookies !== null) this.#keepCookies();
     return this;
   }
 
@@ -44,8 +50,24 @@ export class RequestFacts implements TemplateSource {
     return this.#believed;
   }
 
+  /** A client sends the same header lines over and over: what was found in them is found no second time. */
+  #keepCookies(): void {
+    const { linesKey } = this.#client.head;
+    if (linesKey === 0 || linesKey !== this.#cookiesOf) this.#cookies = null;
+  }
+
   get text(): string {
     return this.#client.head.text;
+  }
+
+  /** All Cookie lines as one (RFC 9113 §8.2.3), '' when there are none. */
+  get cookies(): string {
+    if (this.#cookies === null) {
+      const { text, linesKey } = this.#client.head;
+      this.#cookies = headerValue(text, 'cookie', '; ');
+      this.#cookiesOf = linesKey;
+    }
+    return this.#cookies;
   }
 
   get method(): string {

@@ -155,6 +155,14 @@ describe('the text of last time', () => {
     }
   });
 
+  test('has the lines of one response in that response only', () => {
+    const parser = new ResponseParser();
+    for (const added of ['', 'Set-Cookie: a=1\r\n', 'Set-Cookie: a=2\r\n', '']) {
+      const text = renderResponseAgain(parse(LINES, parser), PARTS, added);
+      expect(text).toBe(rendered(LINES).replace(/\r\n$/, `${added}\r\n`));
+    }
+  });
+
   test('is not used for another head', () => {
     const parser = new ResponseParser();
     for (const lines of [LINES, LINES.replace('own', 'two'), LINES, LINES.replace('200', '201'), LINES]) {

@@ -28,6 +28,11 @@ export function framingOf(head: ResponseHead, hasBody: boolean, clientMinorVersi
 
 /** Renders the head with its empty line. */
 export function renderResponse(head: ResponseHead, parts: ResponseTextParts): string {
+  return `${renderLines(head, parts)}\r\n`;
+}
+
+/** Renders the head without its empty line, so that lines can be added. */
+export function renderLines(head: ResponseHead, parts: ResponseTextParts): string {
   let text = `HTTP/1.1${head.text.slice(head.statusLineStart, head.statusLineEnd)}\r\n`;
   text += head.keptText();
   if (parts.passServer && head.serverLineStart !== -1)
@@ -36,28 +41,36 @@ export function renderResponse(head: ResponseHead, parts: ResponseTextParts): st
   if (!head.hasDate) text += parts.dateLine;
   text += parts.commonLines;
   text += framingLines(head, parts.framing);
-  if (parts.connection !== '') text += `Connection: ${parts.connection}\r\n`;
-  return `${text}\r\n`;
+  return parts.connection === '' ? text : `${text}Connection: ${parts.connection}\r\n`;
 }
 
-/** Renders like `renderResponse`; the same head with the same parts gives the text of last time. */
-export function renderResponseAgain(head: ResponseHead, parts: ResponseTextParts): string {
-  const last = head.slot;
-  if (last instanceof LastText && last.isFor(head, parts)) return last.text;
-  const text = renderResponse(head, parts);
-  head.slot = new LastText(head.repeatKey, parts, text);
-  return text;
+/**
+ * Renders like `renderResponse`, with further lines at the end. The same head with the same parts gives the
+ * text of last time; lines of one response, as an affinity cookie, leave what all responses share as it is.
+ */
+export function renderResponseAgain(head: ResponseHead, parts: ResponseTextParts, addedLines = ''): string {
+  const slot = head.slot;
+  let last = slot instanceof LastText && slot.isFor(head, parts) ? slot : null;
+  if (last === null) {
+    last = new LastText(head.repeatKey, parts, renderLines(head, parts));
+    head.slot = last;
+  }
+  return addedLines === '' ? last.text : `${last.lines}${addedLines}\r\n`;
 }
 
 class LastText {
   readonly #repeatKey: number;
   readonly #parts: ResponseTextParts;
+  /** Without the empty line. */
+  readonly lines: string;
   readonly text: string;
 
-  constructor(repeatKey: number, parts: ResponseTextParts, text: string) {
+  constructor(repeatKey: number, parts: ResponseTextParts, lines: string) {
     this.#repeatKey = repeatKey;
     this.#parts = parts;
-    this.text = text;
+    this.text = `${lines}\r\n`;
+    // A part of one flat text, where `lines` is a tree of its pieces that each write would walk.
+    this.lines = this.text.slice(0, -2);
   }
 
   isFor(head: ResponseHead, parts: ResponseTextParts): boolean {

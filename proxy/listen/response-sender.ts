@@ -9,7 +9,7 @@ import {
   framingOf,
   type ResponseTextParts,
   renderInformational,
-  renderResponse,
+  renderLines,
   renderResponseAgain,
 } from '../forward/response-text.ts';
 import { type Answer, renderAnswer } from '../http/answer.ts';
@@ -62,9 +62,7 @@ export class ResponseSender {
   /** `connection` is the value of the Connection header, `addedLines` are further lines; '' for none. */
   sendHead(head: ResponseHead, connection: string, addedLines: string): void {
     this.isHeadSent = true;
-    const text = renderResponseAgain(head, this.#parts(connection, ''));
-    // Lines of one response, as an affinity cookie: what is the same for all need not be rendered again for them.
-    this.#writer().addText(addedLines === '' ? text : `${text.slice(0, -2)}${addedLines}\r\n`);
+    this.#writer().addText(renderResponseAgain(head, this.#parts(connection), addedLines));
   }
 
   /** The 101 names the protocol it switches to, which other responses do not forward (RFC 9110 §7.8). */
@@ -72,8 +70,7 @@ export class ResponseSender {
     this.isHeadSent = true;
     this.#framing = 'none';
     const upgrade = head.upgradeLineStart === -1 ? '' : head.text.slice(head.upgradeLineStart, head.upgradeLineEnd);
-    const text = renderResponse(head, this.#parts('upgrade', addedLines));
-    this.#writer().addText(`${text.slice(0, -2)}${upgrade}\r\n`);
+    this.#writer().addText(`${renderLines(head, this.#parts('upgrade'))}${addedLines}${upgrade}\r\n`);
   }
 
   sendBody(buf: Buffer, start: number, end: number): void {
@@ -99,12 +96,12 @@ export class ResponseSender {
     return this.#attached as SocketWriter;
   }
 
-  #parts(connection: string, addedLines: string): ResponseTextParts {
+  #parts(connection: string): ResponseTextParts {
     const { current, dateLine } = this.#context;
     return {
       framing: this.#framing,
       dateLine,
-      commonLines: (this.#isTls ? current.tlsLines : current.plainLines) + addedLines,
+      commonLines: this.#isTls ? current.tlsLines : current.plainLines,
       passServer: current.global.allowBackendServerHeader,
       passHsts: !this.#isTls || current.global.hstsValue === null,
       connection,

@@ -1,7 +1,7 @@
 // A worker that asks one limit as fast as it can, for the tests of exactness.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { LimitTable } from '../limit-table.ts';
+import { LimitTable, REFUSED } from '../limit-table.ts';
 
 export interface HammerJob {
   readonly memory: SharedArrayBuffer;
@@ -25,12 +25,13 @@ for (let ready = Atomics.load(words, 0); ready < workers; ready = Atomics.load(w
 let taken = 0;
 for (let i = 0; i < rounds; i++) if (table.takeRequest('rate', 'client', 1000, 100, burst)) taken++;
 for (let i = 0; i < rounds; i++) {
-  if (!table.openConnection('connections', 'client', 1000, max)) continue;
+  const place = table.openConnection('connections', 'client', 1000, max);
+  if (place === REFUSED) continue;
   const open = Atomics.add(words, 1, 1) + 1;
   for (let most = Atomics.load(words, 2); open > most; most = Atomics.load(words, 2)) {
     Atomics.compareExchange(words, 2, most, open);
   }
   Atomics.sub(words, 1, 1);
-  table.closeConnection('connections', 'client');
+  table.closeConnection(place);
 }
 parentPort?.postMessage(taken);
