@@ -5,7 +5,6 @@ import { catchAllHost } from '../compile/host-plan.ts';
 import type { CompilerView } from '../compile/incremental/view.ts';
 import { compareIngresses } from '../compile/order.ts';
 import { canary } from '../compile/settings/canary.ts';
-import { bool } from '../compile/settings/types.ts';
 import { type Ingress, type IngressPath, type IngressRule, keyOf } from '../objects/types.ts';
 
 export interface Overlap {
@@ -21,12 +20,13 @@ export type OverlapView = Pick<CompilerView, 'acceptedVersion' | 'claimantsOf' |
 
 /**
  * Gives one place that the candidate asks for and another Ingress has, or null. Paths are compared as text, whatever
- * their type. Two Ingresses may share a place when exactly one has the canary annotation, or one says `canary: "false"`.
- * Linear in the paths of the candidate's hosts.
+ * their type. Two Ingresses may share a place when one of them has the canary annotation, whatever it says. Deviation: two
+ * canaries may, too; ingress-nginx refuses the second, of which it would make no use. Linear in the paths of the
+ * candidate's hosts.
  */
 export function findOverlap(candidate: Ingress, view: OverlapView): Overlap | null {
   const prefix = view.options.annotationsPrefix;
-  const role = roleOf(candidate, prefix);
+  if (hasCanary(candidate, prefix)) return null;
   const present = view.acceptedVersion(keyOf(candidate.meta));
   for (const host of hostsOf(candidate)) {
     const wanted = placesOn(candidate, host);
@@ -34,8 +34,8 @@ export function findOverlap(candidate: Ingress, view: OverlapView): Overlap | nu
     for (const other of view.claimantsOf(host)) {
       if (isSame(other, candidate)) continue;
       const path = sharedPath(wanted, other, host);
-      // Roles after paths: nearly all of thousands on one host are done with here.
-      if (path === null || !exclude(role, roleOf(other, prefix))) continue;
+      // After the paths: nearly all of thousands on one host are done with here.
+      if (path === null || hasCanary(other, prefix)) continue;
       // What the candidate had before the other came is its own: of two that are both stored, the older may be edited.
       const isFirst = present !== null && compareIngresses(present, other) < 0;
       const contested = isFirst ? sharedPath(without(wanted, held), other, host) : path;
@@ -49,18 +49,8 @@ function isSame(a: Ingress, b: Ingress): boolean {
   return a.meta.name === b.meta.name && a.meta.namespace === b.meta.namespace;
 }
 
-/** `none`: without the annotation. `other`: it is there, and says something else than true. */
-type CanaryRole = 'none' | 'canary' | 'other';
-
-function roleOf({ meta }: Ingress, prefix: string): CanaryRole {
-  const key = `${prefix}/${canary.name}`;
-  if (!Object.hasOwn(meta.annotations, key)) return 'none';
-  const parsed = bool.parse(meta.annotations[key] ?? '');
-  return parsed.ok && parsed.value ? 'canary' : 'other';
-}
-
-function exclude(a: CanaryRole, b: CanaryRole): boolean {
-  return a === b && a !== 'other';
+function hasCanary({ meta }: Ingress, prefix: string): boolean {
+  return Object.hasOwn(meta.annotations, `${prefix}/${canary.name}`);
 }
 
 function hostsOf({ rules }: Ingress): ReadonlySet<string> {

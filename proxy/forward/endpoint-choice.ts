@@ -106,11 +106,10 @@ export class EndpointChoice implements CanaryRequest {
   #chooseSide(target: UpstreamTarget, primary: LiveUpstream | null): void {
     const { balancing } = this.#context;
     const prepared = balancing.prepared(target);
+    // Without a primary nothing is asked, and no cookie binds to a canary: 503, as from ingress-nginx.
+    if (primary === null || primary.members.length === 0) return this.#take(target, prepared, -1);
     const side = this.#boundSide(target, prepared);
-    if (side !== -1) return this.#take(target, prepared, side);
-    // Without a primary nothing is asked: ingress-nginx answers 503 then.
-    const isAsked = prepared.canaries.length > 0 && (primary?.members.length ?? 0) > 0;
-    if (!isAsked) return this.#take(target, prepared, -1);
+    if (side !== -1 || prepared.canaries.length === 0) return this.#take(target, prepared, side);
     const asked = this.#boundKey === null ? prepared.canaries : prepared.legacyCanaries;
     const chosen = chooseCanary(asked, this, this.#hasEndpoints, balancing.random);
     this.#take(target, prepared, chosen === -1 ? -1 : prepared.canaries.indexOf(asked[chosen] as CompiledCanary));

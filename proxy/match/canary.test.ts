@@ -78,6 +78,12 @@ describe('one canary', () => {
       { cookie: 'always' },
       true,
     ],
+    [
+      'a pattern that takes too long is the primary',
+      { header: header({ kind: 'pattern', pattern: '(.*a){60}x' }), cookie: 'try' },
+      { header: 'a'.repeat(8000), cookie: 'always' },
+      false,
+    ],
     ['an empty pattern header asks on', { header: header({ kind: 'pattern', pattern: '' }) }, { header: '' }, false],
     ['weight 0', { weight: 0 }, { draw: 0 }, false],
     ['weight 100', { weight: 100 }, { draw: 0.999 }, true],

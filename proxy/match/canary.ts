@@ -81,12 +81,17 @@ function decideByHeader(
     case 'value':
       return value === rule.value ? 'take' : 'weigh';
     case 'pattern':
-      // ingress-nginx sends the request to the primary at once when the expression cannot be run.
-      if (pattern === null) return 'refuse';
-      return pattern.test(value) ? 'take' : 'weigh';
+      return decideByPattern(pattern, value);
     default:
       return rule satisfies never;
   }
+}
+
+/** ingress-nginx sends the request to the primary at once when the expression cannot be run, or not to its end. */
+function decideByPattern(pattern: LinearPattern | null, value: string): Decision {
+  const isFound = pattern === null ? null : pattern.test(value);
+  if (isFound === null) return 'refuse';
+  return isFound ? 'take' : 'weigh';
 }
 
 function decideByWord(word: string): Decision {

@@ -1,7 +1,14 @@
 // Regular expressions of users that run in linear time: matching. All ways through the expression are followed at once
-// (K. Thompson, "Regular Expression Search Algorithm", 1968), so the time is at most text times instructions.
+// (K. Thompson, "Regular Expression Search Algorithm", 1968), so the time is at most text times instructions; and there is
+// a limit to that as well, since a header line of eight kilobytes and a large expression would make 60 ms of it.
 
 import { type Instruction, parsePattern, WORD } from './pattern.ts';
+
+/**
+ * Instructions that one search may look at: about a millisecond. As PCRE's match limit in ingress-nginx it is out of reach
+ * of expressions that are meant well: a dozen alternatives on a line of eight kilobytes.
+ */
+const MAX_STEPS = 100_000;
 
 /** A compiled expression. It owns its working memory: use it from one place at a time, as a worker does. */
 export class LinearPattern {
@@ -12,6 +19,8 @@ export class LinearPattern {
   readonly #reached: Int32Array;
   readonly #stack: Int32Array;
   #step = 0;
+  /** Instructions looked at in this search. */
+  #looked = 0;
 
   private constructor(program: readonly Instruction[]) {
     this.#program = program;
@@ -27,12 +36,15 @@ export class LinearPattern {
     return parsed.ok ? new LinearPattern(parsed.program) : null;
   }
 
-  /** Whether the expression is found anywhere in a latin1 text. Allocates nothing. */
-  test(text: string): boolean {
+  /** Whether the expression is found anywhere in a latin1 text; null: it was given up. Allocates nothing. */
+  test(text: string): boolean | null {
     let [current, next] = [this.#current, this.#next];
     let count = 0;
     if (this.#step > 2 ** 30) this.#restart();
+    this.#looked = 0;
     for (let at = 0; at <= text.length; at++) {
+      this.#looked += count;
+      if (this.#looked > MAX_STEPS) return null;
       this.#beginStep(current, count);
       // A match may begin at every place: the search is not anchored.
       count = this.#follow(0, text, at, current, count);
@@ -67,6 +79,7 @@ export class LinearPattern {
     stack[depth++] = from;
     while (depth > 0) {
       const place = stack[--depth] as number;
+      this.#looked++;
       if (reached[place] === step) continue;
       reached[place] = step;
       const instruction = this.#program[place] as Instruction;

@@ -3,6 +3,7 @@
 //
 // In: the common part of PCRE and JavaScript. Out: instructions for `LinearPattern` (linear-pattern.ts), or why not.
 // What needs back-tracking (back-references, look-around, possessive repetition) is refused, and so is what is too large.
+// Of flags there is `(?i)` at the start.
 
 /** Bytes 0 to 255 as a set. */
 export type ByteSet = Uint8Array;
@@ -22,6 +23,8 @@ export type ParsedPattern =
   | { readonly ok: true; readonly program: readonly Instruction[] }
   | { readonly ok: false; readonly why: string };
 
+/** At the start of an expression: in any case. */
+const FOLDED = '(?i)';
 /** Time for one text is at most its length times this. */
 const MAX_INSTRUCTIONS = 500;
 const MAX_DEPTH = 50;
@@ -53,9 +56,13 @@ class PatternParser {
   readonly #source: string;
   #at = 0;
   #depth = 0;
+  /** Letters stand for both cases. */
+  readonly #isFolded: boolean;
 
   constructor(source: string) {
     this.#source = source;
+    this.#isFolded = source.startsWith(FOLDED);
+    if (this.#isFolded) this.#at = FOLDED.length;
   }
 
   parse(): readonly Instruction[] {
@@ -111,8 +118,18 @@ class PatternParser {
       case '?':
         throw new PatternFault(`has nothing in front of ${sign}`);
       default:
-        return { kind: 'set', set: setOf(byteOf(sign)) };
+        return { kind: 'set', set: this.#folded(setOf(byteOf(sign))) };
     }
+  }
+
+  #folded(set: ByteSet): ByteSet {
+    if (!this.#isFolded) return set;
+    for (let upper = 65; upper <= 90; upper++) {
+      const bit = (set[upper] ?? 0) | (set[upper + 32] ?? 0);
+      set[upper] = bit;
+      set[upper + 32] = bit;
+    }
+    return set;
   }
 
   #group(): Node {
@@ -175,6 +192,7 @@ class PatternParser {
       this.#classItem(set);
     }
     this.#at++;
+    this.#folded(set);
     return isNegated ? set.map((bit) => 1 - bit) : set;
   }
 
