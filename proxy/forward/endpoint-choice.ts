@@ -59,7 +59,7 @@ export class EndpointChoice implements CanaryRequest {
 
   /** As `pick`, when that finds none any more: one that is left out. Its client is a guest there, its cookie stays. */
   pickLeftOut(tried: readonly LiveEndpoint[]): LiveEndpoint | null {
-    this.#newKey = null;
+    this.#isNewKey = false;
     return this.#upstream?.pickLeftOut(tried) ?? null;
   }
 
@@ -161,7 +161,10 @@ export class EndpointChoice implements CanaryRequest {
   ): LiveEndpoint | null {
     // A guest of another endpoint for this request: its cookie stays as it is.
     const probe = upstream.isRecovering && mayProbe ? upstream.pickProbe(tried) : null;
-    if (probe !== null) return probe;
+    if (probe !== null) {
+      this.#isNewKey = false;
+      return probe;
+    }
     const pick = upstream.affinity(mode).pick(this.#boundKey, changeOnFailure ? tried : null);
     if (pick === null) return null;
     if (upstream.isFull(pick.endpoint)) {
