@@ -14,6 +14,7 @@ import {
   objectKey,
   oneOf,
   path,
+  placeCount,
   port,
   seconds,
   text,
@@ -84,6 +85,12 @@ const listeners = {
     entryCount,
     16_384,
     'Upstreams and endpoints whose requests are counted over all workers, where balancer or limits ask for it; others are counted per worker.',
+  ),
+  'max-active-checks': full(
+    placeCount,
+    64,
+    'Probes of active checks (annotation active-check) at one time; a quarter of them, at most, for one Service.',
+    ['serve'],
   ),
   'limit-store-url': full(
     text,

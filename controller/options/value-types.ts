@@ -50,6 +50,9 @@ export const seconds: FlagType<number> = numberType('SECONDS', 0, 1e9, 'is not a
 /** A whole number that is not negative. */
 export const count: FlagType<number> = numberType('N', 0, 1e9, 'is not a whole number of 0 or more');
 
+/** Places for work that runs at one time: at least one. */
+export const placeCount: FlagType<number> = numberType('N', 1, 10_000, 'is not a whole number from 1 to 10000');
+
 /** Entries of a table whose memory is taken at once, some 20 bytes each. */
 export const entryCount: FlagType<number> = numberType('N', 8, 16_777_216, 'is not a whole number from 8 to 16777216');
 

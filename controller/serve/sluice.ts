@@ -107,6 +107,7 @@ export class Sluice {
     this.#watch = new EndpointWatch({
       workers,
       sharedCounts: options.sharedCounts,
+      maxChecks: options.maxActiveChecks,
       tell: (message, workerId) => this.#pool.tell(message, workerId),
       log: ({ level, message, fields }) => log[level](fields, message),
       nowMs: () => performance.now(),

@@ -2,8 +2,10 @@
 //
 // An endpoint starts as healthy: Kubernetes calls it ready. `unhealthyThreshold` bad probes in a row turn it, and
 // `healthyThreshold` good ones turn it back. First probes are spread over one interval, so that a thousand endpoints
-// are not asked in one moment; at most `maxRunning` probes run at one time, and those that are due wait for a place.
+// are not asked in one moment; at most `maxRunning` probes run at one time, no upstream has more than a quarter of these
+// places, and who is due for longest comes first: one Service that never answers must not stop the checks of the others.
 
+import { equalJson } from '../table/equal.ts';
 import type { ActiveCheck } from '../table/upstream-settings.ts';
 
 export interface CheckTarget {
@@ -13,6 +15,11 @@ export interface CheckTarget {
   readonly address: string;
   readonly port: number;
   readonly check: ActiveCheck;
+}
+
+/** A probe under way. */
+export interface CheckTurn {
+  readonly target: CheckTarget;
 }
 
 /** Endpoints of one upstream by what their checks say. */
@@ -25,7 +32,8 @@ export interface CheckCounts {
 interface Entry {
   target: CheckTarget;
   dueAtMs: number;
-  isRunning: boolean;
+  /** null while none runs. */
+  turn: CheckTurn | null;
   isHealthy: boolean;
   /** Answers in a row that speak against the present state. */
   against: number;
@@ -35,6 +43,8 @@ export class CheckSchedule {
   readonly #maxRunning: number;
   readonly #random: () => number;
   readonly #entries = new Map<string, Entry>();
+  /** Probes under way, by upstream: none of 0. */
+  readonly #runningOf = new Map<string, number>();
   #running = 0;
 
   constructor(maxRunning: number, random: () => number) {
@@ -47,41 +57,53 @@ export class CheckSchedule {
     return this.#running;
   }
 
-  /** Replaces all targets; those that stay keep their state and their turn. */
-  replace(targets: readonly CheckTarget[], nowMs: number): void {
+  /**
+   * Replaces all targets; those that stay keep their state and their turn. Gives the probes that nobody waits for any more,
+   * since their target is gone or is asked something else: their places are free, and their results change nothing.
+   */
+  replace(targets: readonly CheckTarget[], nowMs: number): readonly CheckTurn[] {
     const before = new Map(this.#entries);
+    const over: CheckTurn[] = [];
     this.#entries.clear();
     for (const target of targets) {
       const name = nameOf(target);
       const known = before.get(name);
+      before.delete(name);
       const dueAtMs = nowMs + this.#random() * target.check.intervalMs;
-      const entry = known ?? { target, dueAtMs, isRunning: false, isHealthy: true, against: 0 };
+      const entry = known ?? { target, dueAtMs, turn: null, isHealthy: true, against: 0 };
       // A shorter interval holds from now on, and not only after the longer one has passed.
       if (dueAtMs < entry.dueAtMs && target.check.intervalMs < entry.target.check.intervalMs) entry.dueAtMs = dueAtMs;
+      if (!isSameQuestion(entry.target, target)) this.#stop(entry, over);
       entry.target = target;
       this.#entries.set(name, entry);
     }
+    for (const entry of before.values()) this.#stop(entry, over);
+    return over;
   }
 
-  /** Takes the targets to probe now; each must be ended by `onResult`. */
-  takeDue(nowMs: number): readonly CheckTarget[] {
-    const due: CheckTarget[] = [];
-    for (const entry of this.#entries.values()) {
+  /** Takes the probes to start now; each must be ended by `onResult`, unless `replace` gives it back. */
+  takeDue(nowMs: number): readonly CheckTurn[] {
+    if (this.#running >= this.#maxRunning) return [];
+    const due: Entry[] = [];
+    for (const entry of this.#entries.values()) if (entry.turn === null && entry.dueAtMs <= nowMs) due.push(entry);
+    const share = Math.max(1, Math.floor(this.#maxRunning / 4));
+    const turns: CheckTurn[] = [];
+    for (const entry of due.sort((a, b) => a.dueAtMs - b.dueAtMs)) {
       if (this.#running >= this.#maxRunning) break;
-      if (entry.isRunning || entry.dueAtMs > nowMs) continue;
-      entry.isRunning = true;
-      this.#running++;
-      due.push(entry.target);
+      if (this.#count(entry.target) >= share) continue;
+      entry.turn = { target: entry.target };
+      this.#add(entry.target, 1);
+      turns.push(entry.turn);
     }
-    return due;
+    return turns;
   }
 
-  /** A probe is over. Gives the new state when it changed, else null. A target that is gone changes nothing. */
-  onResult(target: CheckTarget, isGood: boolean, nowMs: number): 'healthy' | 'unhealthy' | null {
-    this.#running--;
-    const entry = this.#entries.get(nameOf(target));
-    if (entry === undefined) return null;
-    entry.isRunning = false;
+  /** A probe is over. Gives the new state when it changed, else null. One that `replace` gave back changes nothing. */
+  onResult(turn: CheckTurn, isGood: boolean, nowMs: number): 'healthy' | 'unhealthy' | null {
+    const entry = this.#entries.get(nameOf(turn.target));
+    if (entry?.turn !== turn) return null;
+    entry.turn = null;
+    this.#add(turn.target, -1);
     const { intervalMs, healthyThreshold, unhealthyThreshold } = entry.target.check;
     // A tenth more or less, so that probes of many replicas do not fall into step.
     entry.dueAtMs = nowMs + intervalMs * (0.9 + 0.2 * this.#random());
@@ -108,6 +130,32 @@ export class CheckSchedule {
   unhealthy(): readonly CheckTarget[] {
     return [...this.#entries.values()].filter(({ isHealthy }) => !isHealthy).map(({ target }) => target);
   }
+
+  #stop(entry: Entry, over: CheckTurn[]): void {
+    entry.against = 0;
+    if (entry.turn === null) return;
+    over.push(entry.turn);
+    this.#add(entry.turn.target, -1);
+    entry.turn = null;
+  }
+
+  #count({ upstreamId }: CheckTarget): number {
+    return this.#runningOf.get(upstreamId) ?? 0;
+  }
+
+  #add(target: CheckTarget, change: 1 | -1): void {
+    this.#running += change;
+    const count = this.#count(target) + change;
+    if (count === 0) this.#runningOf.delete(target.upstreamId);
+    else this.#runningOf.set(target.upstreamId, count);
+  }
+}
+
+/** An answer to the one says something about the other. */
+function isSameQuestion(a: CheckTarget, b: CheckTarget): boolean {
+  return (
+    a.check.port === b.check.port && a.check.timeoutMs === b.check.timeoutMs && equalJson(a.check.probe, b.check.probe)
+  );
 }
 
 function nameOf({ upstreamId, endpoint }: CheckTarget): string {

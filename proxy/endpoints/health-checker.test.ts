@@ -78,6 +78,7 @@ async function isFailing(port: number, probe: ProbeSettings, change: Partial<Act
   await using checker = new HealthChecker({
     random: () => 0,
     nowMs: () => 0,
+    maxRunning: 64,
     onChange: (_id, _endpoint, failing) => told.push(failing),
   });
   checker.apply([{ ...plainUpstream('u', [plainEndpoint('127.0.0.1', port)]), health: { ...defaultHealth, active } }]);
@@ -171,11 +172,8 @@ describe('probes', () => {
   });
 });
 
-test('close ends running probes and tells nothing', async () => {
-  const port = await listen(silent());
-  const told: string[] = [];
-  const checker = new HealthChecker({ random: () => 0, nowMs: () => 0, onChange: (id) => told.push(id) });
-  const active = {
+describe('probes that nobody waits for', () => {
+  const active: ActiveCheck = {
     probe: httpProbe,
     port: null,
     intervalMs: 1000,
@@ -183,8 +181,63 @@ test('close ends running probes and tells nothing', async () => {
     healthyThreshold: 1,
     unhealthyThreshold: 1,
   };
-  checker.apply([{ ...plainUpstream('u', [plainEndpoint('127.0.0.1', port)]), health: { ...defaultHealth, active } }]);
-  checker.tick();
-  await checker.close();
-  expect(told).toEqual([]);
+  const checked = (port: number, change: Partial<ActiveCheck> = {}) => ({
+    ...plainUpstream('u', [plainEndpoint('127.0.0.1', port)]),
+    health: { ...defaultHealth, active: { ...active, ...change } },
+  });
+
+  /** A checker whose first probe is at a server that says nothing. */
+  async function startWaiting() {
+    const server = silent();
+    const ended = Promise.withResolvers<void>();
+    const come = new Promise<void>((resolve) =>
+      server.once('connection', (socket) => {
+        socket.once('close', () => ended.resolve());
+        resolve();
+      }),
+    );
+    const port = await listen(server);
+    const told: string[] = [];
+    const checker = new HealthChecker({
+      random: () => 0,
+      nowMs: () => 0,
+      maxRunning: 1,
+      onChange: (id) => told.push(id),
+    });
+    checker.apply([checked(port)]);
+    checker.tick();
+    await come;
+    return { checker, port, told, ended: ended.promise };
+  }
+
+  test.each<[string, (checker: HealthChecker, port: number) => unknown]>([
+    ['at the end', (checker) => checker.close()],
+    ['with their endpoint', (checker) => checker.apply([plainUpstream('u', [])])],
+    ['with their check', (checker, port) => checker.apply([plainUpstream('u', [plainEndpoint('127.0.0.1', port)])])],
+    ['when another question is asked', (checker, port) => checker.apply([checked(port, { timeoutMs: 50_000 })])],
+  ])('end %s: their connection closes, and nothing is told or counted', async (_name, act) => {
+    const { checker, port, told, ended } = await startWaiting();
+    await act(checker, port);
+    await ended;
+    await checker.settled();
+    expect([told, checker.sample().good + checker.sample().bad]).toEqual([[], 0]);
+    await checker.close();
+  });
+
+  test('leave no timer behind', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const port = await listen(http([], 200));
+    let nowMs = 0;
+    await using checker = new HealthChecker({ random: () => 0, nowMs: () => nowMs, maxRunning: 1, onChange: () => {} });
+    checker.apply([checked(port)]);
+    const before = timers();
+    for (let i = 0; i < 20; i++) {
+      checker.tick();
+      await checker.settled();
+      nowMs += 2000;
+    }
+    expect(checker.sample().good).toBe(20);
+    // The server's own, of connections that are closing.
+    expect(timers() - before).toBeLessThan(5);
+  });
 });

@@ -5,7 +5,7 @@
 // Lives on the main thread, so that N workers are not N times the probes.
 
 import type { Upstream } from '../table/types.ts';
-import { type CheckCounts, CheckSchedule, type CheckTarget } from './check-schedule.ts';
+import { type CheckCounts, CheckSchedule, type CheckTarget, type CheckTurn } from './check-schedule.ts';
 import { endpointKey } from './endpoint-key.ts';
 import { probe } from './probes.ts';
 
@@ -16,11 +16,9 @@ export interface HealthCheckerOptions {
   readonly nowMs: () => number;
   /** An endpoint (`address:port`) of an upstream fails its check from now on, or no longer. */
   readonly onChange: (upstreamId: string, endpoint: string, isFailing: boolean) => void;
-  /** Probes at one time. Default 64. */
-  readonly maxRunning?: number;
+  /** Probes at one time, of all upstreams. */
+  readonly maxRunning: number;
 }
-
-const defaultMaxRunning = 64;
 
 /** What active checks have found; for metrics. */
 export interface CheckSample {
@@ -30,25 +28,32 @@ export interface CheckSample {
   readonly upstreams: readonly CheckCounts[];
 }
 
+interface RunningProbe {
+  readonly controller: AbortController;
+  /** Resolves when it is over. */
+  readonly done: Promise<void>;
+}
+
 export class HealthChecker {
   readonly #options: HealthCheckerOptions;
   readonly #schedule: CheckSchedule;
-  readonly #running = new Map<AbortController, Promise<void>>();
+  readonly #running = new Map<CheckTurn, RunningProbe>();
   readonly #results = { good: 0, bad: 0 };
 
   constructor(options: HealthCheckerOptions) {
     this.#options = options;
-    this.#schedule = new CheckSchedule(options.maxRunning ?? defaultMaxRunning, options.random);
+    this.#schedule = new CheckSchedule(options.maxRunning, options.random);
   }
 
   /** Takes over the upstreams of the table in force. */
   apply(upstreams: readonly Upstream[]): void {
-    this.#schedule.replace(upstreams.flatMap(targetsOf), this.#options.nowMs());
+    const over = this.#schedule.replace(upstreams.flatMap(targetsOf), this.#options.nowMs());
+    for (const turn of over) this.#running.get(turn)?.controller.abort();
   }
 
   /** Starts the probes that are due. Call it about ten times a second. */
   tick(): void {
-    for (const target of this.#schedule.takeDue(this.#options.nowMs())) this.#start(target);
+    for (const turn of this.#schedule.takeDue(this.#options.nowMs())) this.#start(turn);
   }
 
   /** Calls `onChange` again for every endpoint that fails: what a worker that has just started must be told. */
@@ -62,13 +67,12 @@ export class HealthChecker {
 
   /** Resolves when the probes that run now are over. */
   async settled(): Promise<void> {
-    await Promise.all(this.#running.values());
+    await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
 
   /** Ends all probes; nothing is told any more. */
   async close(): Promise<void> {
-    this.#schedule.replace([], this.#options.nowMs());
-    for (const controller of this.#running.keys()) controller.abort();
+    this.apply([]);
     await this.settled();
   }
 
@@ -76,18 +80,25 @@ export class HealthChecker {
     await this.close();
   }
 
-  #start(target: CheckTarget): void {
+  #start(turn: CheckTurn): void {
     const controller = new AbortController();
-    const signal = AbortSignal.any([controller.signal, AbortSignal.timeout(target.check.timeoutMs)]);
-    const running = probe(target, signal).then((isGood) => {
-      this.#running.delete(controller);
-      // A probe that was cut at the end of everything has found nothing.
-      if (controller.signal.aborted) return;
-      this.#results[isGood ? 'good' : 'bad']++;
-      const change = this.#schedule.onResult(target, isGood, this.#options.nowMs());
-      if (change !== null) this.#options.onChange(target.upstreamId, target.endpoint, change === 'unhealthy');
+    // One that ends with the probe: AbortSignal.timeout would leave a timer behind for each, for all of the time limit.
+    const timer = setTimeout(() => controller.abort('late'), turn.target.check.timeoutMs);
+    const done = probe(turn.target, controller.signal).then((isGood) => {
+      clearTimeout(timer);
+      this.#running.delete(turn);
+      // A probe that was cut because nobody waits for it has found nothing.
+      if (controller.signal.aborted && controller.signal.reason !== 'late') return;
+      this.#end(turn, isGood);
     });
-    this.#running.set(controller, running);
+    this.#running.set(turn, { controller, done });
+  }
+
+  #end(turn: CheckTurn, isGood: boolean): void {
+    const { upstreamId, endpoint } = turn.target;
+    this.#results[isGood ? 'good' : 'bad']++;
+    const change = this.#schedule.onResult(turn, isGood, this.#options.nowMs());
+    if (change !== null) this.#options.onChange(upstreamId, endpoint, change === 'unhealthy');
   }
 }
 

@@ -15,6 +15,8 @@ export interface EndpointWatchOptions {
   readonly workers: number;
   /** Upstreams and endpoints that can be counted over all workers; further ones are counted per worker. */
   readonly sharedCounts: number;
+  /** Probes of active checks at one time. */
+  readonly maxChecks: number;
   /** Tells all workers, or one of them. */
   readonly tell: (message: ToWorker, workerId: number | null) => void;
   readonly log: (entry: WorkerLogEntry) => void;
@@ -44,6 +46,7 @@ export class EndpointWatch {
     this.#checker = new HealthChecker({
       random: options.random,
       nowMs: options.nowMs,
+      maxRunning: options.maxChecks,
       onChange: (upstream, endpoint, isFailing) => this.#onChange(upstream, endpoint, isFailing),
     });
   }
@@ -62,6 +65,8 @@ export class EndpointWatch {
   /** All workers serve the last update. */
   onAcknowledged(): void {
     this.#directory.settle();
+    // A worker that had not yet read the update when a probe came back has not known the endpoint.
+    this.#repeat(null);
   }
 
   /** A worker is gone: what it had counted is taken off. Call it before the next thread starts in its place. */
@@ -71,9 +76,7 @@ export class EndpointWatch {
 
   /** A worker has its first table: it must hear what the others know. */
   repeatTo(workerId: number): void {
-    this.#checker.repeat((upstream, endpoint, isFailing) =>
-      this.#options.tell({ type: 'probed', upstream, endpoint, isFailing }, workerId),
-    );
+    this.#repeat(workerId);
   }
 
   /** What active checks have found. */
@@ -85,6 +88,12 @@ export class EndpointWatch {
   async close(): Promise<void> {
     this.#stopTimer();
     await this.#checker.close();
+  }
+
+  #repeat(workerId: number | null): void {
+    this.#checker.repeat((upstream, endpoint, isFailing) =>
+      this.#options.tell({ type: 'probed', upstream, endpoint, isFailing }, workerId),
+    );
   }
 
   #followChecks(upstreams: readonly Upstream[], removed: readonly UpstreamId[], isWhole: boolean): void {

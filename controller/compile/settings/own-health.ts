@@ -168,7 +168,7 @@ export const activeTimeout: AnnotationRecord<number> = active({
   type: timeFromOne,
   default: 2000,
   risk: 'Low',
-  doc: 'Time in which a probe must succeed.',
+  doc: 'Time in which a probe must succeed, at most `1m`: all probes share `--max-active-checks` places.',
 });
 
 export const activeHealthy: AnnotationRecord<number> = active({

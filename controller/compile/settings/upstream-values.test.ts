@@ -144,6 +144,11 @@ describe('health', () => {
     ],
     [{ 'active-check': 'off' }, usual],
     [{ 'active-check': 'http' }, { ...usual, active: probe }],
+    // A minute at most.
+    [
+      { 'active-check': 'http', 'active-check-timeout': '1h' },
+      { ...usual, active: { ...probe, timeoutMs: 60_000 } },
+    ],
     [
       {
         'active-check': 'http',

@@ -65,6 +65,9 @@ const OWN_KINDS: Readonly<Record<OwnBalancer, Exclude<BalancerSettings['kind'], 
   'never-queue': 'neverQueue',
 };
 
+/** Longer, and the probes of one Service that never answers would hold the places of all others. */
+const MAX_PROBE_MS = 60_000;
+
 /** More often, the limit would be halved most of the time. */
 const MIN_MEASURE_MS = 1000;
 
@@ -124,7 +127,7 @@ function activeSettings(values: AnnotationValues): ActiveCheck | null {
     probe,
     port: values.get(activePort),
     intervalMs: requiredValue(activeInterval, values),
-    timeoutMs: requiredValue(activeTimeout, values),
+    timeoutMs: Math.min(MAX_PROBE_MS, requiredValue(activeTimeout, values)),
     healthyThreshold: requiredValue(activeHealthy, values),
     unhealthyThreshold: requiredValue(activeUnhealthy, values),
   };
