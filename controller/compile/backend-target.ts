@@ -3,11 +3,12 @@
 
 import { plainEndpoint } from '#proxy/table/defaults.ts';
 import type { Endpoint } from '#proxy/table/types.ts';
+import type { ZonePreference } from '#proxy/table/upstream-settings.ts';
 import { quoteShort } from '../objects/host-name.ts';
 import { parseIpAddress } from '../objects/ip-address.ts';
 import type { Snapshot } from '../objects/snapshot.ts';
 import type { Service } from '../objects/types.ts';
-import { sliceEndpoints, zoneHints } from './endpoints.ts';
+import { preferenceOf, sliceEndpoints, zoneHints } from './endpoints.ts';
 import { externalTarget } from './external-name.ts';
 import type { BackendUse } from './host-plan.ts';
 import { clusterIpPort, externalPort, findServicePort } from './service-ports.ts';
@@ -23,6 +24,8 @@ export interface BackendProblem {
 
 export interface BackendTarget {
   readonly endpoints: readonly Endpoint[];
+  /** By topology hints of the Service; null without them. */
+  readonly zone: ZonePreference | null;
   /** External name that somebody must resolve. */
   readonly wantedName: string | null;
   /** null: traffic arrives. Otherwise there is no endpoint. */
@@ -55,7 +58,7 @@ export function resolveBackend(
   }
   if (isViaClusterIp) {
     const endpoint = clusterIpEndpoint(service, use);
-    if (endpoint !== null) return { endpoints: [endpoint], wantedName: null, problem: null };
+    if (endpoint !== null) return reached([endpoint], null, null);
   }
   if (service.type === 'ExternalName') return resolveExternalName(service, serviceKey, use, snapshot, options);
   const port = findServicePort(service, use);
@@ -63,8 +66,9 @@ export function resolveBackend(
     return failed('error', 'ServicePortNotFound', '.port', `Service ${serviceKey} has no port ${portText(use)}`);
   }
   const slices = snapshot.slicesByService.get(serviceKey) ?? [];
-  const endpoints = sliceEndpoints(slices, port, zoneHints(service, options));
-  if (endpoints.length > 0) return { endpoints, wantedName: null, problem: null };
+  const hints = zoneHints(service, options);
+  const endpoints = sliceEndpoints(slices, port, hints);
+  if (endpoints.length > 0) return reached(endpoints, preferenceOf(hints), null);
   return failed('warning', 'NoEndpoints', '', `Service ${serviceKey} has no ready endpoint for port ${portText(use)}`);
 }
 
@@ -91,7 +95,7 @@ function resolveExternalName(
     return failed('error', 'ServicePortNotFound', '.port', `Service ${serviceKey} has no port ${portText(use)}`);
   }
   const { endpoints, wantedName, problem } = externalTarget(service.externalName, port, snapshot.resolvedNames);
-  if (problem === null) return { endpoints, wantedName, problem: null };
+  if (problem === null) return reached(endpoints, null, wantedName);
   // A name that is still being resolved is nobody's mistake; a refused one is.
   const [severity, reason] =
     wantedName === null
@@ -100,13 +104,21 @@ function resolveExternalName(
   return { ...failed(severity, reason, '.name', `Service ${serviceKey} ${problem}`), wantedName };
 }
 
+function reached(
+  endpoints: readonly Endpoint[],
+  zone: ZonePreference | null,
+  wantedName: string | null,
+): BackendTarget {
+  return { endpoints, zone, wantedName, problem: null };
+}
+
 function failed(
   severity: BackendProblem['severity'],
   reason: string,
   field: BackendProblem['field'],
   text: string,
 ): BackendTarget {
-  return { endpoints: [], wantedName: null, problem: { severity, reason, field, text } };
+  return { endpoints: [], zone: null, wantedName: null, problem: { severity, reason, field, text } };
 }
 
 function portText(use: BackendUse): string {

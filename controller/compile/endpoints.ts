@@ -1,16 +1,21 @@
 // EndpointSlices of one Service port -> endpoints (routing-semantics §7).
 //
 // In: the slices, the ServicePort, and the zone when topology hints count. Out: the endpoints new requests may go to,
-// sorted and without duplicates.
+// sorted and without duplicates; which of them are near, their zones say.
 
 import { plainEndpoint } from '#proxy/table/defaults.ts';
 import type { Endpoint } from '#proxy/table/types.ts';
+import type { ZonePreference } from '#proxy/table/upstream-settings.ts';
 import { compareText } from '../objects/diagnostic.ts';
 import { keptList } from '../objects/kept-list.ts';
 import type { EndpointSlice, Service, ServicePort, SliceConditions, SliceEndpoint } from '../objects/types.ts';
+import { DEFAULT_SPILL_OVER_PERCENT } from './settings/own-balancing.ts';
 import type { CompileOptions } from './types.ts';
 
-/** Zone whose endpoints are preferred, and whether hints that name no endpoint of the zone are ignored (PreferClose). */
+/**
+ * Zone whose endpoints are preferred, and whether hints that name no endpoint of the zone are ignored (PreferClose). What
+ * gets them must prefer the zone as well (`Upstream.zone`).
+ */
 export interface ZoneHints {
   readonly zone: string;
   readonly needsMatch: boolean;
@@ -20,6 +25,9 @@ export interface ZoneHints {
  * Collects the endpoints of a port. Ready ones are used (a nil `ready` was decoded as true). Those that are terminating
  * but still serving come along as such: the balancer takes them as the last resort, as kube-proxy does. Deviation:
  * ingress-nginx answers 503 then; here a rolling restart of a single replica loses no request.
+ *
+ * With `hints` those to be used in the zone have that zone alone, the others any but that one. Deviation: ingress-nginx
+ * drops the others; here they help while the zone is short of healthy endpoints, and nobody is answered 503 for it.
  */
 export function sliceEndpoints(
   slices: readonly EndpointSlice[],
@@ -30,10 +38,7 @@ export function sliceEndpoints(
   const usable = slices
     .filter(({ addressType }) => addressType !== 'FQDN')
     .map((slice) => ({ endpoints: slice.endpoints, ports: slicePorts(slice, port, protocol) }));
-  const inZone = collect(usable, isReady, hints);
-  // Hints are a preference: no ready endpoint in the zone must not mean no endpoint at all.
-  const ready = hints === null || inZone.length > 0 ? inZone : collect(usable, isReady, null);
-  return sortEndpoints([...ready, ...collect(usable, isServingWhileTerminating, null)]);
+  return sortEndpoints([...collect(usable, isReady, hints), ...collect(usable, isServingWhileTerminating, null)]);
 }
 
 /**
@@ -57,14 +62,25 @@ export function sortEndpoints(endpoints: readonly Endpoint[]): readonly Endpoint
 }
 
 /**
+ * Values of `spec.trafficDistribution` that ask for it. PreferSameZone is the newer name of PreferClose; PreferSameNode
+ * falls back to the zone, which is as near as a proxy of a whole cluster can mean.
+ */
+const closeDistributions: ReadonlySet<string> = new Set(['PreferClose', 'PreferSameZone', 'PreferSameNode']);
+
+/**
  * Zone hints to follow for a Service: only with `--enable-topology-aware-routing`, a known node zone, and the Service
- * asking for it by annotation `service.kubernetes.io/topology-mode: auto` or `spec.trafficDistribution: PreferClose`.
+ * asking for it by annotation `service.kubernetes.io/topology-mode: auto` or by `spec.trafficDistribution`.
  */
 export function zoneHints(service: Service, options: CompileOptions): ZoneHints | null {
   if (!options.enableTopologyAwareRouting || options.nodeZone === '') return null;
   const mode = service.meta.annotations['service.kubernetes.io/topology-mode'] ?? '';
   if (mode.toLowerCase() === 'auto') return { zone: options.nodeZone, needsMatch: false };
-  return service.trafficDistribution === 'PreferClose' ? { zone: options.nodeZone, needsMatch: true } : null;
+  return closeDistributions.has(service.trafficDistribution) ? { zone: options.nodeZone, needsMatch: true } : null;
+}
+
+/** The preference for a zone that comes with hints. */
+export function preferenceOf(hints: ZoneHints | null): ZonePreference | null {
+  return hints === null ? null : { zone: hints.zone, minUsablePercent: DEFAULT_SPILL_OVER_PERCENT };
 }
 
 function isReady(conditions: SliceConditions): boolean {
@@ -86,27 +102,30 @@ function collect(
   hints: ZoneHints | null,
 ): Endpoint[] {
   const found: Endpoint[] = [];
+  const near = hints === null ? [] : [hints.zone];
   for (const { endpoints, ports } of slices) {
-    for (const endpoint of hinted(endpoints, hints)) {
+    const hasHints = hints !== null && followsHints(endpoints, hints);
+    for (const endpoint of endpoints) {
       if (!isWanted(endpoint.conditions)) continue;
+      const isNear = hints !== null && (!hasHints || endpoint.hintZones.includes(hints.zone));
+      const zones = isNear ? near : sortedZones(endpoint);
+      const state = endpoint.conditions.ready ? 'ready' : 'terminating';
       for (const address of endpoint.addresses) {
-        for (const number of ports) found.push(endpointOf(address, number, endpoint));
+        for (const number of ports) found.push({ ...plainEndpoint(address, number), zones, state });
       }
     }
   }
   return found;
 }
 
-function endpointOf(address: string, port: number, { conditions, hintZones }: SliceEndpoint): Endpoint {
-  const zones = hintZones.length < 2 ? hintZones : [...new Set(hintZones)].sort(compareText);
-  return { ...plainEndpoint(address, port), zones, state: conditions.ready ? 'ready' : 'terminating' };
+function sortedZones({ hintZones }: SliceEndpoint): readonly string[] {
+  return hintZones.length < 2 ? hintZones : [...new Set(hintZones)].sort(compareText);
 }
 
 /** Hints count per slice, and only when every endpoint of it has some (Kubernetes docs, Topology Aware Routing, "Safeguards"). */
-function hinted(endpoints: readonly SliceEndpoint[], hints: ZoneHints | null): readonly SliceEndpoint[] {
-  if (hints === null || endpoints.some(({ hintZones }) => hintZones.length === 0)) return endpoints;
-  const near = endpoints.filter(({ hintZones }) => hintZones.includes(hints.zone));
-  return hints.needsMatch && near.length === 0 ? endpoints : near;
+function followsHints(endpoints: readonly SliceEndpoint[], { zone, needsMatch }: ZoneHints): boolean {
+  if (endpoints.some(({ hintZones }) => hintZones.length === 0)) return false;
+  return !needsMatch || endpoints.some(({ hintZones }) => hintZones.includes(zone));
 }
 
 /**

@@ -119,14 +119,13 @@ function targetOf({ owner, backend, origin, path, canaries }: PlannedRoute, part
   const key = owner === null || backend === null ? null : backendKey(owner.ingress.meta.namespace, backend);
   const upstream = key === null ? parts.defaultBackend : (parts.idByBackend.get(key) ?? null);
   if (upstream === null) return { kind: 'answer', status: 404, reason: 'noBackend' };
-  if (owner === null || key === null || (canaries.length === 0 && !owner.speaksOfServices))
-    return plainTarget(upstream);
-  const affinity = wantsAffinity(owner.values) ? (parts.settingsByBackend.get(key)?.affinity ?? null) : null;
+  const affinity = key === null ? null : (parts.settingsByBackend.get(key)?.affinity ?? null);
+  if (owner === null || (canaries.length === 0 && affinity === null)) return plainTarget(upstream);
   return {
     kind: 'upstream',
     upstream,
     canaries: canaries.flatMap((canary) => canaryOf(canary, parts)),
-    affinity: affinity === null ? null : routeAffinity(affinity, path),
+    affinity: affinity === null ? null : routeAffinity(affinity, path, wantsAffinity(owner.values)),
   };
 }
 

@@ -6,11 +6,12 @@
 
 import { plainUpstream } from '#proxy/table/defaults.ts';
 import type { Endpoint, StreamService } from '#proxy/table/types.ts';
+import type { ZonePreference } from '#proxy/table/upstream-settings.ts';
 import { compareText, type Diagnostic } from '../objects/diagnostic.ts';
 import { quoteShort } from '../objects/host-name.ts';
 import type { Snapshot } from '../objects/snapshot.ts';
 import { type ConfigMap, keyOf, type ObjectKey, type Service } from '../objects/types.ts';
-import { sliceEndpoints, zoneHints } from './endpoints.ts';
+import { preferenceOf, sliceEndpoints, zoneHints } from './endpoints.ts';
 import { externalTarget } from './external-name.ts';
 import { absentObject, diagnose } from './report.ts';
 import { externalPort } from './service-ports.ts';
@@ -93,11 +94,11 @@ function resolveEntry(
   const object = snapshot.services.get(key);
   const closed =
     protocol === 'tcp' ? 'connections to the port are closed at once' : 'datagrams to the port are dropped';
-  let endpoints: readonly Endpoint[] = [];
+  let upstream = plainUpstream(id, []);
   if (object === undefined) report('error', 'ServiceNotFound', `Service ${key} does not exist; ${closed}`);
   else {
     const target = resolveService(object, entry, snapshot, options);
-    endpoints = target.endpoints;
+    upstream = { ...upstream, endpoints: target.endpoints, zone: target.zone };
     if (target.wantedName !== null) found.wantedNames.add(target.wantedName);
     if (target.problem !== null) report(...target.severity, `Service ${key} ${target.problem}; ${closed}`);
   }
@@ -107,13 +108,15 @@ function resolveEntry(
     port,
     expectsProxyHeader: entry.expectsProxyHeader,
     sendsProxyHeader: entry.sendsProxyHeader,
-    upstream: plainUpstream(id, endpoints),
+    upstream,
     labels: { namespace, service, servicePort },
   };
 }
 
 interface StreamTarget {
   readonly endpoints: readonly Endpoint[];
+  /** By topology hints of the Service; null without them. */
+  readonly zone: ZonePreference | null;
   readonly wantedName: string | null;
   /** null: traffic arrives. */
   readonly problem: string | null;
@@ -139,8 +142,9 @@ function resolveService(
     return failed(problem, 'error', 'ServicePortNotFound', null);
   }
   const slices = snapshot.slicesByService.get(keyOf(service.meta)) ?? [];
-  const endpoints = sliceEndpoints(slices, port, zoneHints(service, options), protocol === 'tcp' ? 'TCP' : 'UDP');
-  if (endpoints.length > 0) return { endpoints, wantedName: null, problem: null, severity: ['warning', ''] };
+  const hints = zoneHints(service, options);
+  const endpoints = sliceEndpoints(slices, port, hints, protocol === 'tcp' ? 'TCP' : 'UDP');
+  if (endpoints.length > 0) return reached(endpoints, preferenceOf(hints), null);
   return failed(`has no ready endpoint for port ${servicePort}`, 'warning', 'NoEndpoints', null);
 }
 
@@ -158,11 +162,15 @@ function resolveExternal(
   const port = externalPort(service, use);
   if (port === null) return failed(`has no port ${quoteShort(servicePort)}`, 'error', 'ServicePortNotFound', null);
   const { endpoints, wantedName, problem } = externalTarget(service.externalName, port, snapshot.resolvedNames);
-  if (problem === null) return { endpoints, wantedName, problem, severity: ['warning', ''] };
+  if (problem === null) return reached(endpoints, null, wantedName);
   // A name that is still being resolved is nobody's mistake; a refused one is.
   return wantedName === null
     ? failed(problem, 'error', 'ExternalNameRefused', null)
     : failed(problem, 'warning', 'ExternalNameUnresolved', wantedName);
+}
+
+function reached(endpoints: readonly Endpoint[], zone: ZonePreference | null, wantedName: string | null): StreamTarget {
+  return { endpoints, zone, wantedName, problem: null, severity: ['warning', ''] };
 }
 
 function failed(
@@ -171,5 +179,5 @@ function failed(
   reason: string,
   wantedName: string | null,
 ): StreamTarget {
-  return { endpoints: [], wantedName, problem, severity: [severity, reason] };
+  return { endpoints: [], zone: null, wantedName, problem, severity: [severity, reason] };
 }

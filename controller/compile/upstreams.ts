@@ -5,7 +5,7 @@
 // endpoints: its route keeps its place and answers 503, rather than falling to a wider route of somebody else.
 
 import { plainUpstream } from '#proxy/table/defaults.ts';
-import type { Endpoint, Upstream, UpstreamId } from '#proxy/table/types.ts';
+import type { Upstream, UpstreamId } from '#proxy/table/types.ts';
 import { compareText, type Diagnostic } from '../objects/diagnostic.ts';
 import type { Snapshot } from '../objects/snapshot.ts';
 import {
@@ -71,8 +71,8 @@ export function resolveUpstreams(
     diagnostics.push(...reportBackends(owner, ofOwner, problemOf));
   }
   const fallback = resolveDefaultBackend(snapshot, options);
-  const upstreams = [...targets].map(([key, { endpoints }]) =>
-    upstreamWith(ids.get(key) ?? key, endpoints, settings.get(key) ?? null),
+  const upstreams = [...targets].map(([key, target]) =>
+    upstreamWith(ids.get(key) ?? key, target, settings.get(key) ?? null),
   );
   if (fallback.upstream !== null) upstreams.push(fallback.upstream);
   const wanted = [...targets.values(), fallback].flatMap(({ wantedName }) => (wantedName === null ? [] : [wantedName]));
@@ -180,9 +180,9 @@ export function resolveDefaultBackend(snapshot: BackendObjects, options: Compile
     port === undefined
       ? { service: name, port: '', portKind: 'none' }
       : { service: name, port: String(port.port), portKind: 'number' };
-  const { endpoints, wantedName, problem } = resolveBackend({ namespace, use }, false, snapshot, options);
-  if (problem === null)
-    return { upstream: upstreamWith(defaultBackendId, endpoints, null), wantedName, diagnostics: [] };
+  const target = resolveBackend({ namespace, use }, false, snapshot, options);
+  const { wantedName, problem } = target;
+  if (problem === null) return { upstream: upstreamWith(defaultBackendId, target, null), wantedName, diagnostics: [] };
   const message = `${problem.text} (--default-backend-service); requests without a backend get the built-in 404 answer`;
   return {
     upstream: null,
@@ -194,10 +194,11 @@ export function resolveDefaultBackend(snapshot: BackendObjects, options: Compile
 /** `settings` null: none, as for the default backend, which no Ingress speaks of. */
 export function upstreamWith(
   id: UpstreamId,
-  endpoints: readonly Endpoint[],
+  { endpoints, zone }: Pick<BackendTarget, 'endpoints' | 'zone'>,
   settings: ServiceSettings | null,
 ): Upstream {
-  if (settings === null) return plainUpstream(id, endpoints);
-  const { balancer, health, limits, zone } = settings;
-  return { id, balancer, endpoints, health, limits, zone };
+  if (settings === null) return { ...plainUpstream(id, endpoints), zone };
+  const { balancer, health, limits } = settings;
+  // An annotation says more than hints do: when to use other zones.
+  return { id, balancer, endpoints, health, limits, zone: settings.zone ?? zone };
 }

@@ -107,6 +107,45 @@ test('balanced: with an endpoint more about a sixth moves, to it alone', async (
   expect(moved.length).toBeLessThan(65);
 }, 60_000);
 
+const down = { isDead: true };
+const noEjection = { 'sluice/passive-health': 'off' };
+
+test.each(MODES)(
+  '%s: a new client whose endpoint refuses gets another one, and belongs to that',
+  async (mode) => {
+    const surroundings = sticky(mode);
+    const endpoints = [down, {}, down, {}, down];
+    await using town = await Town.start([{ endpoints, with: { ...surroundings.with, ...noEjection } }]);
+    const site = town.sites[0] as Site;
+    const people = await arrive(site);
+    expect(new Set(people.map(({ at }) => at))).toEqual(new Set(['web1', 'web3']));
+    expect(await comeAgain(site, people)).toEqual([]);
+  },
+  60_000,
+);
+
+test.each(MODES)(
+  '%s: while its endpoint is full a client is the guest of another, and comes back',
+  async (mode) => {
+    const limit = { 'sluice/max-requests-per-endpoint': '1' };
+    const surroundings = sticky(mode);
+    await using town = await Town.start([{ endpoints: 2, with: { ...surroundings.with, ...limit } }]);
+    const site = town.sites[0] as Site;
+    const [first] = await site.askTimes(1);
+    const asked = { fresh: true, headers: { cookie: first === undefined ? '' : cookieOf(first) } };
+    site.answerWith((call) => (call.endpoint === first?.body ? site.hold(call) : {}));
+    const held = site.ask(asked);
+    await site.held(1);
+    const guest = await site.ask(asked);
+    expect([guest.status, guest.body === first?.body, cookieOf(guest)]).toEqual([200, false, '']);
+    site.release();
+    expect((await held).body).toBe(first?.body);
+    site.answerWith(() => ({}));
+    expect((await site.ask(asked)).body).toBe(first?.body);
+  },
+  60_000,
+);
+
 test('with no endpoint there is no answer, and afterwards everybody is back', async () => {
   await using town = await Town.start([sticky('persistent')]);
   const site = town.sites[0] as Site;

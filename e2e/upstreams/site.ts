@@ -28,6 +28,8 @@ const CLUSTER = 202;
 export interface Surroundings {
   /** Endpoints of the Service: `web0`, `web1`, ... Default 3. */
   readonly endpoints?: number | readonly EndpointParts[];
+  /** Of the Service: annotations, and fields of its `spec`. */
+  readonly service?: { readonly annotations?: Readonly<Record<string, string>>; readonly spec?: object };
   /** Further annotations of the same Ingress; see {@link prefixed}. */
   readonly with?: Readonly<Record<string, string>>;
   /** Annotations of a canary Ingress whose Service has the endpoint `next0`. Default: there is none. */
@@ -261,7 +263,9 @@ export class Site implements Disposable {
       ),
     }));
     const ports = [{ name: 'http', port }];
-    return [{ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { clusterIP, ports } }, ...slices];
+    const { annotations = {}, spec = {} } = this.#surroundings.service ?? {};
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name, annotations } };
+    return [{ ...service, spec: { clusterIP, ports, ...spec } }, ...slices];
   }
 
   #endpoint({ zones, conditions = { ready: true } }: EndpointParts, at: number): object {

@@ -47,9 +47,9 @@ export class Town implements AsyncDisposable {
     await this.startReplica();
   }
 
-  /** Starts one more process on the same objects; the sites are asked through it from now on. */
-  async startReplica(): Promise<Edge> {
-    this.#edge = this.#stack.use(await Edge.start(this.#folder, this.#flags));
+  /** Starts one more process on the same objects; the sites are asked through it from now on. `flags`: default as the first. */
+  async startReplica(flags = this.#flags): Promise<Edge> {
+    this.#edge = this.#stack.use(await Edge.start(this.#folder, flags));
     this.askThrough(this.#edge);
     return this.#edge;
   }

@@ -86,6 +86,35 @@ describe.each(modes)('%s', (mode) => {
     for (const { key, at } of clients) expect(placeOf(indexOf(mode, endpoints), key)).toBe(at);
   });
 
+  describe('with a zone preferred', () => {
+    const endpoints = fakeEndpoints('abcdef');
+    /** A replica of Sluice whose zone has these. */
+    const replica = (near: string) => {
+      const index = indexOf(mode, endpoints);
+      index.update(endpoints, named(endpoints, near));
+      return index;
+    };
+
+    test('new clients get near endpoints, and every replica sends them there', () => {
+      const [here, there] = [replica('ab'), replica('ef')];
+      const clients = newClients(here, 200);
+      expect(shares(clients.map(({ at }) => at)).size).toBe(2);
+      for (const { key, at } of clients) {
+        expect('ab').toContain(at);
+        expect([placeOf(here, key), placeOf(there, key)]).toEqual([at, at]);
+      }
+    });
+
+    test('change-on-failure: a far endpoint and its cookie when the near ones have failed', () => {
+      const index = replica('a');
+      const [client] = newClients(index, 1);
+      const pick = index.pick(client?.key ?? '', named(endpoints, 'a'));
+      expect(pick?.newKey).toEqual(expect.any(String));
+      expect('bcdef').toContain(pick?.endpoint.key);
+      expect(placeOf(replica('f'), pick?.newKey ?? '')).toBe(pick?.endpoint.key);
+    });
+  });
+
   test('change-on-failure: another endpoint and a new cookie for it', () => {
     const endpoints = fakeEndpoints('abc');
     const index = indexOf(mode, endpoints);
@@ -127,6 +156,24 @@ test('balanced: any text is a key, so a cookie of ingress-nginx or of another up
   const index = indexOf('balanced', fakeEndpoints('abc'));
   expect(index.pick('1700000000.123.42.700000', null)?.newKey).toBeNull();
   expect(index.pick('', null)?.newKey).toBeNull();
+});
+
+test('balanced: when no key leads to an open endpoint, the client is served and stays unbound', () => {
+  const endpoints = fakeEndpoints('abcd');
+  const index = indexOf('balanced', endpoints);
+  // All keys alike: each draw leads to the endpoint that is out.
+  const same = new BalancedAffinity<FakeEndpoint>(new AffinityKeys({ wallMs: () => 0, random: () => 0 }));
+  same.update(endpoints, endpoints);
+  const only = same.pick(null, null);
+  for (const endpoint of named(endpoints, only?.endpoint.key ?? '')) endpoint.isAvailable = false;
+  same.update(
+    endpoints,
+    endpoints.filter(({ isAvailable }) => isAvailable),
+  );
+  const pick = same.pick(null, null);
+  expect(pick?.newKey).toBeNull();
+  expect(pick?.endpoint).not.toBe(only?.endpoint);
+  expect(index.pick(only?.newKey ?? '', null)?.endpoint).not.toBe(only?.endpoint);
 });
 
 test('persistent: a key that names no endpoint gets a new one and its cookie', () => {

@@ -4,7 +4,6 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Balancer } from './balancer.ts';
 import { ConsistentHash } from './consistent-hash.ts';
-import { createBalancer } from './create-balancer.ts';
 import { LeastLoaded, type LeastRule } from './least-loaded.ts';
 import { SubsetHash } from './subset-hash.ts';
 import {
@@ -172,6 +171,61 @@ describe('ConsistentHash', () => {
     expect(endpoints.every(({ load }) => load > 0)).toBe(true);
   });
 
+  // By other code (Python's zlib): the order in which a key falls to further endpoints.
+  test.each([
+    ['/', 'edabc'],
+    ['/cart', 'bdeac'],
+    ['/product/42', 'adecb'],
+  ])('pinned: the key %s goes on from one that was tried to the next on the ring, %s', (key, want) => {
+    const endpoints = fakeEndpoints('abcde');
+    for (const factor of [null, 1000]) {
+      const balancer = over(make(factor), endpoints);
+      let got = '';
+      while (got.length < 5) got += balancer.pick(named(endpoints, got), key)?.key ?? '-';
+      expect(got).toBe(want);
+      expect(balancer.pick(endpoints, key)).toBeNull();
+    }
+  });
+
+  test('a change of health builds no ring', () => {
+    const names = { read: 0 };
+    const counting = (key: string) =>
+      Object.defineProperty(fakeEndpoint(key), 'key', {
+        get: () => {
+          names.read++;
+          return key;
+        },
+      });
+    const endpoints = [...'abc'].map(counting);
+    const balancer = over(make(null), endpoints);
+    expect(names.read).toBe(3);
+    balancer.update(endpoints, endpoints.slice(1));
+    expect(names.read).toBe(3);
+  });
+
+  test('bounded: an endpoint that is out gets nothing, and its weight raises nobody’s bound', () => {
+    const endpoints = loaded([0, 1, 1]);
+    const [out] = endpoints;
+    if (out !== undefined) out.isAvailable = false;
+    const balancer = make(1.01, () => 2);
+    balancer.update(endpoints, endpoints.slice(1));
+    // 1.01 x (2 + this one) / 2: a second one fits.
+    expect([...shares(keys.map((key) => balancer.pick(null, key)?.key ?? '-')).keys()].join('')).toBe('bc');
+  });
+
+  test.each([
+    // Of 9 and this one, with weights 1 and 3, the bounds are 3 and 9 (1.1 x 10 / 4, times the weight, rounded up).
+    ['within both bounds', [2, 7], 'ab'],
+    ['the light one is full', [3, 6], 'b'],
+    ['the heavy one is full', [0, 9], 'a'],
+  ])('bounded: bounds go by weight: %s', (_, loads, want) => {
+    const balancer = over(
+      make(1.1, () => 9),
+      loaded(loads, [1, 3]),
+    );
+    expect([...shares(keys.map((key) => balancer.pick(null, key)?.key ?? '-')).keys()].join('')).toBe(want);
+  });
+
   test('bounded: when all are full the key’s own endpoint serves', () => {
     const balancer = over(
       make(1.25, () => 0),
@@ -197,6 +251,31 @@ describe('SubsetHash', () => {
     expect([...groups].sort()).toEqual(want);
   });
 
+  // By other code (Python's zlib): the groups stand on the ring as set1, set2 and set3.
+  test('pinned: which group a key belongs to', () => {
+    const balancer = make(2, 'abcdef');
+    const groupOf = (key: string) => [...shares(pickMany(balancer, 50, key)).keys()].join('');
+    const got = Array.from({ length: 12 }, (_, item) => groupOf(`/item/${item}`));
+    expect(got.join(' ')).toBe('ef cd ef ef ab cd cd cd cd ab ab ef');
+  });
+
+  test('a size beyond all endpoints is that of all: nothing is walked that is not there', () => {
+    const endpoints = fakeEndpoints('abc');
+    const balancer = over(new SubsetHash<FakeEndpoint>(Number.MAX_SAFE_INTEGER, seededRandom(1)), endpoints);
+    const got = shares(pickMany(balancer, 3000, 'key'));
+    for (const count of got.values()) expect(count / 3000).toBeCloseTo(1 / 3, 1);
+    expect(got.size).toBe(3);
+    expect(balancer.pick(endpoints, 'key')).toBeNull();
+  });
+
+  test('a member that is out is left for another of the group', () => {
+    const endpoints = fakeEndpoints('abcdef');
+    const balancer = over(new SubsetHash<FakeEndpoint>(3, seededRandom(11)), endpoints);
+    const group = [...shares(pickMany(balancer, 100, 'key')).keys()].join('');
+    for (const endpoint of named(endpoints, group[0] ?? '')) endpoint.isAvailable = false;
+    expect([...shares(pickMany(balancer, 100, 'key')).keys()].join('')).toBe(group.slice(1));
+  });
+
   test('a tried member is left for another of the group, a group that is out for the next one', () => {
     const endpoints = fakeEndpoints('abcdef');
     const balancer = over(new SubsetHash<FakeEndpoint>(3, seededRandom(11)), endpoints);
@@ -205,36 +284,5 @@ describe('SubsetHash', () => {
     expect(group).toContain(balancer.pick(named(endpoints, first), 'key')?.key ?? '-');
     expect(group).not.toContain(balancer.pick(named(endpoints, group), 'key')?.key ?? group);
     expect(balancer.pick(endpoints, 'key')).toBeNull();
-  });
-});
-
-describe('every kind', () => {
-  const environment = { random: seededRandom(1), nowMs: () => 0, totalLoad: () => 0 };
-  const hash = { kind: 'consistentHash', key: [], subsetSize: null, boundedLoadFactor: null } as const;
-  const kinds = [
-    { kind: 'roundRobin' },
-    { kind: 'ewma' },
-    { kind: 'leastConnections' },
-    { kind: 'randomTwoChoices' },
-    { kind: 'shortestExpectedDelay' },
-    { kind: 'neverQueue' },
-    { kind: 'sourceHash' },
-    { kind: 'destinationHash' },
-    hash,
-    { ...hash, subsetSize: 3 },
-    { ...hash, boundedLoadFactor: 1.5 },
-  ] as const;
-
-  test.each(kinds)('$kind spreads many keys over all endpoints and gives null without any', (settings) => {
-    const balancer = createBalancer<FakeEndpoint>(settings, environment);
-    expect(balancer.pick(null, 'k')).toBeNull();
-    balancer.update([], []);
-    expect(balancer.pick(null, 'k')).toBeNull();
-    const endpoints = fakeEndpoints('abcde');
-    balancer.update(endpoints, endpoints);
-    const got = shares(Array.from({ length: 5000 }, (_, i) => balancer.pick(null, `key ${i}`)?.key ?? '-'));
-    expect([...got.keys()].join('')).toBe('abcde');
-    // Padding gives the first ones of a subset hash up to twice the share.
-    for (const count of got.values()) expect(count).toBeGreaterThan(500);
   });
 });

@@ -42,6 +42,13 @@ describe('HashRing', () => {
     expect(lookUp(new HashRing(nodesOf(names)), names, key)).toBe(want);
   });
 
+  test('a key whose hash is that of a point belongs to it', () => {
+    // The first point of a node is the checksum of its name and four zero bytes.
+    const names = pods(10);
+    const ring = new HashRing(nodesOf(names));
+    for (const name of names) expect(lookUp(ring, names, `${name}\0\0\0\0`)).toBe(name);
+  });
+
   test('no node: no point', () => {
     expect(new HashRing([]).find('x')).toBe(-1);
   });

@@ -1,8 +1,8 @@
 // Which endpoints of an upstream may be picked at all, before any balancer is asked. Run when something changes, never
 // for a request.
 //
-//   table's endpoints --tier--> ready ones, else terminating --zone--> near ones, unless too few of them can be used
-//     = members --health--> available; none left: panic, all members are used
+//   table's endpoints --tier--> ready ones, else terminating = bindable --zone--> near ones, unless too few of them can be
+//     used = members --health--> available; none left: panic, all members are used
 
 import type { ZonePreference } from '../table/upstream-settings.ts';
 
@@ -17,13 +17,15 @@ export interface Candidate {
 }
 
 export interface Selection<C> {
+  /** All that may serve, whatever their zone: where clients of affinity may be bound. `members` itself without a zone. */
+  readonly bindable: readonly C[];
   readonly members: readonly C[];
   readonly available: readonly C[];
   /** Every member is out, so that all are used: some answer is better than none. */
   readonly isPanic: boolean;
 }
 
-/** Chooses members and available endpoints; both keep the order of `endpoints`. */
+/** Chooses bindable, members and available endpoints; all keep the order of `endpoints`. */
 export function selectEndpoints<C extends Candidate>(
   endpoints: readonly C[],
   zone: ZonePreference | null,
@@ -32,7 +34,7 @@ export function selectEndpoints<C extends Candidate>(
   const members = zone === null ? tier : nearEndpoints(tier, zone);
   const available = members.filter(({ isOut }) => !isOut);
   const isPanic = available.length === 0 && members.length > 0;
-  return { members, available: isPanic ? members : available, isPanic };
+  return { bindable: tier, members, available: isPanic ? members : available, isPanic };
 }
 
 /** The ready endpoints; those that terminate only where no other is left. */

@@ -8,20 +8,23 @@ import type { Balancer, EndpointLoad } from './balancer.ts';
 import { HashRing } from './hash-ring.ts';
 
 export class SubsetHash<E extends EndpointLoad> implements Balancer<E> {
-  readonly #size: number;
+  readonly #wantedSize: number;
+  /** Never above the number of members: what is walked for a request must not follow from what somebody wrote. */
+  #size = 1;
   readonly #random: () => number;
   #members: readonly E[] = [];
   #ring: HashRing = new HashRing([]);
 
   /** `size` is at least 1. */
   constructor(size: number, random: () => number) {
-    this.#size = size;
+    this.#wantedSize = size;
     this.#random = random;
   }
 
   update(members: readonly E[]): void {
     if (members === this.#members) return;
     this.#members = members;
+    this.#size = Math.max(1, Math.min(this.#wantedSize, members.length));
     const count = Math.ceil(members.length / this.#size);
     this.#ring = new HashRing(Array.from({ length: count }, (_, i) => ({ name: `set${i + 1}`, weight: 1 })));
   }
@@ -44,7 +47,7 @@ export class SubsetHash<E extends EndpointLoad> implements Balancer<E> {
     const start = Math.floor(this.#random() * this.#size);
     for (let step = 0; step < this.#size; step++) {
       const at = group * this.#size + ((start + step) % this.#size);
-      // The last group is filled up with the first endpoints; a list shorter than a group goes round several times.
+      // The last group is filled up with the first endpoints.
       const endpoint = this.#members[at % this.#members.length] as E;
       if (endpoint.isAvailable && !tried?.includes(endpoint)) return endpoint;
     }

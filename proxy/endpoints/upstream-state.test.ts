@@ -262,11 +262,15 @@ describe('live load over workers', () => {
     const [, other] = states;
     const busy = endpointOf(upstream, 1);
     busy.begin();
+    busy.begin();
     endpointOf(upstream, 2).begin();
     expect(other === undefined ? '' : pickedOf(other)).toBe('3');
-    expect(other?.load).toBe(2);
+    expect(other?.load).toBe(3);
     apply({ endpoints: [pod(2), pod(3)] });
     apply({ endpoints: three });
+    expect(endpointOf(upstream, 1).load).toBe(0);
+    // The row may be another endpoint's by now: what still runs at the old one is no longer counted in it.
+    busy.end(0);
     expect(endpointOf(upstream, 1).load).toBe(0);
     busy.end(0);
     expect(endpointOf(upstream, 1).load).toBe(0);
@@ -300,6 +304,39 @@ describe('live load over workers', () => {
     apply({ endpoints: [...three, pod(4)] });
     expect(endpointOf(other, 4).scoreMs(clock.nowMs)).toBeCloseTo(300);
     expect(pickedOf(other)).not.toContain('3');
+  });
+});
+
+describe('a change of settings resets no balancer', () => {
+  const next = (upstream: UpstreamState, count: number) =>
+    Array.from({ length: count }, () => upstream.pick(null)?.address.at(-1)).join('');
+
+  test.each<[string, Partial<Upstream>]>([
+    ['nothing', {}],
+    ['equal settings, written anew', { balancer: { kind: 'roundRobin' }, endpoints: [...three] }],
+    ['passive health', { health: { ...defaultHealth, passive: 'off' } }],
+    ['slow start', { health: { ...defaultHealth, slowStartMs: 5000 } }],
+    ['limits', { limits: { ...noLimits, maxRequests: 100 } }],
+    ['zone', { zone: { zone: 'a', minUsablePercent: 50 } }],
+  ])('%s: the turn goes on', (_name, change) => {
+    const { upstream, apply } = startUpstream({ endpoints: three });
+    const turn = next(upstream, 3);
+    for (let times = 0; times < 5; times++) {
+      expect(next(upstream, 1)).toBe(turn[times % 3]);
+      apply(change);
+    }
+  });
+
+  test('the list of members is the same while it holds the same: no ring is built again', () => {
+    const { upstream, apply, clock } = startUpstream({ endpoints: three, balancer: { kind: 'sourceHash' } });
+    const { members } = upstream;
+    apply({ limits: { ...noLimits, maxRequests: 100 } });
+    failTimes(upstream, 1, 5);
+    clock.nowMs += defaultOutliers.ejectionMs;
+    upstream.tick();
+    expect(upstream.members).toBe(members);
+    apply({ endpoints: [...three, pod(4)] });
+    expect(upstream.members).not.toBe(members);
   });
 });
 
@@ -338,6 +375,20 @@ describe('keys and cookies', () => {
     const picks = new Set(Array.from({ length: 50 }, () => upstream.pick(null, '192.0.2.1')));
     expect(picks.size).toBe(1);
     expect(pickedOf(upstream)).toBe('123');
+  });
+
+  test('keys of new clients begin with the time', () => {
+    const { upstream } = startUpstream({ endpoints: three });
+    expect(upstream.affinity('balanced').pick(null, null)?.newKey).toMatch(/^1000\.\d{3}\./);
+  });
+
+  test('a client is bound over zones: replicas of other zones agree', () => {
+    const zoned = [pod(1, { zones: ['a'] }), pod(2, { zones: ['b'] })];
+    const replicaIn = (zone: string) =>
+      startUpstream({ endpoints: zoned, zone: { zone, minUsablePercent: 50 } }).upstream.affinity('persistent');
+    const first = replicaIn('a').pick(null, null);
+    expect(first?.endpoint.address).toBe('10.0.0.1');
+    expect(replicaIn('b').pick(first?.newKey ?? '', null)?.endpoint.address).toBe('10.0.0.1');
   });
 
   test('affinity follows the endpoints and their health', () => {

@@ -46,6 +46,8 @@ export class UpstreamState<Slot = unknown> {
   #settings: Upstream;
   #endpoints: readonly EndpointState<Slot>[] = [];
   #members: readonly EndpointState<Slot>[] = [];
+  /** Where clients of affinity may be bound: members, and those of other zones. */
+  #bindable: readonly EndpointState<Slot>[] = [];
   #balancer: Balancer<EndpointState<Slot>>;
   #detector: OutlierDetector<EndpointState<Slot>> | null;
   readonly #total = new LoadTotal();
@@ -173,7 +175,7 @@ export class UpstreamState<Slot = unknown> {
           ? new BalancedAffinity(new AffinityKeys(this.#environment))
           : new PersistentAffinity(this.id, this.#environment.random);
       this.#affinities.set(mode, index);
-      index.update(this.#members, this.#available);
+      index.update(this.#bindable, this.#available);
     }
     return index;
   }
@@ -299,15 +301,16 @@ export class UpstreamState<Slot = unknown> {
   /** Chooses again what may be picked, and tells the balancer. */
   #select(): void {
     this.#weigh();
-    const { members, available, isPanic } = selectEndpoints(this.#endpoints, this.#settings.zone);
+    const { bindable, members, available, isPanic } = selectEndpoints(this.#endpoints, this.#settings.zone);
     // Rings know by the identity of the list that they need not be built again.
     if (!isSameList(members, this.#members)) this.#members = members;
+    if (!isSameList(bindable, this.#bindable)) this.#bindable = bindable;
     for (const state of this.#endpoints) state.isAvailable = isPanic || !state.isOut;
     this.#isPanic = isPanic;
     this.#recovering = this.#members.filter(isRecoveringEndpoint);
     this.#available = available;
     this.#balancer.update(this.#members, available);
-    for (const index of this.#affinities?.values() ?? []) index.update(this.#members, available);
+    for (const index of this.#affinities?.values() ?? []) index.update(this.#bindable, available);
   }
 
   #weigh(): void {

@@ -85,7 +85,7 @@ const cookie: AffinityCookie = {
 };
 
 function affine(more: Partial<AffinitySettings> = {}, canaries: readonly Canary[] = []): RouteTarget {
-  const affinity = { mode: 'balanced', cookie, changeOnFailure: false, ...more } as const;
+  const affinity = { mode: 'balanced', cookie, changeOnFailure: false, setsCookie: true, ...more } as const;
   return { kind: 'upstream', upstream: 'u0', canaries, affinity };
 }
 
@@ -116,16 +116,45 @@ describe('affinity cookies', () => {
     );
   });
 
-  test('a route of the same upstream without affinity sets none', async () => {
-    await using origins = await startOrigins(2);
-    const plain: RouteTarget = { kind: 'upstream', upstream: 'u0', canaries: [], affinity: null };
-    const routes = [
-      { endpoints: origins.ports, path: '/bound', target: affine() },
-      { path: '/free', target: plain },
-    ];
-    await using proxy = await startDataPath(routes);
-    expect((await ask(proxy, '/bound')).headers['set-cookie']).toBeDefined();
-    expect((await ask(proxy, '/free')).headers['set-cookie']).toBeUndefined();
+  describe.each(['balanced', 'persistent'] as const)('%s: a route of the same upstream that sets no cookie', (mode) => {
+    const start = (origins: { readonly ports: readonly number[] }) =>
+      startDataPath([
+        { endpoints: origins.ports, path: '/bound', target: affine({ mode }) },
+        { path: '/free', target: affine({ mode, setsCookie: false }) },
+      ]);
+
+    test('keeps who has one, as the route that set it', async () => {
+      await using origins = await startOrigins(4);
+      await using proxy = await start(origins);
+      const first = await ask(proxy, '/bound');
+      for (let i = 0; i < 6; i++) {
+        const next = await ask(proxy, '/free', [cookieOf(first)]);
+        expect([next.body, next.headers['set-cookie']]).toEqual([first.body, undefined]);
+      }
+    });
+
+    test.each([
+      ['none', []],
+      ['one of another upstream', ['Cookie: route=1.2.3|0123456789abcdef0123456789abcdef']],
+    ])('sends those with %s in turn, and sets none', async (_name, lines) => {
+      await using origins = await startOrigins(4);
+      await using proxy = await start(origins);
+      const answers = new Set<string>();
+      for (let i = 0; i < 4; i++) {
+        const { body, headers } = await ask(proxy, '/free', lines);
+        expect(headers['set-cookie']).toBeUndefined();
+        answers.add(body);
+      }
+      expect(answers.size).toBe(4);
+    });
+
+    test('leaves the cookie of an endpoint that is gone as it is', async () => {
+      await using origins = await startOrigins(2);
+      await using proxy = await start(origins);
+      const tag = cookieOf(await ask(proxy, '/bound')).match(/[0-9a-f]{32};/)?.[0] ?? '';
+      const { status, headers } = await ask(proxy, '/free', [`Cookie: route=${'0'.repeat(32)}|${tag}`]);
+      expect([status, headers['set-cookie']]).toEqual([200, undefined]);
+    });
   });
 
   test.each([
@@ -155,6 +184,28 @@ describe('affinity cookies', () => {
     if (!changeOnFailure) expect(proxy.requests.at(-1)?.attempts).toEqual([502, 502, 502]);
     for (const each of origins) if (each !== bound) await each[Symbol.asyncDispose]();
   });
+
+  test.each([
+    [0, false],
+    [1, false],
+    [0, true],
+    [1, true],
+  ])(
+    'a new client goes on from endpoint %d, which refuses, and is bound to the other; change-on-failure %p',
+    async (gone, changeOnFailure) => {
+      const origins = await Promise.all([startOrigins(1), startOrigins(1)]);
+      origins.sort((a, b) => (a.ports[0] ?? 0) - (b.ports[0] ?? 0));
+      const endpoints = origins.flatMap(({ ports }) => ports);
+      const target = affine({ mode: 'persistent', changeOnFailure });
+      await using proxy = await startDataPath([{ endpoints, target }]);
+      await origins[gone]?.[Symbol.asyncDispose]();
+      const first = await ask(proxy, '/');
+      expect([first.status, first.body]).toEqual([200, String(endpoints[1 - gone])]);
+      const next = await ask(proxy, '/', [cookieOf(first)]);
+      expect([next.body, next.headers['set-cookie']]).toEqual([first.body, undefined]);
+      await origins[1 - gone]?.[Symbol.asyncDispose]();
+    },
+  );
 });
 
 function canary(match: Partial<Canary['match']>, affinityBehavior: Canary['affinityBehavior'] = 'sticky'): Canary {

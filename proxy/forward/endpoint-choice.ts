@@ -24,10 +24,10 @@ export class EndpointChoice implements CanaryRequest {
   #affinity: AffinitySettings | null = null;
   /** Cookies of the upstream in use. */
   #lines: AffinityCookieLines | null = null;
-  /** The key that binds the client; null while nothing does. */
+  /** The key that the client came with, while it leads to an endpoint; null while nothing binds it. */
   #boundKey: string | null = null;
-  /** That key is new: the response sets a cookie. */
-  #isNewKey = false;
+  /** The key of the cookie to set; null for none. */
+  #newKey: string | null = null;
   #hashKey: string | null = null;
   /** Made once, since it is handed on. */
   readonly #hasEndpoints = (upstream: UpstreamId): boolean =>
@@ -59,7 +59,7 @@ export class EndpointChoice implements CanaryRequest {
 
   /** As `pick`, when that finds none any more: one that is left out. Its client is a guest there, its cookie stays. */
   pickLeftOut(tried: readonly LiveEndpoint[]): LiveEndpoint | null {
-    this.#isNewKey = false;
+    this.#newKey = null;
     return this.#upstream?.pickLeftOut(tried) ?? null;
   }
 
@@ -68,16 +68,16 @@ export class EndpointChoice implements CanaryRequest {
     return this.#affinity !== null;
   }
 
-  /** A failed endpoint is asked again: its client is bound to it. */
+  /** A failed endpoint is asked again: its client is bound to it. One that is new goes elsewhere, as with ingress-nginx. */
   get isBound(): boolean {
-    return this.#affinity !== null && !this.#affinity.changeOnFailure;
+    return this.#affinity !== null && !this.#affinity.changeOnFailure && this.#boundKey !== null;
   }
 
   /** `Set-Cookie` with CRLF when the client is to be bound to the endpoint picked last; '' otherwise. */
   get cookieLine(): string {
-    if (!this.#isNewKey || this.#boundKey === null || this.#affinity === null || this.#lines === null) return '';
+    if (this.#newKey === null || this.#affinity === null || this.#lines === null) return '';
     const { conditionalSameSiteNone, expiresSeconds } = this.#affinity.cookie;
-    return this.#lines.line(this.#boundKey, {
+    return this.#lines.line(this.#newKey, {
       isHttps: this.#facts.scheme === 'https',
       userAgent: conditionalSameSiteNone ? headerValue(this.#facts.text, 'user-agent') : '',
       nowMs: expiresSeconds === null ? 0 : this.#context.balancing.wallMs(),
@@ -90,7 +90,7 @@ export class EndpointChoice implements CanaryRequest {
     this.#affinity = null;
     this.#lines = null;
     this.#boundKey = null;
-    this.#isNewKey = false;
+    this.#newKey = null;
     this.#hashKey = null;
   }
 
@@ -141,8 +141,10 @@ export class EndpointChoice implements CanaryRequest {
 
   /** Goes to a canary, or with -1 to the primary. */
   #take({ affinity }: UpstreamTarget, prepared: PreparedTarget, side: number): void {
+    // Who has no cookie and is given none is nobody's client.
+    const held = this.#boundKey === null && affinity?.setsCookie === false ? null : affinity;
     if (side === -1) {
-      this.#affinity = affinity;
+      this.#affinity = held;
       this.#lines = prepared.primaryCookie;
       return;
     }
@@ -150,30 +152,31 @@ export class EndpointChoice implements CanaryRequest {
     this.canary = canary;
     this.#upstream = this.#context.endpoints.get(canary.upstream) ?? null;
     this.#lines = prepared.canaryCookies[side] ?? null;
-    this.#affinity = this.#lines === null ? null : affinity;
+    this.#affinity = this.#lines === null ? null : held;
   }
 
   #pickByCookie(
     upstream: LiveUpstream,
-    { mode, changeOnFailure }: AffinitySettings,
+    { mode, changeOnFailure, setsCookie }: AffinitySettings,
     tried: readonly LiveEndpoint[] | null,
     mayProbe: boolean,
   ): LiveEndpoint | null {
     // A guest of another endpoint for this request: its cookie stays as it is.
     const probe = upstream.isRecovering && mayProbe ? upstream.pickProbe(tried) : null;
     if (probe !== null) {
-      this.#isNewKey = false;
+      this.#newKey = null;
       return probe;
     }
-    const pick = upstream.affinity(mode).pick(this.#boundKey, changeOnFailure ? tried : null);
+    const failed = changeOnFailure || this.#boundKey === null ? tried : null;
+    const pick = upstream.affinity(mode).pick(this.#boundKey, failed);
     if (pick === null) return null;
     if (upstream.isFull(pick.endpoint)) {
-      this.#isNewKey = false;
+      this.#newKey = null;
       return upstream.pick(tried, null, false);
     }
     if (pick.newKey !== null) {
-      this.#boundKey = pick.newKey;
-      this.#isNewKey = true;
+      this.#boundKey = null;
+      this.#newKey = setsCookie ? pick.newKey : null;
     }
     return pick.endpoint;
   }

@@ -164,6 +164,7 @@ describe('no second attempt', () => {
   const affinity: AffinitySettings = {
     mode: 'balanced',
     changeOnFailure: true,
+    setsCookie: true,
     cookie: {
       name: 'c',
       path: '/',

@@ -11,6 +11,11 @@ export interface AffinitySettings {
   readonly cookie: AffinityCookie;
   /** After a failed attempt: true takes another endpoint and rewrites the cookie, false tries the same one again. */
   readonly changeOnFailure: boolean;
+  /**
+   * Whether clients without a cookie get one. False on routes of Ingresses that do not ask for affinity, but whose Service
+   * has it by another one: who comes with a cookie is kept there too, as by ingress-nginx.
+   */
+  readonly setsCookie: boolean;
 }
 
 /** Attributes of the affinity cookie. It is always HttpOnly. */

@@ -324,7 +324,10 @@ export interface EndpointAddress {
 export interface Endpoint extends EndpointAddress {
   /** Share of the requests relative to the other endpoints; a whole number from 1. */
   readonly weight: number;
-  /** Zones that the EndpointSlice recommends it for (`hints.forZones`), sorted; empty when it has no hints. */
+  /**
+   * Zones that the EndpointSlice recommends it for (`hints.forZones`), sorted; empty when it has no hints. The preferred
+   * zone alone where topology-aware routing uses it, also for want of hints.
+   */
   readonly zones: readonly string[];
   /** `terminating`: its Pod is going but still serves; used only while no other endpoint can be picked. */
   readonly state: 'ready' | 'terminating';

@@ -177,7 +177,7 @@ export class UpstreamStage {
     const state = this.#states.get(key);
     const id = this.#ids.ids.get(key);
     if (state === undefined || id === undefined) return;
-    const made = upstreamWith(id, state.target.endpoints, this.#settings.get(key) ?? null);
+    const made = upstreamWith(id, state.target, this.#settings.get(key) ?? null);
     if (equalJson(state.upstream, made)) return;
     const after = asBefore(this.#earlier, id, made);
     replace(state.upstream, after, edits);

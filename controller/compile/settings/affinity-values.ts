@@ -18,11 +18,11 @@ import type { AnnotationValues } from './record.ts';
 import { requiredValue } from './values.ts';
 
 /** Affinity of an upstream, before a route gives the cookie the path that it has where none is set. */
-export interface UpstreamAffinity extends Omit<AffinitySettings, 'cookie'> {
+export interface UpstreamAffinity extends Omit<AffinitySettings, 'cookie' | 'setsCookie'> {
   readonly cookie: Omit<AffinitySettings['cookie'], 'path'> & { readonly path: string | null };
 }
 
-/** True for an Ingress that asks for affinity: its routes get it, those of others to the same Service do not. */
+/** True for an Ingress that asks for affinity: its routes set the cookie, those of others to the same Service obey it. */
 export function wantsAffinity(values: AnnotationValues): boolean {
   return values.get(affinity) === 'cookie';
 }
@@ -45,10 +45,11 @@ export function affinitySettings(first: AnnotationValues, last: AnnotationValues
   };
 }
 
-/** Affinity of a route whose Ingress path is `ingressPath`. */
+/** Affinity of a route whose Ingress path is `ingressPath`. `setsCookie`: its Ingress asks for affinity. */
 export function routeAffinity(
   { mode, cookie, changeOnFailure }: UpstreamAffinity,
   ingressPath: string,
+  setsCookie: boolean,
 ): AffinitySettings {
-  return { mode, cookie: { ...cookie, path: cookie.path ?? ingressPath }, changeOnFailure };
+  return { mode, cookie: { ...cookie, path: cookie.path ?? ingressPath }, changeOnFailure, setsCookie };
 }

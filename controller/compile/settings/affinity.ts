@@ -18,7 +18,7 @@ export const affinity: AnnotationRecord<'cookie'> = affinities({
   type: oneOf(['cookie']),
   risk: 'Low',
   dependsOn: [],
-  doc: 'Keeps a client at one endpoint by a cookie. Wins over `upstream-hash-by` and `load-balance`.',
+  doc: 'Keeps a client at one endpoint by a cookie. Wins over `upstream-hash-by` and `load-balance`. Routes of other Ingresses to the same Service obey the cookie, and set none.',
 });
 
 /** What happens when endpoints change. */

@@ -56,11 +56,14 @@ export const zonePreference: AnnotationRecord<boolean> = balancing({
   doc: 'Prefers endpoints whose EndpointSlice hints name the zone of the node that Sluice runs on.',
 });
 
+/** `zone-spill-over` where nothing is said. */
+export const DEFAULT_SPILL_OVER_PERCENT = 50;
+
 /** When the preference gives way, percent. */
 export const zoneSpillOver: AnnotationRecord<number> = balancing({
   name: 'zone-spill-over',
   type: integerFrom(0, 100, 'percent, 0 to 100'),
-  default: 50,
+  default: DEFAULT_SPILL_OVER_PERCENT,
   risk: 'Low',
   dependsOn: ['zone-preference'],
   doc: 'Endpoints of other zones are used as well while fewer than this percent of the near ones can be picked.',

@@ -140,7 +140,7 @@ const cookie: AffinitySettings['cookie'] = {
   expiresSeconds: null,
   maxAgeSeconds: null,
 };
-const sticky: AffinitySettings = { mode: 'balanced', cookie, changeOnFailure: false };
+const sticky: AffinitySettings = { mode: 'balanced', cookie, changeOnFailure: false, setsCookie: true };
 
 test.each<[Record<string, string>, AffinitySettings | null]>([
   [{}, null],
@@ -189,7 +189,7 @@ test.each<[Record<string, string>, AffinitySettings | null]>([
   ],
 ])('affinity: %j', (given, want) => {
   const { values } = parse(given);
-  expect(wantsAffinity(values) ? routeAffinity(affinitySettings(values, values), '/shop') : null).toEqual(want);
+  expect(wantsAffinity(values) ? routeAffinity(affinitySettings(values, values), '/shop', true) : null).toEqual(want);
 });
 
 test('of two Ingresses the mode is that of the first, the cookie that of the last', () => {

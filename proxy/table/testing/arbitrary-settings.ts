@@ -87,6 +87,7 @@ export const arbitraryAffinity: fc.Arbitrary<AffinitySettings> = fc.record({
     maxAgeSeconds: fc.option(fc.nat()),
   }),
   changeOnFailure: fc.boolean(),
+  setsCookie: fc.boolean(),
 });
 
 export const arbitraryMirror: fc.Arbitrary<MirrorSettings> = fc.record({
