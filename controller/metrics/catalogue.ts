@@ -408,7 +408,7 @@ export const workerMetrics: readonly MetricRecord[] = [
     kind: 'counter',
     source: 'workers',
     labels: [],
-    help: 'Clients whose rate was forgotten early, since `--limit-entries` is too small for all that come.',
+    help: 'Clients whose rate was forgotten early, and requests that were not counted, since `--limit-entries` is too small for all that come.',
   },
   {
     name: 'sluice_limit_store_requests_total',

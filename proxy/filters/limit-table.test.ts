@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createLimitMemory, LimitTable, REFUSED, UNCOUNTED } from './limit-table.ts';
-import type { HammerJob } from './testing/limit-hammer.ts';
+import type { FloodJob } from './testing/limit-flood.ts';
 
 function open(entries = 64, columns = 2): LimitTable {
   return new LimitTable(createLimitMemory({ entries, columns }, 7), 0);
@@ -67,6 +67,13 @@ describe('rate', () => {
     }
   });
 
+  test('a limit that was lowered holds from the next interval on, whatever the client has sent before', () => {
+    const table = open();
+    for (let i = 0; i < 10; i++) expect(table.takeRequest('z', 'c', 0, 60_000, 9)).toBe(true);
+    const lowered = (nowMs: number) => table.takeRequest('z', 'c', nowMs, 1000, 2);
+    expect([0, 999, 1000, 1000, 2000].map(lowered)).toEqual([false, false, true, false, true]);
+  });
+
   test('what another limit turns away is given back', () => {
     const table = open();
     expect(table.takeRequest('z', 'c', 0, 100, 0)).toBe(true);
@@ -127,16 +134,49 @@ describe('a full table', () => {
     expect(table.takeRequest('y', 'c7', 30, 1000, 2)).toBe(false);
   });
 
-  test('never gives up open connections', () => {
+  test('never gives up open connections, lets others pass, and counts them', () => {
     const table = open(8);
     const places = Array.from({ length: 8 }, (_, i) => table.openConnection('z', `c${i}`, 0, 1));
     expect(new Set(places).size).toBe(8);
     expect(Math.min(...places)).toBeGreaterThanOrEqual(0);
-    expect(table.takeRequest('z', 'new', 0, 100, 0)).toBe(true);
-    expect(table.openConnection('z', 'new', 0, 1)).toBe(UNCOUNTED);
+    expect(table.givenUp).toBe(0);
+    for (let i = 0; i < 2; i++) expect(table.takeRequest('z', 'new', 0, 100, 0)).toBe(true);
+    for (let i = 0; i < 2; i++) expect(table.openConnection('z', 'new', 0, 1)).toBe(UNCOUNTED);
+    expect([table.givenUp, table.ownGivenUp]).toEqual([4, 4]);
+    // What was never counted takes nothing off those that are.
+    for (let i = 0; i < 2; i++) table.closeConnection(UNCOUNTED);
     for (let i = 0; i < 8; i++) expect(table.openConnection('z', `c${i}`, 0, 1)).toBe(REFUSED);
+    table.closeConnection(places[3] as number);
+    expect(table.openConnection('z', 'new', 0, 1)).toBe(places[3]);
+    expect(table.openConnection('z', 'new', 0, 1)).toBe(REFUSED);
+  });
+
+  test('a million other addresses free nobody who is over the limit', async () => {
+    const memory = createLimitMemory({ entries: 65_536, columns: 1 }, 7);
+    const table = new LimitTable(memory, 0);
+    const limit = { zone: 'z', intervalMs: 100, burst: 50 };
+    const isOver = (nowMs: number, client: string) => !table.takeRequest('z', client, nowMs, 100, 50);
+    const greedy = Array.from({ length: 200 }, (_, at) => `192.0.2.${at}`);
+    for (const client of greedy) while (!isOver(0, client));
+    // Meanwhile greedy clients earn 40 requests of their burst of 50.
+    const flood: FloodJob = { memory, ...limit, clients: 1_000_000, durationMs: 4000 };
+    expect(await inWorker('limit-flood.ts', flood)).toBe(1_000_000);
+    for (const client of greedy) {
+      let passed = 0;
+      while (!isOver(4000, client)) passed++;
+      expect(passed).toBe(40);
+    }
+    expect(table.givenUp).toBe(0);
   });
 });
+
+/** What a worker of `testing` says. */
+async function inWorker(name: string, workerData: HammerJob | FloodJob): Promise<number> {
+  const thread = new Worker(new URL(`./testing/${name}`, import.meta.url), { workerData });
+  const [said] = await once(thread, 'message');
+  await thread.terminate();
+  return said as number;
+}
 
 test('a lock that nobody gives back is broken', () => {
   const memory = createLimitMemory({ entries: 8, columns: 1 }, 1);
@@ -155,13 +195,8 @@ test('workers that ask one limit at the same time get exactly what it allows', a
   const memory = createLimitMemory({ entries: 8, columns: workers }, 99);
   const board = new SharedArrayBuffer(12);
   const job = { memory, board, workers, rounds: 20_000, burst: 12_345, max: 2 };
-  const url = new URL('./testing/limit-hammer.ts', import.meta.url);
-  const threads = Array.from(
-    { length: workers },
-    (_, column) => new Worker(url, { workerData: { ...job, column } satisfies HammerJob }),
-  );
-  const taken = await Promise.all(threads.map(async (thread) => (await once(thread, 'message'))[0] as number));
-  await Promise.all(threads.map((thread) => thread.terminate()));
+  const columns = Array.from({ length: workers }, (_, column) => column);
+  const taken = await Promise.all(columns.map((column) => inWorker('limit-hammer.ts', { ...job, column })));
   expect(taken.reduce((sum, one) => sum + one, 0)).toBe(12_346);
   const [, openNow, mostOpen] = new Int32Array(board);
   expect(openNow).toBe(0);

@@ -2,7 +2,7 @@
 //
 // A hash table of fixed size. A bucket of eight entries is changed under its lock, so a limit of n lets exactly n pass
 // however many workers ask. Memory is bounded: in a full bucket the rate entry that is nearest to being at rest is given
-// up, as nginx gives up its oldest node. Connections are counted in one column per worker, so that those of a worker that
+// up, as nginx gives up its oldest node; a bucket full of connections lets further clients pass uncounted. Connections are counted in one column per worker, so that those of a worker that
 // died can be taken off. Client addresses are not stored, only a keyed hash of them.
 
 /** Entries that share a lock. */
@@ -62,7 +62,7 @@ export class LimitTable {
   readonly #columns: number;
   readonly #column: number;
   readonly #seed: number;
-  /** Entries in use that this thread gave up for others. */
+  /** Entries in use that this thread gave up for others, and requests that it let pass because there was no entry. */
   ownGivenUp = 0;
   #high = 0;
   #low = 0;
@@ -81,7 +81,7 @@ export class LimitTable {
     this.#seed = seed;
   }
 
-  /** Entries in use that were given up for others since the start: the table is too small. */
+  /** `ownGivenUp` of all threads since the start: the table is too small. */
   get givenUp(): number {
     return Atomics.load(this.#words, 3);
   }
@@ -96,10 +96,13 @@ export class LimitTable {
     const entry = this.#find(bucket, nowMs);
     let isTaken = true;
     if (entry !== -1) {
-      const emptyAtMs = Math.max(nowMs, (this.#emptyAtMs[entry] as number) + intervalMs);
+      const burstMs = burst * intervalMs;
+      // Further ahead than the burst: the limit was lowered, and counts as just used up.
+      const before = Math.min(this.#emptyAtMs[entry] as number, nowMs + burstMs);
+      const emptyAtMs = Math.max(nowMs, before + intervalMs);
       // Half a nanosecond against rounding: sums of thirds must not turn the last request away.
-      isTaken = emptyAtMs - nowMs <= burst * intervalMs + 5e-7;
-      if (isTaken) this.#emptyAtMs[entry] = emptyAtMs;
+      isTaken = emptyAtMs - nowMs <= burstMs + 5e-7;
+      this.#emptyAtMs[entry] = isTaken ? emptyAtMs : before;
     }
     this.#unlock(bucket);
     return isTaken;
@@ -249,17 +252,22 @@ export class LimitTable {
       if (this.#connectionsOf(entry) > 0) continue;
       if (chosen === -1 || (this.#emptyAtMs[entry] as number) < (this.#emptyAtMs[chosen] as number)) chosen = entry;
     }
-    if (chosen === -1) return -1;
+    if (chosen === -1) {
+      this.#countGivenUp();
+      return -1;
+    }
     const at = this.#wordAt(chosen);
     // An entry at rest can be forgotten without loss; another one is given up.
-    if (this.#words[at] !== 0 && (this.#emptyAtMs[chosen] as number) > nowMs) {
-      Atomics.add(this.#words, 3, 1);
-      this.ownGivenUp++;
-    }
+    if (this.#words[at] !== 0 && (this.#emptyAtMs[chosen] as number) > nowMs) this.#countGivenUp();
     this.#words[at] = this.#high;
     this.#words[at + 1] = this.#low;
     this.#emptyAtMs[chosen] = Number.NEGATIVE_INFINITY;
     return chosen;
+  }
+
+  #countGivenUp(): void {
+    Atomics.add(this.#words, 3, 1);
+    this.ownGivenUp++;
   }
 
   #connectionsOf(entry: number): number {
