@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createLimitMemory, LimitTable, REFUSED, UNCOUNTED } from './limit-table.ts';
 import type { FloodJob } from './testing/limit-flood.ts';
+import type { HammerJob } from './testing/limit-hammer.ts';
 
 function open(entries = 64, columns = 2): LimitTable {
   return new LimitTable(createLimitMemory({ entries, columns }, 7), 0);
