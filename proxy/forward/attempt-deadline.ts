@@ -16,7 +16,9 @@ export class AttemptDeadline {
 
   /** An attempt begins. It has `limitMs` until its response head comes; null: no limit of its own. */
   beginTry(limitMs: number | null): void {
-    this.#tryEndsAtMs = limitMs === null ? Number.POSITIVE_INFINITY : this.#wheel.nowMs + limitMs;
+    const { nowMs, tickMs } = this.#wheel;
+    // Never early, as `setNotBefore`: a limit may be shorter than a tick.
+    this.#tryEndsAtMs = limitMs === null ? Number.POSITIVE_INFINITY : nowMs + tickMs + limitMs;
   }
 
   /** The attempt has its response head, or there is none under way. */

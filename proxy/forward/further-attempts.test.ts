@@ -223,6 +223,18 @@ test('per-try timeout: an endpoint that does not answer is left for another, lon
   expect(pair.proxy.requests.at(-1)?.attempts).toEqual([504, 200]);
 });
 
+test('a per-try timeout that is shorter than a tick of the clock is not over at the next tick', async () => {
+  await using pair = await startPair('', { perTryTimeoutMs: 50 });
+  const response = ask(pair.proxy);
+  await eventually(() => pair.first.origin.connections === 1);
+  // The tick may come a moment after the attempt began.
+  pair.proxy.pass(100);
+  expect(pair.proxy.leftovers().inFlight).toBe(1);
+  pair.first.origin.sockets[0]?.write(OK);
+  expect((await response).status).toBe(200);
+  expect(pair.proxy.requests.at(-1)?.attempts).toEqual([200]);
+});
+
 test('a slow body is not cut by the per-try timeout', async () => {
   await using pair = await startPair('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab', { perTryTimeoutMs: 500 });
   using client = await connectRaw(pair.proxy.port);

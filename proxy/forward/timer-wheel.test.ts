@@ -115,6 +115,34 @@ test('property: a deadline fires once, never before its time and never later tha
   );
 });
 
+test('property: what must not fire early does not, whenever between two ticks it was set', () => {
+  const inputs = [fc.integer({ min: 1, max: 500 }), fc.nat(9), fc.integer({ min: 10, max: 25 })] as const;
+  fc.assert(
+    fc.property(...inputs, (delayMs, sinceTickMs, everyMs) => {
+      const wheel = new TimerWheel(1000, 10, 16);
+      const owner = new Owner(wheel);
+      wheel.setNotBefore(owner.deadline, delayMs);
+      const dueMs = 1000 + sinceTickMs + delayMs;
+      for (let nowMs = 1000 + everyMs; nowMs < dueMs; nowMs += everyMs) wheel.advance(nowMs);
+      expect(owner.firedAtMs).toEqual([]);
+      wheel.advance(dueMs + 2 * wheel.tickMs);
+      expect(owner.firedAtMs).toHaveLength(1);
+    }),
+  );
+});
+
+test('the time can be set ahead of those whose time is up', () => {
+  const wheel = new TimerWheel(0, 10, 16);
+  const [late, saved] = [new Owner(wheel), new Owner(wheel)];
+  for (const { deadline } of [late, saved]) wheel.set(deadline, 50);
+  wheel.nowMs = 100;
+  wheel.set(saved.deadline, 50);
+  wheel.fire();
+  expect([late.firedAtMs, saved.firedAtMs]).toEqual([[100], []]);
+  wheel.advance(150);
+  expect(saved.firedAtMs).toEqual([150]);
+});
+
 function checkFired(owner: Owner, before: number, due: Map<Owner, number>, nowMs: number): void {
   const atMs = due.get(owner);
   const hasFired = owner.firedAtMs.length > before;

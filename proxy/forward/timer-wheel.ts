@@ -66,6 +66,14 @@ export class TimerWheel {
     this.#link(deadline, dueTick);
   }
 
+  /**
+   * As {@link set}, but never early by any clock: `nowMs` is as old as the last tick, and of a delay that is no longer
+   * than that nothing would be left. Up to two ticks late.
+   */
+  setNotBefore(deadline: Deadline, delayMs: number): void {
+    this.set(deadline, delayMs + this.tickMs);
+  }
+
   /** Lets it never fire. It stays linked until its slot comes up, which makes set-clear-set cheap. */
   clear(deadline: Deadline): void {
     deadline.atMs = NEVER;
@@ -80,7 +88,12 @@ export class TimerWheel {
   /** Advances to `nowMs` and fires what is due. An owner may set or remove any deadline while it fires. */
   advance(nowMs: number): void {
     this.nowMs = nowMs;
-    const last = Math.floor(nowMs / this.tickMs);
+    this.fire();
+  }
+
+  /** Fires what is due at `nowMs`: for those who set the time first and let others act before it is held against them. */
+  fire(): void {
+    const last = Math.floor(this.nowMs / this.tickMs);
     // After a long stall each slot is visited once, not once per missed tick.
     const first = Math.max(this.#tick + 1, last - this.#mask);
     for (let tick = first; tick <= last; tick++) this.#fireSlot(tick, last);

@@ -41,9 +41,11 @@ import { emptyGlobal } from '../table/defaults.ts';
 import type { GlobalSettings, RouteId, StreamId } from '../table/types.ts';
 import type { FullUpdate, PartsUpdate, TableUpdate } from '../table/update.ts';
 import type { EndpointNews, ListenerSettings, SampleValue, WorkerSample } from './messages.ts';
+import { TICK_MS, type TickListener, Ticks } from './ticks.ts';
 import { repeat } from './timers.ts';
 
-const TICK_MS = 100;
+/** The access log and the date: once a second. */
+const TICKS_PER_SECOND = 1000 / TICK_MS;
 
 export interface ProxyWorkerOptions {
   readonly ticketKeys: Uint8Array;
@@ -71,14 +73,14 @@ export interface ProxyWorkerOptions {
   readonly random: () => number;
 }
 
-export class ProxyWorker implements Observer {
+export class ProxyWorker implements Observer, TickListener {
   readonly #options: ProxyWorkerOptions;
   readonly #context: ProxyContext;
   readonly #contexts: SecureContexts;
   readonly #listeners: Listeners;
   readonly #metrics: RequestMetrics;
   readonly #accessLog: AccessLog;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: Ticks;
   readonly #endpoints: LiveEndpoints;
   readonly #streamWatch: StreamWatch;
   readonly #streams: StreamServices;
@@ -130,7 +132,7 @@ export class ProxyWorker implements Observer {
       adopter: this.#listeners.adopter,
       believes: (address) => this.#listeners.entrance.believes(address),
     });
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer = new Ticks(options.monotonicMs, this);
   }
 
   get revision(): number {
@@ -191,7 +193,7 @@ export class ProxyWorker implements Observer {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#timer.stop();
     void this.#context.mirrors.close();
     this.#accessLog.flush();
   }
@@ -299,12 +301,18 @@ export class ProxyWorker implements Observer {
     this.#listeners.refreshDefaultContext();
   }
 
-  #tick(): void {
-    this.#context.wheel.advance(this.#options.monotonicMs());
+  // ---- TickListener
+
+  onTime(nowMs: number): void {
+    this.#context.wheel.nowMs = nowMs;
+  }
+
+  onTick(): void {
+    this.#context.wheel.fire();
     this.#endpoints.tick();
     this.#streams.tick();
     this.#ticks++;
-    if (this.#ticks % 10 !== 0) return;
+    if (this.#ticks % TICKS_PER_SECOND !== 0) return;
     this.#context.dateLine = renderDateLine(this.#options.wallMs());
     this.#accessLog.flush();
   }
