@@ -53,6 +53,7 @@ function slice(i: number, version = 0): EndpointSlice {
     meta: metaOf(`app-${i}-x`),
     serviceName: `app-${i}`,
     addressType: 'IPv4',
+    weight: 1,
     ports: [{ name: '', protocol: 'TCP', port: 8080 }],
     endpoints: addresses.map((address) => ({
       addresses: [address],

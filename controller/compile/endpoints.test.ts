@@ -14,6 +14,7 @@ function sliceOf(addressType: EndpointSlice['addressType'], address: string): En
     meta: metaOf('web-1'),
     serviceName: 'web',
     addressType,
+    weight: 1,
     ports: [{ name: '', protocol: 'TCP', port: 8080 }],
     endpoints: [
       {

@@ -37,7 +37,7 @@ export function sliceEndpoints(
 ): readonly Endpoint[] {
   const usable = slices
     .filter(({ addressType }) => addressType !== 'FQDN')
-    .map((slice) => ({ endpoints: slice.endpoints, ports: slicePorts(slice, port, protocol) }));
+    .map((slice) => ({ weight: slice.weight, endpoints: slice.endpoints, ports: slicePorts(slice, port, protocol) }));
   return sortEndpoints([...collect(usable, isReady, hints), ...collect(usable, isServingWhileTerminating, null)]);
 }
 
@@ -52,6 +52,7 @@ export function sortEndpoints(endpoints: readonly Endpoint[]): readonly Endpoint
       a.port - b.port ||
       compareText(a.state, b.state) ||
       // Only so that the order of slices does not matter.
+      b.weight - a.weight ||
       compareText(a.zones.join(), b.zones.join()),
   );
   const distinct = sorted.filter(({ address, port }, i) => {
@@ -92,6 +93,7 @@ function isServingWhileTerminating(conditions: SliceConditions): boolean {
 }
 
 interface UsableSlice {
+  readonly weight: number;
   readonly endpoints: readonly SliceEndpoint[];
   readonly ports: readonly number[];
 }
@@ -103,7 +105,7 @@ function collect(
 ): Endpoint[] {
   const found: Endpoint[] = [];
   const near = hints === null ? [] : [hints.zone];
-  for (const { endpoints, ports } of slices) {
+  for (const { endpoints, ports, weight } of slices) {
     const hasHints = hints !== null && followsHints(endpoints, hints);
     for (const endpoint of endpoints) {
       if (!isWanted(endpoint.conditions)) continue;
@@ -111,7 +113,7 @@ function collect(
       const zones = isNear ? near : sortedZones(endpoint);
       const state = endpoint.conditions.ready ? 'ready' : 'terminating';
       for (const address of endpoint.addresses) {
-        for (const number of ports) found.push({ ...plainEndpoint(address, number), zones, state });
+        for (const number of ports) found.push({ ...plainEndpoint(address, number), weight, zones, state });
       }
     }
   }

@@ -108,6 +108,7 @@ function webSlice(service: string, address: string): EndpointSlice {
     meta: metaOf(`${service}-1`),
     serviceName: service,
     addressType: 'IPv4',
+    weight: 1,
     endpoints: [{ addresses: [address], conditions, zone: '', hintZones: [], nodeName: '' }],
     ports: [{ name: '', protocol: 'TCP', port: 8080 }],
   };

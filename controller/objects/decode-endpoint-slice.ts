@@ -16,6 +16,10 @@ const portLost = 'this port gets no traffic';
 
 /** Label that names the Service of a slice. */
 const serviceNameLabel = 'kubernetes.io/service-name';
+/** Sluice's own hint on a slice: how much more its endpoints can take than those of others. */
+const weightAnnotation = 'sluice.ingress.kubernetes.io/weight';
+/** Balancers are exact far beyond, but hash rings get coarse: they hold a million points at most. */
+const maxWeight = 1000;
 /** The API server's limit for one slice. */
 const maxEndpoints = 1000;
 
@@ -53,6 +57,7 @@ export function decodeEndpointSlice(
     meta,
     serviceName,
     addressType,
+    weight: decodeWeight(meta.annotations[weightAnnotation], report),
     endpoints: keptPresent(
       endpoints.map((endpoint, index) => decodeEndpoint(endpoint, addressType, `endpoints[${index}]`, report)),
     ),
@@ -77,6 +82,21 @@ function decodeAddressType(raw: unknown, effect: string, report: DecodeReport): 
     report.invalid('addressType', raw, 'must be IPv4 or IPv6', effect);
   }
   return null;
+}
+
+/** 1 without the annotation, or when it is no weight. */
+function decodeWeight(text: string | undefined, report: DecodeReport): number {
+  if (text === undefined) return 1;
+  const weight = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (weight >= 1 && weight <= maxWeight) return weight;
+  const field = `metadata.annotations[${weightAnnotation}]`;
+  report.invalid(
+    field,
+    text,
+    `must be a whole number from 1 to ${maxWeight}`,
+    'the endpoints of the slice have weight 1',
+  );
+  return 1;
 }
 
 const conditionsShape = z.object({

@@ -120,6 +120,26 @@ describe('EndpointSlice', () => {
     expect(decodeAs('EndpointSlice', raw).object.endpoints[0]?.conditions).toEqual(want);
   });
 
+  test.each([
+    [undefined, 1, 0],
+    ['1', 1, 0],
+    ['7', 7, 0],
+    ['1000', 1000, 0],
+    ['0', 1, 1],
+    ['1001', 1, 1],
+    ['-3', 1, 1],
+    ['1.5', 1, 1],
+    ['heavy', 1, 1],
+    ['', 1, 1],
+  ])('weight %j is %d', (text, want, complaints) => {
+    const annotations = text === undefined ? {} : { 'sluice.ingress.kubernetes.io/weight': text };
+    const labels = { 'kubernetes.io/service-name': 'web' };
+    const raw = { ...slice({}), metadata: { name: 'web-1', namespace: 'shop', labels, annotations } };
+    const { object, diagnostics } = decodeAs('EndpointSlice', raw);
+    expect([object.weight, diagnostics.length]).toEqual([want, complaints]);
+    for (const { message } of diagnostics) expect(message).toContain('the endpoints of the slice have weight 1');
+  });
+
   test('null endpoints and ports are empty', () => {
     const { object, diagnostics } = decodeAs('EndpointSlice', slice({ endpoints: null, ports: null }));
     expect([object.endpoints, object.ports, diagnostics]).toEqual([[], [], []]);

@@ -133,6 +133,8 @@ export interface EndpointSlice {
   /** From the label `kubernetes.io/service-name`; '' for a slice that belongs to no Service. */
   readonly serviceName: string;
   readonly addressType: 'IPv4' | 'IPv6' | 'FQDN';
+  /** Share of the requests that each of its endpoints gets beside those of other slices, from 1 on. */
+  readonly weight: number;
   readonly endpoints: readonly SliceEndpoint[];
   readonly ports: readonly SlicePort[];
 }

@@ -30,6 +30,7 @@ function slice(address: string): EndpointSlice {
     meta: metaOf('web-1'),
     serviceName: 'web',
     addressType: 'IPv4',
+    weight: 1,
     endpoints: [{ addresses: [address], conditions, zone: '', hintZones: [], nodeName: '' }],
     ports: [{ name: '', protocol: 'TCP', port: 8080 }],
   };

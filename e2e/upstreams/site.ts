@@ -15,6 +15,8 @@ export interface EndpointParts {
   readonly isDead?: boolean;
   /** Default: ready. */
   readonly conditions?: Readonly<Record<string, boolean>>;
+  /** Of the slice that it is in, `sluice.ingress.kubernetes.io/weight`; default: none. */
+  readonly weight?: string;
   /** Not in the slice. */
   readonly isGone?: boolean;
 }
@@ -251,15 +253,22 @@ export class Site implements Disposable {
   #service(name: string, parts: readonly EndpointParts[], from: number): object[] {
     const { port } = this.#endpoints;
     const clusterIP = this.addressOf(CLUSTER);
-    // One slice for those that listen, one for those that do not: a slice has one set of ports.
-    const slices = [false, true].map((isDead) => ({
+    // One slice for those that listen, one for those that do not: a slice has one set of ports, and one weight.
+    const kindOf = ({ isDead = false, weight = '' }: EndpointParts) => `${isDead ? 'dead' : 'live'}${weight}`;
+    const kinds = new Map(parts.map((part) => [kindOf(part), part]));
+    for (const isDead of [false, true]) kinds.set(kindOf({ isDead }), { isDead });
+    const slices = [...kinds].map(([kind, { isDead = false, weight }]) => ({
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
-      metadata: { name: `${name}-${isDead ? 'dead' : 'live'}`, labels: { 'kubernetes.io/service-name': name } },
+      metadata: {
+        name: `${name}-${kind}`,
+        labels: { 'kubernetes.io/service-name': name },
+        annotations: weight === undefined ? {} : { [`${OWN}weight`]: weight },
+      },
       addressType: 'IPv4',
       ports: [{ name: 'http', port: isDead ? 1 : port }],
       endpoints: parts.flatMap((part, at) =>
-        (part.isDead ?? false) === isDead && part.isGone !== true ? [this.#endpoint(part, from + at)] : [],
+        kindOf(part) === kind && part.isGone !== true ? [this.#endpoint(part, from + at)] : [],
       ),
     }));
     const ports = [{ name: 'http', port }];

@@ -165,6 +165,7 @@ const slice: fc.Arbitrary<EndpointSlice> = fc.record({
   meta: meta(['s1', 's2', 's3']),
   serviceName: fc.constantFrom(...services),
   addressType: fc.constantFrom('IPv4', 'FQDN'),
+  weight: fc.constantFrom(1, 1, 3),
   endpoints: fc.array(
     fc.record({
       addresses: fc.array(fc.constantFrom('10.0.0.1', '10.0.0.2', '10.0.0.3'), { maxLength: 2 }),
