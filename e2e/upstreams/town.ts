@@ -1,5 +1,6 @@
 // Some sites with the Sluice processes before them: for tests that change endpoints, processes and annotations on the way.
 
+import { stringify } from 'yaml';
 import { Edge, ManifestFolder } from './edge.ts';
 import { Endpoints } from './endpoints.ts';
 import { Site, type Surroundings } from './site.ts';
@@ -23,13 +24,21 @@ export class Town implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Starts a Sluice with two workers, and a site for each of the surroundings. */
-  static async start(surroundings: readonly Surroundings[], flags: readonly string[] = []): Promise<Town> {
+  /**
+   * Starts a Sluice with two workers, and a site for each of the surroundings. `settings` are those of the ConfigMap
+   * `default/settings`, which a flag has to name.
+   */
+  static async start(
+    surroundings: readonly Surroundings[],
+    flags: readonly string[] = [],
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<Town> {
     await using stack = new AsyncDisposableStack();
     const endpoints = stack.use(await Endpoints.start());
     const sites = surroundings.map((each, number) => stack.use(new Site(number, endpoints, each, {})));
     const files = Object.fromEntries(sites.map(({ name, yaml }) => [name, yaml]));
-    const folder = stack.use(await ManifestFolder.create(files));
+    const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' }, data: settings };
+    const folder = stack.use(await ManifestFolder.create({ ...files, settings: stringify(configMap) }));
     const town = new Town(sites, folder, flags, stack.move());
     await town.restart();
     return town;
@@ -45,6 +54,11 @@ export class Town implements AsyncDisposable {
   async restart(): Promise<void> {
     await this.#edge?.process.stop();
     await this.startReplica();
+  }
+
+  /** Where the manifests are. */
+  get folder(): string {
+    return this.#folder.path;
   }
 
   /** Starts one more process on the same objects; the sites are asked through it from now on. `flags`: default as the first. */
