@@ -495,6 +495,13 @@ export const workerMetrics: readonly MetricRecord[] = [
     help: 'Open connections to endpoints, idle in the pool or busy.',
   },
   {
+    name: 'sluice_limited_upstream_requests',
+    kind: 'gauge',
+    source: 'workers',
+    labels: ['upstream', 'state'],
+    help: 'Requests of an upstream with circuit breaking that hold a place (running) or wait for one (pending).',
+  },
+  {
     name: 'sluice_upstream_concurrency_limit',
     kind: 'gauge',
     source: 'workers',

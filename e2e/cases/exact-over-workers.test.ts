@@ -4,6 +4,7 @@
 import { expect, test } from '@jest/globals';
 import { until } from '../harness/wait.ts';
 import { bodiesOf, heldAtEach, statusesOf, tally } from '../upstreams/checks.ts';
+import type { Told } from '../upstreams/client.ts';
 import type { Site, Surroundings } from '../upstreams/site.ts';
 import { Town } from '../upstreams/town.ts';
 
@@ -73,6 +74,23 @@ test('circuit breaking: never more at once than allowed, and all are served', as
   }
   expect(tally(statusesOf(await asked))).toEqual({ 200: 60 });
   expect(most).toBe(5);
+}, 60_000);
+
+test('circuit breaking: one queue for all workers, nobody is left waiting while others are served again and again', async () => {
+  const limits = { 'sluice/max-requests': '1', 'sluice/max-pending': '20', 'sluice/pending-timeout': '2s' };
+  const { town, site } = await townOf({ endpoints: 1, with: { ...limits, ...noEjection } });
+  await using _ = town;
+  site.answerWith(() => ({ afterMs: 10 }));
+  // Sixteen clients that ask again as soon as they are answered: a wait is some 160 ms when it is their turn in order.
+  const endMs = performance.now() + 4000;
+  const client = async () => {
+    const told: Told[] = [];
+    while (performance.now() < endMs) told.push(await site.ask({ fresh: true }));
+    return told;
+  };
+  const told = (await Promise.all(Array.from({ length: 16 }, client))).flat();
+  expect(Object.keys(tally(statusesOf(told)))).toEqual(['200']);
+  expect(told.length).toBeGreaterThan(16);
 }, 60_000);
 
 test('circuit breaking: what is refused has a Retry-After and is counted by its reason', async () => {

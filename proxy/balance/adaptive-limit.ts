@@ -21,7 +21,9 @@ const WINDOW_MEDIANS = 2;
 const WINDOW_SAMPLES = 10;
 /** Samples that are looked at, the latest ones. */
 const KEPT_SAMPLES = 64;
+/** Over all workers, and what a median needs at least. */
 const BASELINE_SAMPLES = 30;
+const MIN_BASELINE_SAMPLES = 20;
 /** While the baseline is measured. */
 const MEASURED_SHARE = 0.5;
 /** After this time a few answers must do, and without any the old baseline holds on. */
@@ -44,6 +46,7 @@ export interface AdaptiveNumbers {
 
 export class AdaptiveLimit {
   readonly #numbers: AdaptiveNumbers;
+  readonly #baselineSamples: number;
   readonly #samples = new Float64Array(KEPT_SAMPLES);
   #settings: AdaptiveLimitSettings;
   #count = 0;
@@ -55,9 +58,11 @@ export class AdaptiveLimit {
   /** Since when so few requests are there that their times say what the baseline is. */
   #settledAtMs: number | null = null;
 
-  constructor(settings: AdaptiveLimitSettings, numbers: AdaptiveNumbers) {
+  /** `workers`: how many share the numbers, and the requests; the first that has measured has done so for all. */
+  constructor(settings: AdaptiveLimitSettings, numbers: AdaptiveNumbers, workers = 1) {
     this.#settings = settings;
     this.#numbers = numbers;
+    this.#baselineSamples = Math.max(MIN_BASELINE_SAMPLES, Math.ceil(BASELINE_SAMPLES / workers));
   }
 
   configure(settings: AdaptiveLimitSettings): void {
@@ -111,7 +116,7 @@ export class AdaptiveLimit {
   #observeBaseline(latencyMs: number, startedAtMs: number, nowMs: number): void {
     if (this.#settledAtMs === null || startedAtMs < this.#settledAtMs) return;
     this.#add(latencyMs);
-    if (this.#isWindowOver(BASELINE_SAMPLES, this.#settledAtMs, nowMs)) this.#endMeasuring(nowMs, this.#median());
+    if (this.#isWindowOver(this.#baselineSamples, this.#settledAtMs, nowMs)) this.#endMeasuring(nowMs, this.#median());
   }
 
   /** Slow or rare answers, or requests that stay. As long as nothing at all is known, it goes on with what there is. */

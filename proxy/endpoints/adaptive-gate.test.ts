@@ -82,7 +82,8 @@ describe.each([1, 4])('%i workers', (workers) => {
     expect(Math.min(...high.slice(2).map(({ limit }) => limit))).toBeGreaterThanOrEqual(60);
     const low = start({ minRequests: 1, maxRequests: 10 }).run(10, at(3));
     expect(Math.max(...low.map(({ limit }) => limit))).toBeLessThanOrEqual(10);
-    expect(answered(low.slice(2))).toBeGreaterThan(0.45 * CAPACITY);
+    // The first measurement is made with one place, which the workers share.
+    expect(answered(low.slice(4))).toBeGreaterThan(0.45 * CAPACITY);
   });
 });
 

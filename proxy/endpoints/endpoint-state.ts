@@ -36,6 +36,7 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
   #score: LatencyScore | null = null;
   #settings: Endpoint;
   readonly #total: LoadTotal;
+  #hasLeft = false;
   #cell: LoadCell | null = null;
 
   constructor(upstreamId: UpstreamId, address: EndpointAddress, total = new LoadTotal()) {
@@ -98,7 +99,7 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
   begin(): number {
     this.inFlight++;
     this.#cell?.set(this.inFlight);
-    this.#total.add(1);
+    if (!this.#hasLeft) this.#total.add(1);
     if (this.#outlier === null || !this.#outlier.beginProbe(this.#probes + 1)) return 0;
     return ++this.#probes;
   }
@@ -107,7 +108,7 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
   end(probe: number): void {
     this.inFlight--;
     this.#cell?.set(this.inFlight);
-    this.#total.add(-1);
+    if (!this.#hasLeft) this.#total.add(-1);
     // Requests from before its ejection end while it is tried: they leave the probe its turn.
     if (probe !== 0) this.#outlier?.endProbe(probe);
   }
@@ -124,6 +125,24 @@ export class EndpointState<Slot = unknown> implements RingEndpoint, Candidate {
   /** For the upstream: nobody judges its answers any more. */
   forgetOutlier(): void {
     this.#outlier = null;
+  }
+
+  /** For the upstream: it has left. What it still has is no load of the upstream's endpoints. */
+  leave(): void {
+    this.countIn(null);
+    this.#hasLeft = true;
+    this.#total.add(-this.inFlight);
+  }
+
+  /** For the upstream: its address is back, before all that it had was over. Only that is known of it: it may be another Pod. */
+  comeBack(): void {
+    this.#hasLeft = false;
+    this.#total.add(this.inFlight);
+    this.draining = false;
+    this.joinedAtMs = null;
+    this.isProbeFailing = false;
+    this.#outlier = null;
+    this.#score = null;
   }
 
   /** For the upstream: counts in shared memory from now on, or with null in this worker only. */

@@ -12,13 +12,19 @@ export interface WorkerLoads {
 
 export class LoadCell {
   readonly #loads: SharedLoads;
-  readonly #column: number;
+  /** This worker's own. */
+  readonly column: number;
   readonly row: number;
 
   constructor({ loads, column }: WorkerLoads, row: number) {
     this.#loads = loads;
-    this.#column = column;
+    this.column = column;
     this.row = row;
+  }
+
+  /** How many workers there are. */
+  get columns(): number {
+    return this.#loads.columns;
   }
 
   sum(): number {
@@ -26,7 +32,22 @@ export class LoadCell {
   }
 
   set(count: number): void {
-    this.#loads.set(this.#column, this.row, count);
+    this.#loads.set(this.column, this.row, count);
+  }
+
+  /** What one worker has set. */
+  of(column: number): number {
+    return this.#loads.get(column, this.row);
+  }
+
+  /** Calls back the `onWoken` of another worker. */
+  wake(column: number): void {
+    this.#loads.wake(column, this.row);
+  }
+
+  /** Calls `listener` once, in a turn of its own, when another worker wakes this one. */
+  onWoken(listener: () => void): void {
+    this.#loads.whenWoken(this.column, this.row, listener);
   }
 
   score(): LatencyScore {
@@ -53,7 +74,12 @@ export class LoadTotal {
     return this.#cell === null ? this.#inFlight : this.#cell.sum();
   }
 
-  add(change: 1 | -1): void {
+  /** This worker's part. */
+  get own(): number {
+    return this.#inFlight;
+  }
+
+  add(change: number): void {
     this.#inFlight += change;
     this.#cell?.set(this.#inFlight);
   }

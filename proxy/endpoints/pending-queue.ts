@@ -27,12 +27,26 @@ export class PendingQueue {
     return this.#entries.size;
   }
 
+  /** Until when the one waits that has waited longest; null when nobody waits. */
+  get firstUntilMs(): number | null {
+    return this.#first === null ? null : this.#first.untilMs;
+  }
+
   /** Adds a waiter at the end. `untilMs` must not be before that of the one ahead. */
   add(waiter: Waiter, untilMs: number): void {
     const entry: Entry = { waiter, untilMs, previous: this.#last, next: null };
     if (this.#last === null) this.#first = entry;
     else this.#last.next = entry;
     this.#last = entry;
+    this.#entries.set(waiter, entry);
+  }
+
+  /** Puts one back that `take` gave and that has found nothing: before all others. */
+  putBack(waiter: Waiter, untilMs: number): void {
+    const entry: Entry = { waiter, untilMs, previous: null, next: this.#first };
+    if (this.#first === null) this.#last = entry;
+    else this.#first.previous = entry;
+    this.#first = entry;
     this.#entries.set(waiter, entry);
   }
 

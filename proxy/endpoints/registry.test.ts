@@ -76,6 +76,24 @@ describe('EndpointRegistry', () => {
     expect(second?.draining).toBe(false);
   });
 
+  test('what an endpoint that left still answers is nobody’s health', () => {
+    const ejected: string[] = [];
+    const registry = new EndpointRegistry<Slot>({
+      random: () => 0,
+      onEndpointRemoved: () => undefined,
+      onEjected: ({ key }) => ejected.push(key),
+    });
+    registry.applyUpstreams([upstream('u', ['10.0.0.1', '10.0.0.2', '10.0.0.3'])], []);
+    const state = registry.get('u');
+    const [leaving, staying] = state?.endpoints ?? [];
+    if (state === undefined || leaving === undefined || staying === undefined) throw new Error('expected endpoints');
+    registry.applyUpstreams([upstream('u', ['10.0.0.2', '10.0.0.3'])], []);
+    for (let times = 0; times < 10; times++) state.onFailed(leaving, 1);
+    expect(ejected).toEqual([]);
+    for (let times = 0; times < 10; times++) state.onFailed(staying, 1);
+    expect(ejected).toEqual(['10.0.0.2:80']);
+  });
+
   test('the same address in two upstreams has two states', () => {
     const { registry } = startRegistry();
     registry.applyUpstreams([upstream('u', ['10.0.0.1']), upstream('v', ['10.0.0.1'])], []);

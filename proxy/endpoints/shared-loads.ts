@@ -66,6 +66,24 @@ export class SharedLoads {
     this.#counts[column * this.rows + row] = count;
   }
 
+  /** What one worker has written. */
+  get(column: number, row: number): number {
+    return Atomics.load(this.#counts, column * this.rows + row);
+  }
+
+  /** Calls back what `whenWoken` was given for this cell, in whichever thread that was. */
+  wake(column: number, row: number): void {
+    Atomics.notify(this.#counts, column * this.rows + row);
+  }
+
+  /** Calls `listener` once, in a turn of its own, when another thread wakes this cell. It keeps no process alive. */
+  whenWoken(column: number, row: number, listener: () => void): void {
+    const at = column * this.rows + row;
+    // Only this thread writes the cell, so that it still holds what was just read.
+    const { value } = Atomics.waitAsync(this.#counts, at, Atomics.load(this.#counts, at));
+    if (typeof value !== 'string') void value.then(listener);
+  }
+
   /** For the main thread, when a worker has died and before it is replaced. */
   clearColumn(column: number): void {
     this.#counts.fill(0, column * this.rows, (column + 1) * this.rows);

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { plainEndpoint, plainUpstream } from '../table/defaults.ts';
 import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import { LoadDirectory } from './load-directory.ts';
-import { allocateSharedLoads, SharedLoads } from './shared-loads.ts';
+import { allocateSharedLoads } from './shared-loads.ts';
+import { TurnedLoads } from './testing/turned-loads.ts';
 import { UpstreamGate } from './upstream-gate.ts';
 
 const limits: UpstreamLimits = {
@@ -17,18 +18,28 @@ const limits: UpstreamLimits = {
   adaptive: null,
 };
 
+interface GateScene {
+  readonly settings?: Partial<UpstreamLimits>;
+  readonly hasRoom?: () => boolean;
+}
+
 /** Gates of `workers` workers over shared counters, and waiters that write down what they are told. */
-function startGates(workers: number, settings: Partial<UpstreamLimits> = {}) {
+function startGates(workers: number, { settings = {}, hasRoom = () => true }: GateScene = {}) {
   const merged = { ...limits, ...settings };
-  const loads = new SharedLoads(allocateSharedLoads(workers, 16));
+  const loads = new TurnedLoads(allocateSharedLoads(workers, 16));
   new LoadDirectory(loads).apply([{ ...plainUpstream('u', [plainEndpoint('10.0.0.1', 80)]), limits: merged }], []);
   const log: string[] = [];
   const waiter = (name: string) => ({
     onAdmitted: () => log.push(`${name} in`),
     onTimedOut: () => log.push(`${name} late`),
   });
-  const gates = Array.from({ length: workers }, (_, column) => new UpstreamGate(merged, 'u', { loads, column }));
-  return { gates, log, waiter, loads };
+  const clock = { nowMs: 0 };
+  const options = { upstreamId: 'u', nowMs: () => clock.nowMs, hasRoom };
+  const gates = Array.from(
+    { length: workers },
+    (_, column) => new UpstreamGate(merged, { ...options, loads: { loads, column } }),
+  );
+  return { gates, log, waiter, loads, clock };
 }
 
 function only(gates: readonly UpstreamGate[]): UpstreamGate {
@@ -62,14 +73,14 @@ describe('UpstreamGate', () => {
     ['the lower of both', { maxRequests: 3, maxConnections: 2 }, 2],
     ['no limit', { maxRequests: null, maxConnections: null }, 5],
   ])('%s', (_, settings, want) => {
-    const { gates, waiter } = startGates(1, { ...settings, maxPending: 0 });
+    const { gates, waiter } = startGates(1, { settings: { ...settings, maxPending: 0 } });
     const entries = Array.from({ length: 5 }, () => only(gates).enter(waiter('x'), 0));
     expect(entries.filter((entry) => entry === 'admitted')).toHaveLength(want);
     expect(entries).not.toContain('waiting');
   });
 
   test('who waits too long is told so once, and its place in the queue is free', () => {
-    const { gates, log, waiter } = startGates(1, { maxPending: 1 });
+    const { gates, log, waiter } = startGates(1, { settings: { maxPending: 1 } });
     const gate = only(gates);
     for (const name of ['a', 'b', 'c']) gate.enter(waiter(name), 0);
     gate.tick(999);
@@ -94,28 +105,164 @@ describe('UpstreamGate', () => {
     expect([log, gate.pending]).toEqual([['d in'], 0]);
   });
 
-  test('places hold over workers; one freed elsewhere is seen at the next tick', () => {
-    const { gates, log, waiter } = startGates(2);
+  test('places hold over workers; one freed elsewhere wakes the worker that waits for it', () => {
+    const { gates, log, waiter, loads } = startGates(2);
     const [here, there] = gates;
     here?.enter(waiter('a'), 0);
     here?.enter(waiter('b'), 0);
     expect(there?.enter(waiter('c'), 0)).toBe('waiting');
     here?.leave();
     expect(log).toEqual([]);
-    there?.tick(100);
+    loads.turn();
     expect(log).toEqual(['c in']);
     expect(here?.requests).toBe(2);
   });
 
-  test('a worker that dies gives its places back', () => {
-    const { gates, log, waiter, loads } = startGates(2);
-    const [dies, lives] = gates;
-    dies?.enter(waiter('a'), 0);
-    dies?.enter(waiter('b'), 0);
-    expect(lives?.enter(waiter('c'), 0)).toBe('waiting');
-    loads.clearColumn(0);
-    lives?.tick(100);
+  test('a place goes to who has waited longest in all workers, not to the next one of the worker that frees it', () => {
+    const { gates, log, waiter, loads } = startGates(3, { settings: { maxRequests: 1, maxPending: 10 } });
+    const [a, b, c] = gates as [UpstreamGate, UpstreamGate, UpstreamGate];
+    a.enter(waiter('first'), 0);
+    const names = ['b1', 'a1', 'c1', 'a2', 'b2'];
+    for (const [at, name] of names.entries()) {
+      const gate = name.startsWith('a') ? a : name.startsWith('b') ? b : c;
+      expect(gate.enter(waiter(name), at + 1)).toBe('waiting');
+    }
+    let holder = a;
+    for (const name of names) {
+      holder.leave();
+      loads.turn();
+      expect(log.at(-1)).toBe(`${name} in`);
+      holder = name.startsWith('a') ? a : name.startsWith('b') ? b : c;
+    }
+    expect(log).toHaveLength(names.length);
+  });
+
+  test('nobody overtakes those who wait, in whichever worker', () => {
+    const { gates, log, waiter, loads } = startGates(2, { settings: { maxRequests: 1, maxPending: 10 } });
+    const [here, there] = gates as [UpstreamGate, UpstreamGate];
+    here.enter(waiter('a'), 0);
+    there.enter(waiter('b'), 0);
+    here.leave();
+    // The place is free, and b is on its way to it.
+    expect(here.enter(waiter('c'), 1)).toBe('waiting');
+    expect(here.enterAgain()).toBe(false);
+    loads.turn();
+    expect(log).toEqual(['b in']);
+    there.leave();
+    loads.turn();
+    expect(log).toEqual(['b in', 'c in']);
+  });
+
+  test('a worker that does not react holds a place up for a moment only', () => {
+    const { gates, log, waiter, clock } = startGates(2, { settings: { maxRequests: 1, maxPending: 10 } });
+    const [here, busy] = gates as [UpstreamGate, UpstreamGate];
+    here.enter(waiter('a'), 0);
+    busy.enter(waiter('b'), 0);
+    here.leave();
+    clock.nowMs = 4;
+    expect(here.enter(waiter('c'), clock.nowMs)).toBe('waiting');
+    here.tick(clock.nowMs);
+    expect(log).toEqual([]);
+    clock.nowMs = 5;
+    here.tick(clock.nowMs);
     expect(log).toEqual(['c in']);
+    here.leave();
+    expect(here.enter(waiter('d'), clock.nowMs)).toBe('admitted');
+  });
+
+  test('one that has heard and found nothing keeps its turn', () => {
+    const { gates, log, waiter, loads, clock } = startGates(2, { settings: { maxRequests: 2, maxPending: 10 } });
+    const [here, there] = gates as [UpstreamGate, UpstreamGate];
+    here.enter(waiter('a'), 0);
+    here.enter(waiter('b'), 0);
+    there.enter(waiter('c'), 0);
+    here.leave();
+    clock.nowMs = 100;
+    // Passed over, since it had no turn.
+    expect(here.enter(waiter('d'), clock.nowMs)).toBe('admitted');
+    loads.turn();
+    expect(log).toEqual([]);
+    here.leave();
+    expect(here.enter(waiter('e'), clock.nowMs)).toBe('waiting');
+    loads.turn();
+    expect(log).toEqual(['c in']);
+  });
+
+  test('a worker that dies gives its places back, and its queue holds nobody up', () => {
+    const { gates, log, waiter, loads, clock } = startGates(2);
+    const [dies, lives] = gates as [UpstreamGate, UpstreamGate];
+    for (const name of ['a', 'b', 'x']) dies.enter(waiter(name), 0);
+    expect(lives.enter(waiter('c'), 1)).toBe('waiting');
+    loads.clearColumn(0);
+    clock.nowMs = 100;
+    lives.tick(clock.nowMs);
+    expect(log).toEqual(['c in']);
+    expect([lives.requests, lives.pending]).toEqual([1, 0]);
+    expect(lives.enter(waiter('d'), clock.nowMs)).toBe('admitted');
+  });
+
+  test('more places by a change of the limits are taken at once', () => {
+    const { gates, log, waiter } = startGates(1);
+    const gate = only(gates);
+    for (const name of ['a', 'b', 'c', 'd']) gate.enter(waiter(name), 0);
+    gate.configure({ ...limits, maxRequests: 3 });
+    expect([log, gate.requests, gate.pending]).toEqual([['c in'], 3, 1]);
+  });
+
+  test('without room at any endpoint all wait, whatever the other limits', () => {
+    let room = 1;
+    const settings = { maxRequests: null, maxPending: 2 };
+    const { gates, log, waiter } = startGates(1, { settings, hasRoom: () => room > 0 });
+    const gate = only(gates);
+    expect(gate.enter(waiter('a'), 0)).toBe('admitted');
+    room = 0;
+    expect(['b', 'c', 'd'].map((name) => gate.enter(waiter(name), 0))).toEqual(['waiting', 'waiting', 'full']);
+    gate.tick(100);
+    expect(log).toEqual([]);
+    room = 1;
+    gate.tick(200);
+    expect(log).toEqual(['b in', 'c in']);
+  });
+
+  test('who is admitted and finds nothing waits on before the others, for the time it has left', () => {
+    const { gates, log, waiter } = startGates(1, { settings: { maxRequests: 1, maxPending: 10 } });
+    const gate = only(gates);
+    const beaten = {
+      sinceMs: 0,
+      tries: 0,
+      onAdmitted() {
+        log.push(`beaten ${++this.tries}`);
+        gate.waitOn(this, this.sinceMs);
+      },
+      onTimedOut: () => log.push('beaten late'),
+    };
+    gate.enter(waiter('a'), 0);
+    gate.enter(beaten, 0);
+    gate.enter(waiter('b'), 500);
+    gate.leave();
+    expect(log).toEqual(['beaten 1']);
+    gate.tick(999);
+    expect([log, gate.requests, gate.pending]).toEqual([['beaten 1', 'beaten 2'], 0, 2]);
+    gate.tick(1000);
+    gate.tick(1100);
+    expect(log).toEqual(['beaten 1', 'beaten 2', 'beaten 3', 'beaten late', 'b in']);
+  });
+
+  test('a long queue of requests that fail at once empties without a stack of its length', () => {
+    const { gates, waiter } = startGates(1, { settings: { maxRequests: 1, maxPending: 50_000 } });
+    const gate = only(gates);
+    gate.enter(waiter('a'), 0);
+    let failed = 0;
+    const failing = () => ({
+      onAdmitted() {
+        failed++;
+        gate.leave();
+      },
+      onTimedOut: () => undefined,
+    });
+    for (let at = 0; at < 50_000; at++) gate.enter(failing(), 0);
+    gate.leave();
+    expect([failed, gate.requests, gate.pending]).toEqual([50_000, 0, 0]);
   });
 
   test('close lets all go on that wait, and takes the worker out of the sums', () => {
@@ -137,12 +284,13 @@ describe('UpstreamGate', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-        const { gates } = startGates(2);
+        const { gates, loads, clock } = startGates(2);
         const held = [0, 0];
         const waiting: { name: number; worker: number; answers: number; onAdmitted(): void; onTimedOut(): void }[] = [];
         let nowMs = 0;
         for (const [name, { worker, kind, ms }] of steps.entries()) {
           nowMs += ms;
+          clock.nowMs = nowMs;
           const gate = gates[worker] as UpstreamGate;
           if (kind === 'tick') gate.tick(nowMs);
           else if (kind === 'leave' && (held[worker] ?? 0) > 0) {
@@ -169,6 +317,7 @@ describe('UpstreamGate', () => {
             if (got === 'admitted') held[worker] = (held[worker] ?? 0) + 1;
             else if (got === 'waiting') waiting.push(each);
           }
+          loads.turn();
           expect((held[0] ?? 0) + (held[1] ?? 0)).toBeLessThanOrEqual(2);
           expect(gate.requests).toBe((held[0] ?? 0) + (held[1] ?? 0));
           expect(gate.pending).toBe(waiting.filter(({ answers }) => answers === 0).length);

@@ -1,11 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { seededRandom } from '../balance/testing/endpoints.ts';
 import { defaultHealth, defaultOutliers, plainEndpoint, plainUpstream } from '../table/defaults.ts';
 import type { Endpoint, Upstream } from '../table/types.ts';
 import type { ActiveCheck, BalancerSettings, UpstreamLimits } from '../table/upstream-settings.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import { LoadDirectory } from './load-directory.ts';
-import { allocateSharedLoads, SharedLoads } from './shared-loads.ts';
+import { allocateSharedLoads, rowKey, SharedLoads } from './shared-loads.ts';
 import { isFailureStatus, UpstreamState } from './upstream-state.ts';
 
 const pod = (n: number, settings: Partial<Endpoint> = {}): Endpoint => ({
@@ -41,8 +42,10 @@ function startUpstream(settings: Partial<Upstream>, workers = 1) {
   apply({});
   const [first] = states;
   if (first === undefined) throw new Error('expected a worker');
-  return { clock, states, upstream: first, apply, ejected };
+  return { clock, states, upstream: first, apply, ejected, loads };
 }
+
+const three = [pod(1), pod(2), pod(3)];
 
 const noLimits: UpstreamLimits = {
   maxConnections: null,
@@ -54,7 +57,6 @@ const noLimits: UpstreamLimits = {
   retryAfterSeconds: 1,
   adaptive: null,
 };
-const three = [pod(1), pod(2), pod(3)];
 
 /** Last parts of the addresses that many picks give, each once, sorted. */
 function pickedOf(upstream: UpstreamState, mayProbe = false): string {
@@ -247,18 +249,65 @@ describe('what may be picked', () => {
   test('full endpoints are passed over, in all workers; null when all are full', () => {
     const limits = { ...noLimits, maxRequestsPerEndpoint: 1 };
     const { states, upstream } = startUpstream({ endpoints: [pod(1), pod(2)], limits }, 2);
+    const rooms = () => states.map(({ hasRoom }) => hasRoom);
+    expect(rooms()).toEqual([true, true]);
     endpointOf(upstream, 1).begin();
     expect(states.map((state) => pickedOf(state))).toEqual(['2', '2']);
+    expect(rooms()).toEqual([true, true]);
     endpointOf(upstream, 2).begin();
     expect(states.map((state) => state.pick(null))).toEqual([null, null]);
+    expect(rooms()).toEqual([false, false]);
+    const other = endpointOf(states[1] as UpstreamState, 2);
+    expect(states[1]?.isOverfull(other)).toBe(false);
+    // Begun at the same moment in the other worker.
+    other.begin();
+    expect(states[1]?.isOverfull(other)).toBe(true);
+    other.end(0);
     endpointOf(upstream, 1).end(0);
     expect(states.map((state) => pickedOf(state))).toEqual(['1', '1']);
+    expect(rooms()).toEqual([true, true]);
+  });
+
+  test('requests at endpoints that left or are out take no room of the others', () => {
+    const limits = { ...noLimits, maxRequestsPerEndpoint: 1 };
+    const { upstream, apply } = startUpstream({ endpoints: three, limits });
+    for (const n of [1, 2]) endpointOf(upstream, n).begin();
+    apply({ endpoints: [pod(2), pod(3)] });
+    upstream.probed('10.0.0.2:80', true);
+    expect([upstream.hasRoom, upstream.pick(null)?.address]).toEqual([true, '10.0.0.3']);
+    endpointOf(upstream, 3).begin();
+    expect([upstream.hasRoom, upstream.pick(null)]).toEqual([false, null]);
+    apply({ endpoints: [] });
+    // Nobody waits for a Service that has nothing at all.
+    expect(upstream.hasRoom).toBe(true);
+  });
+
+  test.each<[string, BalancerSettings]>([
+    ['turns', { kind: 'roundRobin' }],
+    ['a ring', { kind: 'sourceHash' }],
+    ['the least loaded', { kind: 'leastConnections' }],
+  ])('by %s: of many full endpoints the one with room is found, and not the one that was tried', (_, balancer) => {
+    const limits = { ...noLimits, maxRequestsPerEndpoint: 2 };
+    const endpoints = Array.from({ length: 60 }, (_unused, at) => pod(at + 1));
+    const { upstream } = startUpstream({ endpoints, limits, balancer });
+    for (const endpoint of upstream.endpoints) {
+      endpoint.begin();
+      if (endpoint.address !== '10.0.0.44' && endpoint.address !== '10.0.0.7') endpoint.begin();
+    }
+    for (let times = 0; times < 20; times++) {
+      expect(upstream.pick([endpointOf(upstream, 7)], `key ${times}`)?.address).toBe('10.0.0.44');
+    }
+    endpointOf(upstream, 44).begin();
+    expect(upstream.pick([endpointOf(upstream, 7)], 'key')).toBeNull();
   });
 });
 
 describe('live load over workers', () => {
   test('a balancer sees what the other worker has under way; a removed endpoint takes its count along', () => {
-    const { states, upstream, apply } = startUpstream({ endpoints: three, balancer: { kind: 'leastConnections' } }, 2);
+    const { states, upstream, apply, loads } = startUpstream(
+      { endpoints: three, balancer: { kind: 'leastConnections' } },
+      2,
+    );
     const [, other] = states;
     const busy = endpointOf(upstream, 1);
     busy.begin();
@@ -266,15 +315,70 @@ describe('live load over workers', () => {
     endpointOf(upstream, 2).begin();
     expect(other === undefined ? '' : pickedOf(other)).toBe('3');
     expect(other?.load).toBe(3);
+    const row = loads.find(rowKey('u', '10.0.0.1:80'));
     apply({ endpoints: [pod(2), pod(3)] });
-    apply({ endpoints: three });
-    expect(endpointOf(upstream, 1).load).toBe(0);
+    expect([loads.sum(row), other?.load]).toEqual([0, 1]);
     // The row may be another endpoint's by now: what still runs at the old one is no longer counted in it.
     busy.end(0);
-    expect(endpointOf(upstream, 1).load).toBe(0);
+    expect(loads.sum(row)).toBe(0);
     busy.end(0);
-    expect(endpointOf(upstream, 1).load).toBe(0);
-    expect(other?.load).toBe(1);
+    apply({ endpoints: three });
+    expect([endpointOf(upstream, 1).load, other?.load]).toEqual([0, 1]);
+    expect(endpointOf(upstream, 1)).not.toBe(busy);
+  });
+
+  test('an endpoint that comes back before its requests are over still has them, and nothing else of before', () => {
+    const { states, upstream, apply } = startUpstream({ endpoints: three, balancer: { kind: 'leastConnections' } }, 2);
+    const [, other] = states as [UpstreamState, UpstreamState];
+    const busy = endpointOf(upstream, 1);
+    busy.begin();
+    busy.begin();
+    failTimes(upstream, 1, 5);
+    expect(busy.isOut).toBe(true);
+    apply({ endpoints: [pod(2), pod(3)] });
+    busy.end(0);
+    expect([upstream.load, other.load]).toEqual([0, 0]);
+    apply({ endpoints: three });
+    expect([endpointOf(upstream, 1).isOut, pickedOf(upstream), pickedOf(other)]).toEqual([false, '23', '23']);
+    expect([endpointOf(upstream, 1).load, upstream.load, endpointOf(other, 1).load]).toEqual([1, 1, 1]);
+    busy.end(0);
+    expect([endpointOf(upstream, 1).load, upstream.load, other.load]).toEqual([0, 0, 0]);
+  });
+
+  test('after any coming and going of endpoints, balancers and requests all counts end at zero', () => {
+    const step = fc.record({
+      kind: fc.constantFrom('begin', 'end', 'endpoints', 'balancer'),
+      worker: fc.nat(1),
+      pods: fc.subarray([1, 2, 3]),
+      balancer: fc.constantFrom('leastConnections' as const, 'roundRobin' as const),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const { states, apply, loads } = startUpstream({ endpoints: three, balancer: { kind: 'leastConnections' } }, 2);
+        let upstream: Partial<Upstream> = {};
+        const underWay: EndpointState[] = [];
+        for (const { kind, worker, pods, balancer } of steps) {
+          if (kind === 'begin') {
+            const endpoint = states[worker]?.pick(null) ?? null;
+            if (endpoint === null) continue;
+            endpoint.begin();
+            underWay.push(endpoint);
+          } else if (kind === 'end') underWay.shift()?.end(0);
+          else
+            upstream = {
+              ...upstream,
+              ...(kind === 'endpoints' ? { endpoints: pods.map((n) => pod(n)) } : { balancer: { kind: balancer } }),
+            };
+          apply(upstream);
+        }
+        for (const endpoint of underWay) endpoint.end(0);
+        apply({ endpoints: three, balancer: { kind: 'leastConnections' } });
+        for (const state of states) {
+          expect([state.load, ...state.endpoints.map(({ load }) => load)]).toEqual([0, 0, 0, 0]);
+        }
+        for (let row = 0; row < loads.rows; row++) expect(loads.sum(row)).toBe(0);
+      }),
+    );
   });
 
   test('round robin counts in its own worker: nobody reads more', () => {
@@ -284,13 +388,31 @@ describe('live load over workers', () => {
     expect(states[1]?.endpoints.map(({ load }) => load)).toEqual([0, 0, 0]);
   });
 
+  test('a change of limits keeps those who hold a place and those who wait', () => {
+    const limits = { ...noLimits, maxRequests: 1, maxPending: 5, pendingTimeoutMs: 1000 };
+    const { upstream, apply, clock } = startUpstream({ endpoints: three, limits }, 2);
+    const { gate } = upstream;
+    const told: string[] = [];
+    const waiter = { onAdmitted: () => told.push('in'), onTimedOut: () => told.push('late') };
+    gate?.enter(waiter, clock.nowMs);
+    expect(gate?.enter(waiter, clock.nowMs)).toBe('waiting');
+    apply({ limits: { ...limits, retryAfterSeconds: 9 } });
+    expect([upstream.gate === gate, gate?.requests, gate?.pending, told]).toEqual([true, 1, 1, []]);
+    apply({ limits: { ...limits, maxRequests: 2 } });
+    expect([gate?.requests, gate?.pending, told]).toEqual([2, 0, ['in']]);
+  });
+
   test('a change of balancer while requests run keeps the counts', () => {
-    const { upstream, apply } = startUpstream({ endpoints: three });
+    const { upstream, apply, loads } = startUpstream({ endpoints: three });
     const busy = endpointOf(upstream, 2);
     busy.begin();
     apply({ balancer: { kind: 'leastConnections' } });
     expect(pickedOf(upstream)).toBe('13');
+    const row = loads.find(rowKey('u', '10.0.0.2:80'));
+    expect(loads.sum(row)).toBe(1);
     apply({ balancer: { kind: 'roundRobin' } });
+    // The row may be another endpoint's from now on.
+    expect(loads.sum(row)).toBe(0);
     busy.end(0);
     expect(busy.inFlight).toBe(0);
     expect(pickedOf(upstream)).toBe('123');

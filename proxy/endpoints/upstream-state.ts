@@ -26,6 +26,9 @@ import { needsLatency, needsSharedLoad, outlierSettings } from './needs.ts';
 import { type EjectionReason, OutlierDetector } from './outlier-detector.ts';
 import { UpstreamGate } from './upstream-gate.ts';
 
+/** Full endpoints that the balancer is asked to pass over, for one pick. */
+const MAX_FULL_STEPS = 8;
+
 /** What upstreams of one worker share. */
 export interface UpstreamEnvironment<Slot> {
   /** From 0 up to 1, as `Math.random`. */
@@ -48,6 +51,8 @@ export class UpstreamState<Slot = unknown> {
   #members: readonly EndpointState<Slot>[] = [];
   /** Where clients of affinity may be bound: members, and those of other zones. */
   #bindable: readonly EndpointState<Slot>[] = [];
+  /** Endpoints that left with requests under way, by key: their addresses may come back before these are over. */
+  readonly #leaving = new Map<string, EndpointState<Slot>>();
   #balancer: Balancer<EndpointState<Slot>>;
   #detector: OutlierDetector<EndpointState<Slot>> | null;
   readonly #total = new LoadTotal();
@@ -155,9 +160,25 @@ export class UpstreamState<Slot = unknown> {
     return this.#recovering.length > 0;
   }
 
+  /** It has more requests than its limit allows, since other workers began some at the same moment. */
+  isOverfull(endpoint: EndpointState<Slot>): boolean {
+    return this.#endpointLimit !== null && endpoint.load > this.#endpointLimit;
+  }
+
   /** It has as many requests as its limit allows. */
   isFull(endpoint: EndpointState<Slot>): boolean {
     return this.#endpointLimit !== null && endpoint.load >= this.#endpointLimit;
+  }
+
+  /**
+   * An endpoint that may be picked has less than its limit; also true when there is none at all. Constant time while they are
+   * far from it, else linear.
+   */
+  get hasRoom(): boolean {
+    const limit = this.#endpointLimit;
+    const available = this.#available;
+    if (limit === null || available.length === 0) return true;
+    return this.load < limit * available.length || available.some(({ load }) => load < limit);
   }
 
   /** Requests under way to all endpoints, over all workers where the settings ask for that. */
@@ -257,14 +278,27 @@ export class UpstreamState<Slot = unknown> {
       const key = endpointKey(endpoint);
       const known = left.get(key);
       left.delete(key);
-      const state = known ?? new EndpointState<Slot>(this.id, endpoint, this.#total);
+      const state = known ?? this.#comeBack(key) ?? new EndpointState<Slot>(this.id, endpoint, this.#total);
       state.configure(endpoint);
       // All of a new upstream would start slowly together, to no effect.
       if (known === undefined && !isFirst) this.#startSlowly(state);
       return state;
     });
-    for (const state of left.values()) state.countIn(null);
+    for (const [key, state] of this.#leaving) if (state.inFlight === 0) this.#leaving.delete(key);
+    for (const [key, state] of left) {
+      state.leave();
+      if (state.inFlight > 0) this.#leaving.set(key, state);
+    }
     return [...left.values()];
+  }
+
+  /** An endpoint that left a moment ago, as by a failed readiness probe, still has its requests: they count. */
+  #comeBack(key: string): EndpointState<Slot> | undefined {
+    const state = this.#leaving.get(key);
+    this.#leaving.delete(key);
+    if (state === undefined || state.inFlight === 0) return undefined;
+    state.comeBack();
+    return state;
   }
 
   #startSlowly(state: EndpointState<Slot>): void {
@@ -277,7 +311,9 @@ export class UpstreamState<Slot = unknown> {
       this.#gate?.close();
       this.#gate = null;
     } else if (this.#gate === null) {
-      this.#gate = new UpstreamGate(limits, this.id, this.#environment.loads);
+      const { loads, nowMs } = this.#environment;
+      const hasRoom = () => this.hasRoom;
+      this.#gate = new UpstreamGate(limits, { upstreamId: this.id, loads, nowMs, hasRoom });
     } else {
       this.#gate.configure(limits);
     }
@@ -326,7 +362,10 @@ export class UpstreamState<Slot = unknown> {
     }
   }
 
-  /** Goes on to another endpoint while the one that was picked is full; null when all are. */
+  /**
+   * Goes on to another endpoint while the one that was picked is full; null when all are. After some steps of the balancer
+   * it is the least loaded one: when most are full, each step would look at all of them.
+   */
   #belowLimit(
     picked: EndpointState<Slot> | null,
     tried: readonly EndpointState<Slot>[] | null,
@@ -337,10 +376,22 @@ export class UpstreamState<Slot = unknown> {
     const full = tried === null ? [] : [...tried];
     let endpoint: EndpointState<Slot> | null = picked;
     while (endpoint !== null && endpoint.load >= limit) {
-      full.push(endpoint);
+      if (full.push(endpoint) > MAX_FULL_STEPS) return this.#leastLoaded(tried, limit);
       endpoint = this.#balancer.pick(full, key ?? this.#anyKey());
     }
     return endpoint;
+  }
+
+  #leastLoaded(tried: readonly EndpointState<Slot>[] | null, limit: number): EndpointState<Slot> | null {
+    let least: EndpointState<Slot> | null = null;
+    let leastLoad = limit;
+    for (const endpoint of this.#available) {
+      const { load } = endpoint;
+      if (load >= leastLoad || tried?.includes(endpoint)) continue;
+      least = endpoint;
+      leastLoad = load;
+    }
+    return least;
   }
 
   #anyKey(): string {

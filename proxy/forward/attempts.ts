@@ -17,6 +17,9 @@ import { mayRepeat, mayRetry, mayRetryStatus, type RetryFacts } from './retry.ts
 import type { RetryAllowance } from './retry-allowance.ts';
 import type { LiveEndpoint, LiveUpstream } from './upstream-connection.ts';
 
+/** Endpoints that are looked at for a first attempt while other workers fill one after the other. */
+const MAX_FIRST_PICKS = 3;
+
 /** An attempt beside the one in use (hedging). */
 export interface SecondAttempt {
   readonly endpoint: LiveEndpoint;
@@ -49,6 +52,8 @@ export class Attempts {
   #isLate = false;
   #gate: UpstreamGate | null = null;
   #waiter: Waiter | null = null;
+  /** When it asked for a place. */
+  #enteredAtMs = 0;
   /** The budget that `mayGoOn` took a further attempt from, until that attempt is made. */
   #allowance: RetryAllowance | null = null;
 
@@ -87,11 +92,27 @@ export class Attempts {
   enter(waiter: Waiter): Entrance {
     const gate = this.#upstream?.gate ?? null;
     if (gate === null) return 'admitted';
-    const entrance = gate.enter(waiter, this.#context.balancing.nowMs());
+    this.#enteredAtMs = this.#context.balancing.nowMs();
+    const entrance = gate.enter(waiter, this.#enteredAtMs);
     if (entrance === 'full') return entrance;
     this.#gate = gate;
     this.#waiter = entrance === 'waiting' ? waiter : null;
     return entrance;
+  }
+
+  /** Why `enter` has found neither a place nor one to wait. */
+  get fullReason(): ProxyErrorCode {
+    return this.#upstream?.hasRoom === false ? 'endpointsFull' : 'overloaded';
+  }
+
+  /** For a request that was admitted, when `first` has found all endpoints full: true when it waits on. */
+  waitOn(waiter: Waiter): boolean {
+    const gate = this.#gate;
+    if (gate === null || this.emptyReason !== 'endpointsFull') return false;
+    const isWaiting = gate.waitOn(waiter, this.#enteredAtMs);
+    if (isWaiting) this.#waiter = waiter;
+    else this.#gate = null;
+    return isWaiting;
   }
 
   /** The wait that `enter` began has ended, with a place or without one. */
@@ -106,11 +127,22 @@ export class Attempts {
     return this.#upstream?.settings.limits?.retryAfterSeconds ?? 1;
   }
 
-  /** Picks the first endpoint; null when there is none. */
+  /** Picks the first endpoint; null when there is none. Passes on from one that other workers have filled meanwhile. */
   first(): LiveEndpoint | null {
-    const endpoint = this.#pick();
-    if (endpoint !== null) this.#use(endpoint);
-    return endpoint;
+    let filled: LiveEndpoint[] | null = null;
+    for (let picks = 0; picks < MAX_FIRST_PICKS; picks++) {
+      const endpoint = this.#pick(filled);
+      if (endpoint === null) return null;
+      const probe = endpoint.begin();
+      if (this.#upstream?.isOverfull(endpoint) !== true) {
+        this.#use(endpoint, probe);
+        return endpoint;
+      }
+      endpoint.end(probe);
+      filled ??= [];
+      filled.push(endpoint);
+    }
+    return null;
   }
 
   /** Why `first` found no endpoint. */
@@ -135,7 +167,7 @@ export class Attempts {
   /** Sends the request to an endpoint that `next` or `again` gave. */
   use(endpoint: LiveEndpoint): void {
     this.release();
-    this.#use(endpoint);
+    this.#use(endpoint, endpoint.begin());
   }
 
   /** The endpoint had closed an idle connection: that says nothing about its health, so it is asked again, freshly. */
@@ -281,7 +313,7 @@ export class Attempts {
 
   #pickNext(): LiveEndpoint | null {
     if (this.endpoint !== null) this.#noteTried(this.endpoint);
-    return this.#pick();
+    return this.#pick(this.#tried);
   }
 
   /** The further attempt that was allowed is made, or takes nothing out of its budget. */
@@ -310,10 +342,10 @@ export class Attempts {
     else gate.cancel(waiter);
   }
 
-  #pick(): LiveEndpoint | null {
+  #pick(tried: readonly LiveEndpoint[] | null): LiveEndpoint | null {
     const upstream = this.#upstream;
     if (upstream === null) return null;
-    return this.#choice.pick(this.#tried, upstream.isRecovering && this.#mayProbe());
+    return this.#choice.pick(tried, upstream.isRecovering && this.#mayProbe());
   }
 
   /** An endpoint that was left out is tried with requests that can be sent elsewhere when it fails again. */
@@ -324,11 +356,12 @@ export class Attempts {
     return this.#tried === null && this.#context.balancing.mayRiskProbe();
   }
 
-  #use(endpoint: LiveEndpoint): void {
+  /** `probe`: what `begin` of the endpoint gave. */
+  #use(endpoint: LiveEndpoint, probe: number): void {
     this.count++;
     this.endpoint = endpoint;
     this.#isReleased = false;
-    this.#probe = endpoint.begin();
+    this.#probe = probe;
     const at = this.#record.beginAttempt(endpoint);
     this.#record.attemptAt = at;
     const isFirst = at === 0 && !this.#isLate;

@@ -3,8 +3,10 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { expect, test } from '@jest/globals';
+import { allocateSharedLoads, rowKey, SharedLoads } from '../endpoints/shared-loads.ts';
+import { plainUpstream } from '../table/defaults.ts';
 import type { UpstreamLimits } from '../table/upstream-settings.ts';
-import { eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
+import { eventually, NOTHING_LEFT, startDataPath, startSharedPath } from './testing/data-path.ts';
 import { startHttpOrigin } from './testing/origin.ts';
 import { connectRaw, type RawClient } from './testing/raw-client.ts';
 import { tableOf } from './testing/test-proxy.ts';
@@ -152,3 +154,98 @@ test.each(['maxRequestsPerEndpoint', 'maxConnectionsPerEndpoint'] as const)(
     }
   },
 );
+
+test.each(['maxRequestsPerEndpoint', 'maxConnectionsPerEndpoint'] as const)(
+  '%s: who finds all endpoints full waits for the first that has room',
+  async (limit) => {
+    await using a = await startHolding();
+    await using b = await startHolding();
+    const limits = { ...noLimits, [limit]: 1, maxPending: 1, pendingTimeoutMs: 500 };
+    const endpoints = [a.port, b.port].toSorted((x, y) => x - y);
+    await using proxy = await startDataPath([{ endpoints, upstream: { limits } }]);
+    const gate = proxy.context.endpoints.get('u0')?.gate;
+    const clients = [await send(proxy.port), await send(proxy.port)];
+    await eventually(() => a.held.length === 1 && b.held.length === 1);
+    using third = await send(proxy.port);
+    await eventually(() => gate?.pending === 1);
+    using fourth = await send(proxy.port);
+    expect((await fourth.responses(1))[0]).toMatchObject({ status: 503, headers: { 'retry-after': '7' } });
+    expect(proxy.requests.at(-1)).toMatchObject({ reason: 'endpointsFull', attempts: [] });
+    b.held[0]?.end();
+    await eventually(() => b.held.length === 2);
+    using fifth = await send(proxy.port);
+    await eventually(() => gate?.pending === 1);
+    proxy.pass(600);
+    expect((await fifth.responses(1))[0]).toMatchObject({ status: 503, headers: { 'retry-after': '7' } });
+    expect(proxy.requests.at(-1)?.reason).toBe('pendingTimeout');
+    for (const { held } of [a, b]) for (const response of held) response.end();
+    expect(await statusOf(third)).toBe(200);
+    for (const client of clients) client.socket.destroy();
+    await eventually(() => gate?.requests === 0);
+    expect([a.held.length, b.held.length]).toEqual([1, 2]);
+  },
+);
+
+/** The other worker takes the endpoint `racedRow` whenever this one has just counted itself in there, `times` times. */
+class RacingLoads extends SharedLoads {
+  racedRow = -1;
+  times = 0;
+
+  override set(column: number, row: number, count: number): void {
+    super.set(column, row, count);
+    if (column !== 0 || row !== this.racedRow || count === 0 || this.times === 0) return;
+    this.times--;
+    super.set(1, row, 1);
+  }
+}
+
+test('two workers that take the last place of an endpoint at one moment: one of them waits', async () => {
+  await using holding = await startHolding();
+  const limits = { ...noLimits, maxRequestsPerEndpoint: 1, maxPending: 5, pendingTimeoutMs: 500 };
+  const routes = [{ endpoints: [holding.port], upstream: { limits } }];
+  const racing = new RacingLoads(allocateSharedLoads(2, 64));
+  const { proxy, loads } = await startSharedPath(routes, racing);
+  await using _ = proxy;
+  racing.racedRow = loads.find(rowKey('u0', `127.0.0.1:${holding.port}`));
+  racing.times = 1;
+  const gate = proxy.context.endpoints.get('u0')?.gate;
+  using client = await send(proxy.port);
+  await eventually(() => gate?.pending === 1);
+  expect([gate?.requests, loads.sum(racing.racedRow), holding.held.length]).toEqual([0, 1, 0]);
+  // The other worker's request ends, and so does the wait.
+  loads.set(1, racing.racedRow, 0);
+  proxy.pass(100);
+  await eventually(() => holding.held.length === 1);
+  holding.held[0]?.end();
+  expect(await statusOf(client)).toBe(200);
+  expect([gate?.requests, gate?.pending, loads.sum(racing.racedRow)]).toEqual([0, 0, 0]);
+  // Without a queue it is refused, and nothing stays counted.
+  racing.times = 1;
+  proxy.context.endpoints.replaceUpstreams(
+    tableOf([{ endpoints: [holding.port], upstream: { limits: { ...limits, maxPending: 0 } } }]).upstreams,
+  );
+  using refused = await send(proxy.port);
+  expect(await statusOf(refused)).toBe(503);
+  expect(proxy.requests.at(-1)).toMatchObject({ reason: 'endpointsFull', attempts: [] });
+  expect([gate?.requests, gate?.pending, loads.sum(racing.racedRow)]).toEqual([0, 0, 1]);
+});
+
+test('with the endpoints all who wait go: 503 at once, each of them', async () => {
+  await using holding = await startHolding();
+  const limits = { ...noLimits, maxRequests: 1, maxPending: 50, pendingTimeoutMs: 600_000 };
+  await using proxy = await startDataPath([{ endpoints: [holding.port], upstream: { limits } }]);
+  const gate = proxy.context.endpoints.get('u0')?.gate;
+  using first = await send(proxy.port);
+  await eventually(() => holding.held.length === 1);
+  const waiting = await Promise.all(Array.from({ length: 20 }, () => send(proxy.port)));
+  await eventually(() => gate?.pending === 20);
+  proxy.context.endpoints.applyUpstreams([{ ...plainUpstream('u0', []), limits }], []);
+  holding.held[0]?.end();
+  expect(await statusOf(first)).toBe(200);
+  for (const client of waiting) {
+    expect(await statusOf(client)).toBe(503);
+    client.socket.destroy();
+  }
+  expect([gate?.requests, gate?.pending]).toEqual([0, 0]);
+  expect(proxy.requests.filter(({ reason }) => reason === 'noEndpoint')).toHaveLength(20);
+});

@@ -76,6 +76,7 @@ export class UpstreamHttp2
   readonly #maxStreams: number;
   readonly #pseudo: RequestPseudo = { method: '', isHttps: false, authority: '', path: '', isGrpc: false };
   #state: State = 'connecting';
+  #wasOpen = false;
   #isPaused = false;
   #lastError = '';
 
@@ -202,6 +203,7 @@ export class UpstreamHttp2
 
   #onConnect(): void {
     if (this.#state === 'closed') return;
+    this.#wasOpen = true;
     if (this.#state === 'connecting') this.#state = 'open';
     this.#greet();
     this.#streams.onConnected();
@@ -356,7 +358,8 @@ export class UpstreamHttp2
   /** The connection is gone. */
   #fail(detail: string): void {
     if (this.#state === 'closed') return;
-    this.#failAll(this.#state === 'connecting' ? 'connectFailed' : 'upstreamClosed', detail);
+    // Also of one that was retired while it connected: nothing was sent, so that any request may go elsewhere.
+    this.#failAll(this.#wasOpen ? 'upstreamClosed' : 'connectFailed', detail);
   }
 
   #failAll(code: ProxyErrorCode, detail: string): void {

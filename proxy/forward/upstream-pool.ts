@@ -95,6 +95,7 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
    * follows, never within this call.
    */
   connect(endpoint: LiveEndpoint, user: UpstreamUser, transport: Transport): UpstreamStream {
+    if (transport.isHttp2 && endpoint.draining) return this.#connectOnce(endpoint, user, transport);
     if (transport.isHttp2) return this.#connectShared(endpoint, user, transport);
     const connection = new UpstreamConnection(endpoint, this, user, this.#context.wheel.nowMs, transport);
     this.#all.add(connection);
@@ -110,6 +111,15 @@ export class UpstreamPool implements ConnectionHome, UpstreamHttp2Home {
       this.#shared.set(connection, list);
     }
     return connection.reserve(user);
+  }
+
+  /** To an endpoint that has left meanwhile: nobody else will come for it, so that it ends with this request. */
+  #connectOnce(endpoint: LiveEndpoint, user: UpstreamUser, transport: Transport): UpstreamStream {
+    const connection = new UpstreamHttp2(this, endpoint, transport);
+    this.#shared.set(connection, []);
+    const stream = connection.reserve(user);
+    connection.retire();
+    return stream;
   }
 
   keep(connection: UpstreamConnection): boolean {

@@ -240,14 +240,14 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
   /** The upstream limits its requests: this one asks for a place, and may have to wait for it. */
   #enter(): void {
     const entrance = this.#attempts.enter(this);
-    if (entrance === 'full') return this.#user.onNoResponse('overloaded');
+    if (entrance === 'full') return this.#user.onNoResponse(this.#attempts.fullReason);
     if (entrance === 'waiting') this.#phase = 'queued';
     else this.#firstAttempt();
   }
 
   #firstAttempt(): void {
     const endpoint = this.#attempts.first();
-    if (endpoint === null) return this.#user.onNoResponse(this.#attempts.emptyReason);
+    if (endpoint === null) return this.#withoutEndpoint();
     this.#beginTry();
     this.#request.sendCopy();
     const { hedge } = this.#policy();
@@ -262,6 +262,11 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
     if (pooled === null) return this.#connect(endpoint);
     this.#stream = pooled;
     this.#send();
+  }
+
+  #withoutEndpoint(): void {
+    if (this.#attempts.waitOn(this)) this.#phase = 'queued';
+    else this.#user.onNoResponse(this.#attempts.emptyReason);
   }
 
   #beginHedge(settings: HedgeSettings): void {

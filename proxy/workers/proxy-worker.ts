@@ -223,7 +223,7 @@ export class ProxyWorker implements Observer, TickListener {
       gauges: [
         ...this.#streamWatch.gauges(),
         ...portStates(this.#streams),
-        ...concurrencyLimits(this.#endpoints, this.#options.loads),
+        ...limitedUpstreams(this.#endpoints, this.#options.loads),
         { name: 'sluice_open_connections', labels: { protocol: 'http' }, value: this.#openPlain },
         { name: 'sluice_open_connections', labels: { protocol: 'https' }, value: this.#openTls },
         { name: 'sluice_upstream_connections', labels: { state: 'idle' }, value: pool.idleCount },
@@ -378,13 +378,15 @@ function mirrorOutcomes({ outcomes }: Mirrors): SampleValue[] {
   return [...outcomes].map(([result, value]) => ({ name, labels: { result }, value }));
 }
 
-/** Samples of workers are added up: a limit that all share is told by the first one only. */
-function concurrencyLimits(endpoints: LiveEndpoints, loads: WorkerLoads | null): SampleValue[] {
+/** Samples of workers are added up: each tells of its own requests, and a limit that all share is told by the first one only. */
+function limitedUpstreams(endpoints: LiveEndpoints, loads: WorkerLoads | null): SampleValue[] {
   const samples: SampleValue[] = [];
-  for (const { id, gate } of endpoints.upstreams()) {
-    const adaptive = gate?.adaptive ?? null;
-    if (gate === null || adaptive === null || (gate.isShared && loads?.column !== 0)) continue;
-    samples.push({ name: 'sluice_upstream_concurrency_limit', labels: { upstream: id }, value: adaptive.limit });
+  for (const { id: upstream, gate } of endpoints.upstreams()) {
+    if (gate === null) continue;
+    for (const [state, value] of Object.entries(gate.own))
+      samples.push({ name: 'sluice_limited_upstream_requests', labels: { upstream, state }, value });
+    if (gate.adaptive === null || (gate.isShared && loads?.column !== 0)) continue;
+    samples.push({ name: 'sluice_upstream_concurrency_limit', labels: { upstream }, value: gate.adaptive.limit });
   }
   return samples;
 }

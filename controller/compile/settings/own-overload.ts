@@ -21,9 +21,15 @@ function breaker(name: string, doc: string): AnnotationRecord<number> {
   return breaking({ name, type: integerFrom(0), default: 0, risk: 'Low', doc: `${doc}; \`0\` is no limit.` });
 }
 
-export const maxConnections = breaker('max-connections', 'Connections to all endpoints of the Service together');
+export const maxConnections = breaker(
+  'max-connections',
+  'Connections in use to all endpoints of the Service together, one for each request',
+);
 export const maxRequests = breaker('max-requests', 'Requests at one time to all endpoints of the Service together');
-export const maxConnectionsPerEndpoint = breaker('max-connections-per-endpoint', 'Connections to each endpoint');
+export const maxConnectionsPerEndpoint = breaker(
+  'max-connections-per-endpoint',
+  'Connections in use to each endpoint, one for each request',
+);
 export const maxRequestsPerEndpoint = breaker('max-requests-per-endpoint', 'Requests at one time to each endpoint');
 
 export const maxPending: AnnotationRecord<number> = breaking({

@@ -12,6 +12,7 @@ export const overloadFlags = ['--workers=1'];
 
 const noQueue = { 'sluice/max-pending': '0' };
 const oneAtATime: Surroundings = { with: { 'sluice/max-requests': '1' } };
+const perEndpoint = { 'sluice/max-requests-per-endpoint': '1', 'sluice/pending-timeout': '10s' };
 
 interface Held {
   readonly answers: readonly Promise<Told>[];
@@ -126,6 +127,7 @@ const ofAll = {
 } as const;
 
 const ofEach = {
+  with: noQueue,
   absent: admitsAll,
   values: [
     ['1', admitsAtEach(1)],
@@ -214,6 +216,7 @@ export const overloadCases: CaseTable = {
     values: [
       ['0', queues(0)],
       ['2', queues(2)],
+      ['2', queues(2), { endpoints: 1, with: perEndpoint }],
       ['100000', waitsLong],
     ],
     invalid: [

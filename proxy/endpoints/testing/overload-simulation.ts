@@ -6,8 +6,9 @@
 import { plainEndpoint, plainUpstream } from '../../table/defaults.ts';
 import type { UpstreamLimits } from '../../table/upstream-settings.ts';
 import { LoadDirectory } from '../load-directory.ts';
-import { allocateSharedLoads, SharedLoads } from '../shared-loads.ts';
+import { allocateSharedLoads } from '../shared-loads.ts';
 import { UpstreamGate } from '../upstream-gate.ts';
+import { TurnedLoads } from './turned-loads.ts';
 
 /** How things are from some second on. */
 export interface Weather {
@@ -47,6 +48,7 @@ export function seeded(seed: number): () => number {
 export class OverloadSimulation {
   readonly gates: readonly UpstreamGate[];
   readonly #random: () => number;
+  readonly #loads: TurnedLoads;
   #jobs: Job[] = [];
   #nowMs = 1_000_000;
   #due = 0;
@@ -55,9 +57,14 @@ export class OverloadSimulation {
 
   constructor(limits: UpstreamLimits, workers: number, seed: number) {
     this.#random = seeded(seed);
-    const loads = new SharedLoads(allocateSharedLoads(workers, 16));
+    const loads = new TurnedLoads(allocateSharedLoads(workers, 16));
+    this.#loads = loads;
     new LoadDirectory(loads).apply([{ ...plainUpstream('u', [plainEndpoint('10.0.0.1', 80)]), limits }], []);
-    this.gates = Array.from({ length: workers }, (_, column) => new UpstreamGate(limits, 'u', { loads, column }));
+    const options = { upstreamId: 'u', nowMs: () => this.#nowMs, hasRoom: () => true };
+    this.gates = Array.from(
+      { length: workers },
+      (_, column) => new UpstreamGate(limits, { ...options, loads: { loads, column } }),
+    );
   }
 
   /** Lets so many seconds pass, each as `weather` says; what happened in each. */
@@ -77,6 +84,7 @@ export class OverloadSimulation {
 
   #millisecond({ requestsPerSecond, workMs, cores }: Weather): void {
     this.#nowMs++;
+    this.#loads.turn();
     this.#due += requestsPerSecond / 1000;
     for (; this.#due >= 1; this.#due--) this.#arrive(workMs);
     this.#work(Math.min(1, cores / this.#jobs.length));

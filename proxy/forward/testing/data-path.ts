@@ -1,7 +1,10 @@
 // The data path of a worker with its parts in reach: the clock is moved by hand, and everything that must be zero when
 // all is over can be counted. For tests of time limits and leaks; TestProxy runs the real worker.
 
+import type { WorkerLoads } from '../../endpoints/load-cell.ts';
+import { LoadDirectory } from '../../endpoints/load-directory.ts';
 import { EndpointRegistry } from '../../endpoints/registry.ts';
+import { allocateSharedLoads, SharedLoads } from '../../endpoints/shared-loads.ts';
 import { createLimitMemory, LimitTable } from '../../filters/limit-table.ts';
 import { RequestLimits } from '../../filters/limits.ts';
 import { Listeners } from '../../listen/listeners.ts';
@@ -62,13 +65,14 @@ export class DataPath implements Observer {
   #ids = 0;
   port = 0;
 
-  constructor(table: RoutingTable, staticReadBuffer: boolean) {
+  constructor(table: RoutingTable, staticReadBuffer: boolean, loads: WorkerLoads | null = null) {
     const wheel = new TimerWheel(0);
     const buffers = new ReadBuffers();
     const turn = new LoopTurn();
     this.#endpoints = new EndpointRegistry<UpstreamSlot>({
       random: () => 0,
       nowMs: () => wheel.nowMs,
+      loads,
       onEndpointRemoved: (endpoint) => this.#pool.closeIdle(endpoint),
     });
     this.#endpoints.replaceUpstreams(table.upstreams);
@@ -195,6 +199,16 @@ export function startDataPath(
   staticReadBuffer = true,
 ): Promise<DataPath> {
   return new DataPath(tableOf(routes, global), staticReadBuffer).listen();
+}
+
+/** The same for one of two workers: its counters are in shared memory, and the test may count for the other one. */
+export async function startSharedPath(
+  routes: readonly TestRoute[],
+  loads = new SharedLoads(allocateSharedLoads(2, 64)),
+): Promise<{ readonly proxy: DataPath; readonly loads: SharedLoads }> {
+  const table = tableOf(routes);
+  new LoadDirectory(loads).apply(table.upstreams, []);
+  return { proxy: await new DataPath(table, true, { loads, column: 0 }).listen(), loads };
 }
 
 /** Waits until `isDone`; fails after 10 s with what `describe` says. Polls each turn of the event loop. */
