@@ -1,0 +1,119 @@
+// An origin that can turn bad in every way that passive health and further attempts are for, over HTTP/1.1 or HTTP/2. It
+// notes the id of every POST when its head arrives: what it does with it then is what the proxy cannot know.
+
+import { once } from 'node:events';
+import http from 'node:http';
+import http2 from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+
+export type FickleMode = 'ok' | 'silent' | 'resetOnReuse' | 'failing' | 'slowHead' | 'brokenHead' | 'slowBody';
+export type OriginProtocol = 'http' | 'http2';
+
+type Request = http.IncomingMessage | http2.Http2ServerRequest;
+type Response = http.ServerResponse | http2.Http2ServerResponse;
+
+/** How long what is slow takes: longer than the proxy gives an attempt. */
+export const SLOW_MS = 600;
+
+export class FickleOrigin {
+  mode: FickleMode = 'ok';
+  served = 0;
+  port = 0;
+  /** Ids of the POSTs that came, of all origins that share the list. */
+  readonly #posts: string[];
+  readonly #server: http.Server | http2.Http2Server;
+  /** Connections that a request has come on. */
+  readonly #used = new WeakSet<Socket>();
+  readonly #open = new Set<Socket>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  private constructor(protocol: OriginProtocol, posts: string[]) {
+    this.#posts = posts;
+    const answer = (request: Request, response: Response) => this.#answer(request, response);
+    this.#server = protocol === 'http' ? http.createServer(answer) : http2.createServer(answer);
+    if (this.#server instanceof http.Server) this.#server.keepAliveTimeout = 0;
+    this.#server.on('connection', (socket: Socket) => {
+      this.#open.add(socket);
+      socket.on('error', () => {});
+      socket.once('close', () => this.#open.delete(socket));
+    });
+    this.#server.on('sessionError', () => {});
+  }
+
+  static async start(protocol: OriginProtocol, posts: string[]): Promise<FickleOrigin> {
+    const origin = new FickleOrigin(protocol, posts);
+    await origin.revive();
+    return origin;
+  }
+
+  /** Closes the port and resets all connections, as the end of a process does. */
+  async kill(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    for (const socket of this.#open) socket.resetAndDestroy();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    await closed;
+  }
+
+  /** Listens again on the same port. */
+  async revive(): Promise<void> {
+    this.#server.listen(this.port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#server.listening) await this.kill();
+  }
+
+  #answer(request: Request, response: Response): void {
+    if (request.method === 'POST') this.#posts.push(String(request.headers['x-id']));
+    request.on('error', () => {});
+    response.on('error', () => {});
+    const { socket } = 'stream' in request ? (request.stream.session ?? { socket: null }) : request;
+    // Compat requests of a session that is gone have no socket any more.
+    if (socket === null || socket === undefined) return;
+    const connection = this.#connectionOf(socket);
+    if (this.mode === 'resetOnReuse' && this.#used.has(connection)) return void connection.resetAndDestroy();
+    this.#used.add(connection);
+    request.resume();
+    request.once('end', () => this.#reply(response));
+  }
+
+  /** The socket itself: HTTP/2 sessions show a stand-in for it. */
+  #connectionOf(socket: { readonly remotePort?: number | undefined }): Socket {
+    for (const each of this.#open) if (each.remotePort === socket.remotePort) return each;
+    return socket as Socket;
+  }
+
+  #reply(response: Response): void {
+    this.served++;
+    switch (this.mode) {
+      case 'silent':
+        return;
+      case 'failing':
+        response.statusCode = 503;
+        response.end();
+        return;
+      case 'slowHead':
+        return this.#later(() => response.end('ok'));
+      case 'brokenHead':
+        response.socket?.write('HTTP/1.1 200 OK\r\nX-Slow: ');
+        return;
+      case 'slowBody':
+        (response as http.ServerResponse).write('o');
+        return this.#later(() => response.end('k'));
+      default:
+        response.end('ok');
+    }
+  }
+
+  #later(act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, SLOW_MS);
+    this.#timers.add(timer);
+  }
+}
