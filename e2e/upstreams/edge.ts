@@ -34,6 +34,10 @@ export class ManifestFolder implements AsyncDisposable {
     await rename(draft, join(this.path, `${name}.yaml`));
   }
 
+  async remove(name: string): Promise<void> {
+    await rm(join(this.path, `${name}.yaml`));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
   }
@@ -62,10 +66,14 @@ export class Edge implements AsyncDisposable {
     return this.#ports;
   }
 
-  /** Writes a file of the folder and waits until all workers serve what it says. It must change the routing table. */
-  async change(folder: ManifestFolder, name: string, text: string): Promise<void> {
+  /**
+   * Writes a file of the folder, or removes it with null, and waits until all workers serve what it says. It must change the
+   * routing table.
+   */
+  async change(folder: ManifestFolder, name: string, text: string | null): Promise<void> {
     const before = await this.#revision();
-    await folder.write(name, text);
+    if (text === null) await folder.remove(name);
+    else await folder.write(name, text);
     await until(
       'a new routing table',
       () => this.#revision(),
