@@ -116,6 +116,11 @@ export class Layout implements AsyncDisposable {
     await this.change(`service-${name}`, text);
   }
 
+  /** `http://address:port` of the endpoint on a Service's port `http`. */
+  urlOf(service: string): string {
+    return `http://${addressOf(this.#services.indexOf(service))}:${this.#port}`;
+  }
+
   /** Messages of warnings and errors about an object. */
   complaintsOf(name: string): readonly string[] {
     return this.edge.complaints((each) => each === name);
