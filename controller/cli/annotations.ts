@@ -1,7 +1,15 @@
 // `sluice annotations [--json]`: what Sluice does with each annotation, from the records that the compiler itself uses.
 
 import { annotations, DEFAULT_PREFIX, OWN_PREFIX, ownAnnotations } from '../compile/settings/annotations.ts';
-import type { AnnotationRecord, OnInvalid, Risk, Scope, Support, WhenUnsupported } from '../compile/settings/record.ts';
+import type {
+  AnnotationRecord,
+  OnInvalid,
+  Risk,
+  Scope,
+  Support,
+  ValueRange,
+  WhenUnsupported,
+} from '../compile/settings/record.ts';
 import { renderValue } from '../compile/settings/types.ts';
 
 /** One annotation as printed by `--json`. Field meanings: `AnnotationRecord`. */
@@ -10,6 +18,8 @@ export interface AnnotationEntry {
   readonly aliases: readonly string[];
   readonly group: string;
   readonly value: string;
+  /** null: text of some form. */
+  readonly range: ValueRange | null;
   /** Text form; null when the annotation is off by default. */
   readonly default: string | null;
   readonly globalKey: string | null;
@@ -49,6 +59,7 @@ function entryOf(record: AnnotationRecord<unknown>): AnnotationEntry {
     aliases,
     group,
     value: record.type.describe,
+    range: record.type.range ?? null,
     default: record.default === null ? null : renderValue(record.type, record.default),
     globalKey,
     scope,

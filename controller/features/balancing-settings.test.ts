@@ -181,8 +181,8 @@ describe('load balancing', () => {
 
 describe('session affinity', () => {
   test.each<[Readonly<Record<string, string>>, RegExp]>([
-    [{}, /^INGRESSCOOKIE=[\d.]+\|[0-9a-f]{32}; Path=\/; HttpOnly$/],
-    [{ 'affinity-mode': 'balanced' }, /^INGRESSCOOKIE=[\d.]+\|/],
+    [{}, /^INGRESSCOOKIE=[\da-v.]+\|[0-9a-f]{32}; Path=\/; HttpOnly$/],
+    [{ 'affinity-mode': 'balanced' }, /^INGRESSCOOKIE=[\da-v.]+\|/],
     [{ 'affinity-mode': 'persistent' }, /^INGRESSCOOKIE=[0-9a-f]{32}\|[0-9a-f]{32}; Path=\/; HttpOnly$/],
     [{ 'session-cookie-name': 'route' }, /^route=/],
     [{ 'session-cookie-path': '/something' }, /; Path=\/something; HttpOnly$/],
@@ -203,7 +203,7 @@ describe('session affinity', () => {
   });
 
   test.each<[Readonly<Record<string, string>>, RegExp]>([
-    [{ 'affinity-mode': 'sticky' }, /^INGRESSCOOKIE=[\d.]+\|/],
+    [{ 'affinity-mode': 'sticky' }, /^INGRESSCOOKIE=[\da-v.]+\|/],
     [{ 'session-cookie-samesite': 'maybe' }, /; HttpOnly$/],
     [{ 'session-cookie-max-age': 'soon' }, /\|[0-9a-f]{32}; Path=\/; HttpOnly$/],
     [{ 'session-cookie-name': 'a;b' }, /^INGRESSCOOKIE=/],

@@ -6,10 +6,22 @@ import type { Ingress } from '../../objects/types.ts';
 /** Result of parsing one value. `why` completes the sentence "value "x" ...", e.g. `is not a whole number`. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: string };
 
+/**
+ * Which values there are, for programs: tests try each word and both ends of the numbers. `bool` and `words`: these, `many`
+ * of them at a time or one. `numbers`: whole ones or decimals, null where nothing bounds them. `times`: with or without none.
+ */
+export type ValueRange =
+  | { readonly kind: 'bool' }
+  | { readonly kind: 'words'; readonly words: readonly string[]; readonly many: boolean }
+  | { readonly kind: 'numbers'; readonly isWhole: boolean; readonly min: number | null; readonly max: number | null }
+  | { readonly kind: 'times'; readonly hasNone: boolean };
+
 /** How text becomes a value. One per kind of value, shared by many records (`types.ts`). */
 export interface ValueType<T> {
   /** For documentation, e.g. `bool`, `seconds`, `size`, `comma list of CIDR`. */
   readonly describe: string;
+  /** Left out: text of some form. */
+  readonly range?: ValueRange;
   /** Type parsing: always on. Gets the text as written; types that ignore outer white space trim it themselves. */
   readonly parse: (text: string) => Parsed<T>;
   /** True for text that may hold secrets (snippets, keys): diagnostics then never quote it. Default false. */

@@ -30,6 +30,7 @@ const FALSE_WORDS = new Set(['0', 'f', 'F', 'false', 'False', 'FALSE']);
 /** Go's `strconv.ParseBool`: no white space, no `yes`, no `on`. */
 export const bool: ValueType<boolean> = {
   describe: 'bool',
+  range: { kind: 'bool' },
   parse: (text) => {
     if (TRUE_WORDS.has(text)) return ok(true);
     if (FALSE_WORDS.has(text)) return ok(false);
@@ -40,6 +41,7 @@ export const bool: ValueType<boolean> = {
 /** Go's `strconv.Atoi`: optional sign and decimal digits, nothing else. Beyond 2^53 it is refused, unlike Go's 2^63. */
 export const integer: ValueType<number> = {
   describe: 'integer',
+  range: { kind: 'numbers', isWhole: true, min: null, max: null },
   parse: (text) => {
     if (!/^[+-]?\d+$/.test(text)) return no('is not a whole number');
     const value = Number(text);
@@ -52,10 +54,11 @@ export const integer: ValueType<number> = {
 export function integerFrom(
   min: number,
   max: number = Number.MAX_SAFE_INTEGER,
-  describe: string = `integer, ${min} or more`,
+  describe: string = max === Number.MAX_SAFE_INTEGER ? `integer, ${min} or more` : `integer, ${min} to ${max}`,
 ): ValueType<number> {
   return {
     describe,
+    range: { kind: 'numbers', isWhole: true, min, max: max === Number.MAX_SAFE_INTEGER ? null : max },
     parse: (text) => {
       const parsed = integer.parse(text);
       if (!parsed.ok) return parsed;
@@ -93,6 +96,7 @@ export const fraction: ValueType<number> = {
 export function decimalFrom(min: number, max: number): ValueType<number> {
   return {
     describe: `number from ${min} to ${max}`,
+    range: { kind: 'numbers', isWhole: false, min, max },
     parse: (text) => {
       if (!/^\d{1,9}(?:\.\d{1,9})?$/.test(text)) return no('is not a decimal number');
       const value = Number(text);
@@ -120,6 +124,7 @@ export const secretText: ValueType<string> = { describe: 'base64 key', parse: te
 export function oneOf<const W extends string>(words: readonly W[]): ValueType<W> {
   return {
     describe: words.map((word) => `\`${word}\``).join(' or '),
+    range: { kind: 'words', words, many: false },
     parse: (value) => {
       const trimmed = value.trim();
       const word = words.find((candidate) => candidate === trimmed);
@@ -132,6 +137,7 @@ export function oneOf<const W extends string>(words: readonly W[]): ValueType<W>
 export function oneOfAnyCase<const W extends string>(words: readonly W[]): ValueType<W> {
   return {
     describe: `${words.map((word) => `\`${word}\``).join(' or ')} (any case)`,
+    range: { kind: 'words', words, many: false },
     parse: (value) => {
       const wanted = value.trim().toLowerCase();
       const word = words.find((candidate) => candidate.toLowerCase() === wanted);
@@ -151,6 +157,7 @@ export const risk: ValueType<Risk> = oneOfAnyCase(['Low', 'Medium', 'High', 'Cri
 export function wordList<const W extends string>(words: readonly W[]): ValueType<readonly W[]> {
   return {
     describe: `words: ${words.join(' ')}`,
+    range: { kind: 'words', words, many: true },
     parse: (value) => {
       const given = new Set(value.split(/\s+/).filter((word) => word !== ''));
       const found = words.filter((word) => given.has(word));
@@ -272,6 +279,7 @@ const NGINX_UNITS_MS: Readonly<Record<string, number>> = {
 /** nginx time (`240s`, `1h 30m`, a bare number is seconds), in milliseconds. nginx docs, "Configuration file measurement units". */
 export const nginxTime: ValueType<number> = {
   describe: 'time (`240s`, `1h 30m`)',
+  range: { kind: 'times', hasNone: true },
   parse: (value) => {
     const trimmed = value.trim();
     if (trimmed === '' || !/^(?:\d+(?:ms|[smhdwMy])\s*)*(?:\d+)?$/.test(trimmed))
@@ -292,6 +300,7 @@ function renderTime(ms: number): string {
 /** As `nginxTime`, but not zero and not longer than a timer can run. */
 export const timeFromOne: ValueType<number> = {
   ...nginxTime,
+  range: { kind: 'times', hasNone: false },
   parse: (value) => {
     const parsed = nginxTime.parse(value);
     if (!parsed.ok) return parsed;

@@ -182,6 +182,7 @@ const invalidTime = [
   ['30d', 'is out of range'],
 ] as const;
 const invalidThreshold = [
+  ['1.5', isNoNumber],
   ['0', 'is below 1'],
   ['101', 'is above 100'],
   ['few', isNoNumber],
@@ -271,6 +272,7 @@ export const activeCheckCases: CaseTable = {
       ['65535', isUnheard],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['0', 'is below 1'],
       ['65536', 'is above 65535'],
       ['http', isNoNumber],

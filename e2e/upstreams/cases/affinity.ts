@@ -42,7 +42,7 @@ const setsNone: Check = async (site) => {
   await takesTurns(site);
 };
 
-const value = String.raw`[\d.]+\|[0-9a-f]{32}`;
+const value = String.raw`[\da-v.]+\|[0-9a-f]{32}`;
 const plain = sets(new RegExp(`^INGRESSCOOKIE=${value}; Path=/; HttpOnly$`));
 const https: Asked = { scheme: 'https' };
 const oldBrowser: Asked = { headers: { 'user-agent': 'Mozilla/5.0 Chrome/51.0.2704.63 Safari/537.36' } };
@@ -250,9 +250,11 @@ export const affinityCases: CaseTable = {
       ['60', sets(/; Max-Age=60; Path=\//)],
       ['0', sets(/; Max-Age=0; Path=\//)],
       ['+5', sets(/; Max-Age=5; Path=\//)],
+      ['-5', sets(/; Max-Age=-5; Path=\//)],
     ],
     invalid: [
       ['soon', isNoNumber],
+      ['1.5', isNoNumber],
       [' 5', isNoNumber],
     ],
     whenInvalid: { holds: 'unset' },

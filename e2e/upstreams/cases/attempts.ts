@@ -192,6 +192,7 @@ export const attemptCases: CaseTable = {
       ['0', tries(3)],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['-1', 'is below 0'],
       ['2s', isNoNumber],
     ],
@@ -222,6 +223,7 @@ export const attemptCases: CaseTable = {
       ['100', repeatsAll],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['101', 'is above 100'],
       ['-1', 'is below 0'],
       ['half', isNoNumber],
@@ -237,6 +239,7 @@ export const attemptCases: CaseTable = {
       ['100000', repeatsAll],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['-1', 'is below 0'],
       ['100001', 'is above 100000'],
       ['some', isNoNumber],
@@ -268,6 +271,7 @@ export const attemptCases: CaseTable = {
       ['100', doubles(REQUESTS, REQUESTS)],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['101', 'is above 100'],
       ['-1', 'is below 0'],
       ['half', isNoNumber],
@@ -284,6 +288,7 @@ export const attemptCases: CaseTable = {
       ['100000', doubles(REQUESTS, REQUESTS)],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['-1', 'is below 0'],
       ['100001', 'is above 100000'],
       ['some', isNoNumber],

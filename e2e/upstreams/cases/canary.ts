@@ -166,9 +166,13 @@ export const canaryCases: CaseTable = {
       ['1000', takes(0.02, 0.22)],
       // Less than a hundred counts as a hundred.
       ['10', takes(0.18, 0.42), on({ ...canaryOn, 'canary-weight': '30' })],
+      ['0', toNext()],
       ['-1', toNext()],
     ],
-    invalid: [['many', isNoNumber]],
+    invalid: [
+      ['1.5', isNoNumber],
+      ['many', isNoNumber],
+    ],
     whenInvalid: { holds: '100' },
   },
 };

@@ -150,6 +150,7 @@ export const limitCases: CaseTable = {
       ['6000', isOpen()],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['two', isNoNumber],
       ['2m', isNoNumber],
     ],
@@ -165,6 +166,7 @@ export const limitCases: CaseTable = {
       ['20', isUnheld],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['few', isNoNumber],
       ['1e3', isNoNumber],
     ],
@@ -213,7 +215,10 @@ export const limitCases: CaseTable = {
       ['0', takesSeconds(2)],
       ['-64', takesSeconds(2)],
     ],
-    invalid: [['1m', isNoNumber]],
+    invalid: [
+      ['1.5', isNoNumber],
+      ['1m', isNoNumber],
+    ],
     whenInvalid: { holds: 'that of ConfigMap limit-rate-after, else 0' },
   },
 };

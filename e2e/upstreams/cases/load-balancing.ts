@@ -141,6 +141,7 @@ export const loadBalancingCases: CaseTable = {
       ['1', reaches(1, samePath)],
       ['2', reaches(2, samePath)],
       ['0', reaches(3, samePath)],
+      ['-1', reaches(3, samePath)],
       ['6', reaches(6, samePath, 100)],
       ['99', reaches(6, samePath, 100)],
     ],
@@ -209,6 +210,7 @@ export const loadBalancingCases: CaseTable = {
       ['100', spillsOver],
     ],
     invalid: [
+      ['1.5', 'is not a whole number'],
       ['-1', 'is below 0'],
       ['101', 'is above 100'],
       ['half', 'is not a whole number'],

@@ -142,6 +142,7 @@ const ofEach = {
 /** Nothing is answered while `admits` looks: the limit stays at its start, the lowest one. */
 const adaptive: Surroundings = { with: { ...noQueue, 'sluice/adaptive-concurrency': 'true' } };
 const invalidBound = [
+  ['1.5', isNoNumber],
   ['0', 'is below 1'],
   ['100001', 'is above 100000'],
   ['few', isNoNumber],
@@ -187,6 +188,7 @@ export const overloadCases: CaseTable = {
       ['1000', admits(5)],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['4', 'is below 5'],
       ['1001', 'is above 1000'],
       ['half', isNoNumber],
@@ -203,6 +205,7 @@ export const overloadCases: CaseTable = {
     invalid: [
       ['0', 'is no time at all'],
       ['soon', 'is not a time such as 30s or 1h'],
+      ['30d', 'is out of range'],
     ],
     whenInvalid: { holds: '60s' },
   },
@@ -220,6 +223,7 @@ export const overloadCases: CaseTable = {
       ['100000', waitsLong],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['-1', 'is below 0'],
       ['100001', 'is above 100000'],
       ['some', isNoNumber],
@@ -249,6 +253,7 @@ export const overloadCases: CaseTable = {
       ['86400', retryAfter('86400')],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['0', 'is below 1'],
       ['86401', 'is above 86400'],
       ['1s', isNoNumber],

@@ -116,6 +116,7 @@ const invalidTime = [
   ['30d', 'is out of range'],
 ] as const;
 const invalidShare = [
+  ['1.5', isNoNumber],
   ['-1', 'is below 0'],
   ['101', 'is above 100'],
   ['half', isNoNumber],
@@ -146,6 +147,7 @@ export const passiveHealthCases: CaseTable = {
       ['0', failures(10)],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['-1', 'is below 0'],
       ['1001', 'is above 1000'],
       ['few', isNoNumber],
@@ -203,6 +205,7 @@ export const passiveHealthCases: CaseTable = {
       ['100000', staysFor(1500)],
     ],
     invalid: [
+      ['1.5', isNoNumber],
       ['0', 'is below 1'],
       ['few', isNoNumber],
     ],
