@@ -37,8 +37,7 @@ export class Town implements AsyncDisposable {
     const endpoints = stack.use(await Endpoints.start());
     const sites = surroundings.map((each, number) => stack.use(new Site(number, endpoints, each, {})));
     const files = Object.fromEntries(sites.map(({ name, yaml }) => [name, yaml]));
-    const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' }, data: settings };
-    const folder = stack.use(await ManifestFolder.create({ ...files, settings: stringify(configMap) }));
+    const folder = stack.use(await ManifestFolder.create({ ...files, settings: configMap(settings) }));
     const town = new Town(sites, folder, flags, stack.move());
     await town.restart();
     return town;
@@ -78,7 +77,16 @@ export class Town implements AsyncDisposable {
     await this.edge.change(this.#folder, site.name, site.yaml);
   }
 
+  /** As {@link update}, of the settings in the ConfigMap. */
+  async set(settings: Readonly<Record<string, string>>): Promise<void> {
+    await this.edge.change(this.#folder, 'settings', configMap(settings));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
+}
+
+function configMap(data: Readonly<Record<string, string>>): string {
+  return stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' }, data });
 }

@@ -94,8 +94,7 @@ export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser
     this.#route = route;
     this.#facts.bind(current);
     if (route === null) return this.#response.answer(answerOf(404, 'noRoute'));
-    const { filters } = route;
-    const filtered = filters.length === 0 ? null : this.#filters.begin(filters, current);
+    const filtered = route.filters.length === 0 ? null : this.#filters.begin(route, current);
     if (filtered === 'waiting') return;
     if (filtered !== null) return this.#response.answer(filtered);
     this.#forward(route, current);

@@ -61,6 +61,16 @@ test.each<[RateVerdict, StoreFailure, number[], string]>([
   expect(proxy.requests.at(-1)?.reason).toBe(reason);
 });
 
+test('a Service without endpoints asks nothing', async () => {
+  await using proxy = await startDataPath([{ endpoints: [], filters: [perMinute] }]);
+  const store = new HeldStore();
+  proxy.context.limits.useStore(store, 'closed');
+  using client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const [response] = await client.responses(1);
+  expect([response?.status, proxy.requests[0]?.reason, store.asked.length]).toEqual([503, 'noEndpoint', 0]);
+});
+
 test('a client that goes away while the store is asked leaves nothing, and a late verdict changes nothing', async () => {
   await using origin = await startReplyingOrigin(OK);
   const { proxy, store } = await serve(origin.port);

@@ -83,6 +83,13 @@ describe('requests in a time', () => {
     ]);
   });
 
+  test('a Service without endpoints answers 503 before anybody is counted', async () => {
+    await using proxy = await startDataPath([{ endpoints: [], filters: [rate({ status: 429 }), connections] }]);
+    expect(await statuses(proxy, 3)).toEqual([503, 503, 503]);
+    expect(reasons(proxy)).toEqual(['noEndpoint', 'noEndpoint', 'noEndpoint']);
+    expect(proxy.limits.takeRequest('default/web|second', '127.0.0.1', 0, 1000, 0)).toBe(true);
+  });
+
   test('behind a trusted proxy the clients are told apart, IPv6 too', async () => {
     await using origin = await startReplyingOrigin(OK);
     await using proxy = await startDataPath([{ endpoints: [origin.port], filters: [rate()] }], {

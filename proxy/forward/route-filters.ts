@@ -7,7 +7,8 @@
 import { applyHttpsRedirect } from '../filters/https-redirect.ts';
 import { ConnectionHold } from '../filters/limits.ts';
 import type { Answer } from '../http/answer.ts';
-import type { Filter, HttpsRedirectFilter } from '../table/types.ts';
+import type { IndexedRoute } from '../match/index.ts';
+import type { Filter, HttpsRedirectFilter, RouteTarget } from '../table/types.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
 import { hostSentUpstream } from './forwarding.ts';
@@ -40,9 +41,9 @@ export class RouteFilters {
   }
 
   /** Gives the answer of the first filter that has one, or null when the request goes on. Follow each with `end`. */
-  begin(filters: readonly Filter[], current: CurrentTable): Answer | null | 'waiting' {
+  begin(route: IndexedRoute, current: CurrentTable): Answer | null | 'waiting' {
     this.#rates = 'unknown';
-    return this.#run(filters, 0, current);
+    return this.#run(route, 0, current);
   }
 
   /** The request has ended, however it did. */
@@ -51,34 +52,43 @@ export class RouteFilters {
     this.#context.limits.release(this.#hold);
   }
 
-  #run(filters: readonly Filter[], from: number, current: CurrentTable): Answer | null | 'waiting' {
-    const { limits } = this.#context;
+  #run(route: IndexedRoute, from: number, current: CurrentTable): Answer | null | 'waiting' {
+    const { filters } = route;
     for (let at = from; at < filters.length; at++) {
       const filter = filters[at] as Filter;
+      if (filter.kind === 'httpsRedirect') {
+        const answer = this.#redirect(filter, current);
+        if (answer !== null) return answer;
+        continue;
+      }
+      // Where nobody can answer, nobody is counted: ingress-nginx says 503 before it asks limits. They are the last filters.
+      if (this.#rates === 'unknown' && !this.#hasEndpoints(route.target)) return null;
       if (filter.kind === 'rateLimit') {
-        if (this.#rates === 'unknown' && this.#askStore(filters, at, current)) return 'waiting';
+        if (this.#rates === 'unknown' && this.#askStore(route, at, current)) return 'waiting';
         if (this.#rates === 'store') continue;
       }
-      const answer =
-        filter.kind === 'httpsRedirect'
-          ? this.#redirect(filter, current)
-          : limits.take(filters, at, this.#facts, this.#hold);
+      const answer = this.#context.limits.take(filters, at, this.#facts, this.#hold);
       if (answer !== null) return answer;
     }
     return null;
   }
 
-  #askStore(filters: readonly Filter[], at: number, current: CurrentTable): boolean {
+  /** Whether the Service has any; canaries are not asked without it. */
+  #hasEndpoints(target: RouteTarget): boolean {
+    if (target.kind !== 'upstream') return false;
+    return (this.#context.endpoints.get(target.upstream)?.members.length ?? 0) > 0;
+  }
+
+  #askStore(route: IndexedRoute, at: number, current: CurrentTable): boolean {
     this.#rates = 'local';
     if (!this.#context.limits.hasStore) return false;
     const request = this.#request;
-    const isAsked = this.#context.limits.askStore(filters, this.#facts, (answer) => {
+    return this.#context.limits.askStore(route.filters, this.#facts, (answer) => {
       if (request !== this.#request) return;
       this.#rates = answer === 'local' ? 'local' : 'store';
-      const next = answer === 'local' || answer === null ? this.#run(filters, at, current) : answer;
+      const next = answer === 'local' || answer === null ? this.#run(route, at, current) : answer;
       if (next !== 'waiting') this.#user.onFiltered(next, current);
     });
-    return isAsked;
   }
 
   #redirect(filter: HttpsRedirectFilter, current: CurrentTable): Answer | null {
