@@ -56,6 +56,17 @@ describe('CheckSchedule', () => {
     expect(numbersOf(schedule.takeDue(1150))).toEqual([1]);
   });
 
+  test.each([
+    [0, 900],
+    [1, 1100],
+  ])('a tenth of the interval more or less: chance %d', (chance, laterMs) => {
+    const schedule = new CheckSchedule(4, () => chance);
+    schedule.replace([target(1)], 0);
+    schedule.onResult(schedule.takeDue(1000)[0] as CheckTurn, true, 1000);
+    expect(schedule.takeDue(1000 + laterMs - 1)).toEqual([]);
+    expect(schedule.takeDue(1000 + laterMs)).toHaveLength(1);
+  });
+
   test('a shorter interval holds at once, a longer one after the next probe', () => {
     const schedule = new CheckSchedule(40, () => 0.5);
     const every = (intervalMs: number) => [{ ...target(1), check: { ...check, intervalMs } }];

@@ -195,6 +195,18 @@ describe('windows', () => {
     expect(log).toEqual(['c until 6000: errorRate']);
   });
 
+  test.each([
+    ['exactly the rate, in exactly enough requests', 5, 5, 1],
+    ['a little less', 5, 6, 0],
+    ['too few requests', 5, 4, 0],
+  ])('%s', (_name, failed, answered, ejected) => {
+    const { fail, answer, detector, log } = watch(4, rates);
+    answer('a', answered);
+    fail('a', failed);
+    detector.tick(1000);
+    expect(log).toHaveLength(ejected);
+  });
+
   test('few requests say nothing, and a window forgets the one before', () => {
     const { fail, answer, detector, log } = watch(4, rates);
     fail('a', 9);
@@ -210,6 +222,23 @@ describe('windows', () => {
     for (const { name } of endpoints) answer(name, 20, name === 'd' ? 100 : 20);
     detector.tick(1000);
     expect(log).toEqual(['d until 6000: latency']);
+  });
+
+  test.each([
+    [60, 0],
+    [61, 1],
+  ])('a mean of %d ms with a median of 20 and a factor of 3', (latencyMs, ejected) => {
+    const { answer, detector, endpoints, log } = watch(5, { ...rates, errorRatePercent: null, latencyFactor: 3 });
+    for (const { name } of endpoints) answer(name, 20, name === 'd' ? latencyMs : 20);
+    detector.tick(1000);
+    expect(log).toHaveLength(ejected);
+  });
+
+  test('half of all are slow: the others are the measure', () => {
+    const { answer, detector, endpoints, log } = watch(4, { ...rates, errorRatePercent: null, latencyFactor: 3 });
+    for (const [at, { name }] of endpoints.entries()) answer(name, 20, at < 2 ? 20 : 100);
+    detector.tick(1000);
+    expect(log).toEqual(['c until 6000: latency']);
   });
 
   test('one judged endpoint has nobody to be compared with', () => {

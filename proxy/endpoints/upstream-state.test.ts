@@ -182,6 +182,37 @@ describe('passive health, on by default', () => {
     expect(upstream.pickLeftOut([d, c, a])).toBeNull();
   });
 
+  test('while all are out and one of them is tried, what else goes there is no trial', () => {
+    const { upstream, clock } = startUpstream({ endpoints: three });
+    for (const n of [2, 3]) upstream.probed(`10.0.0.${n}:80`, true);
+    const endpoint = endpointOf(upstream, 1);
+    endpoint.outlier.takeOver(defaultOutliers, clock.nowMs + 1, clock.nowMs);
+    clock.nowMs += 1;
+    upstream.tick();
+    const turn = endpoint.begin();
+    expect([turn > 0, endpoint.begin()]).toEqual([true, 0]);
+    endpoint.end(0);
+    expect(endpoint.outlier.isProbing).toBe(true);
+    endpoint.end(turn);
+    expect(endpoint.outlier.isProbing).toBe(false);
+  });
+
+  test('updates in the middle of a window do not put its end off', () => {
+    const passive = { ...defaultOutliers, errorRatePercent: 50, windowMs: 1000, minRequests: 4 };
+    const { upstream, apply, clock, ejected } = startUpstream({
+      endpoints: three,
+      health: { ...defaultHealth, passive },
+    });
+    for (let i = 0; i < 4; i++) {
+      failTimes(upstream, 1, 1);
+      upstream.onAnswered(endpointOf(upstream, 1), 5);
+      clock.nowMs += 250;
+      apply({ endpoints: i % 2 === 0 ? [...three, pod(4)] : three });
+      upstream.tick();
+    }
+    expect(ejected).toEqual(['10.0.0.1:80 errorRate']);
+  });
+
   test('off: nothing is ejected; turned off later, what is out comes back', () => {
     const { upstream, apply } = startUpstream({ endpoints: three });
     failTimes(upstream, 1, 5);
@@ -210,6 +241,13 @@ describe('probes of active checks', () => {
     expect([pickedOf(upstream), upstream.isPanic]).toEqual(['123', true]);
     upstream.probed('10.0.0.3:80', false);
     expect([pickedOf(upstream), upstream.isPanic]).toEqual(['3', false]);
+  });
+
+  test('an endpoint that passes them again starts slowly', () => {
+    const { upstream } = startUpstream({ endpoints: three, health: { ...defaultHealth, slowStartMs: 10_000 } });
+    upstream.probed('10.0.0.1:80', true);
+    upstream.probed('10.0.0.1:80', false);
+    expect(endpointOf(upstream, 1).weight).toBe(0.05);
   });
 
   test('what they said is forgotten with the check', () => {

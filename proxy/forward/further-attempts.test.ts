@@ -324,6 +324,66 @@ describe('passive health', () => {
     expect(state()).toBe('closed');
   });
 
+  describe('what counts as a failure of the endpoint, when one is enough', () => {
+    const health = { ...defaultHealth, passive: { ...defaultOutliers, consecutiveErrors: 1 } } as const;
+    const startWith = async (origin: RawOrigin, policy: Partial<RoutePolicy> = {}) => {
+      const silent = await startRawOrigin(() => {});
+      const endpoints = [origin.port, silent.port];
+      const proxy = await startDataPath([{ endpoints, policy, upstream: { health } }]);
+      // The first one is meant: round robin starts there.
+      const isOut = () => proxy.context.endpoints.get('u0')?.endpoints.find(({ port }) => port === origin.port)?.isOut;
+      const close = async () => {
+        await proxy[Symbol.asyncDispose]();
+        await silent[Symbol.asyncDispose]();
+      };
+      return { proxy, isOut, [Symbol.asyncDispose]: close };
+    };
+
+    test('a response that is broken off does', async () => {
+      await using origin = await startRawOrigin((socket) => {
+        socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab');
+      });
+      await using pair = await startWith(origin);
+      using client = await connectRaw(pair.proxy.port);
+      client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await client.closed();
+      expect(pair.isOut()).toBe(true);
+    });
+
+    test('a response that falls silent does not: events may come seldom', async () => {
+      await using origin = await startReplyingOrigin('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab');
+      await using pair = await startWith(origin);
+      using client = await connectRaw(pair.proxy.port);
+      client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await client.until((text) => text.endsWith('ab'));
+      pair.proxy.pass(61_000);
+      await client.closed();
+      expect([pair.isOut(), pair.proxy.requests.at(-1)?.reason]).toEqual([false, 'upstreamTimeout']);
+    });
+
+    test('a client that goes away does not', async () => {
+      await using origin = await startRawOrigin(() => {});
+      await using pair = await startWith(origin);
+      using client = await connectRaw(pair.proxy.port);
+      client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await eventually(() => origin.received.join('') !== '');
+      client.socket.destroy();
+      await eventually(() => pair.proxy.requests.length === 1);
+      expect([pair.isOut(), pair.proxy.requests[0]?.status]).toEqual([false, 499]);
+    });
+
+    test('a kept connection that turns out closed does not, nor does a POST that was lost on it', async () => {
+      await using origin = await startForgetful();
+      await using proxy = await startDataPath([{ endpoints: [origin.port, origin.port + 1], upstream: { health } }]);
+      const target = proxy.context.endpoints.get('u0')?.endpoints.find(({ port }) => port === origin.port);
+      // Only this one is asked: the other one's checks fail.
+      proxy.context.endpoints.get('u0')?.probed(`127.0.0.1:${origin.port + 1}`, true);
+      for (const method of ['GET', 'GET', 'GET']) expect((await ask(proxy, method)).status).toBe(200);
+      expect((await ask(proxy, 'POST', 'x')).status).toBe(502);
+      expect([origin.connections, target?.outlier.attempts, target?.outlier.errorRatePercent]).toEqual([3, 3, 0]);
+    });
+  });
+
   test('all endpoints fail: all are used, and their own answers reach the client', async () => {
     const { bad, good, proxy } = await start(replyOf(503));
     await good[Symbol.asyncDispose]();

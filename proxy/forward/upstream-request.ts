@@ -16,7 +16,7 @@ import { AttemptDeadline } from './attempt-deadline.ts';
 import { Attempts } from './attempts.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { ProxyContext } from './context.ts';
-import { isStale, type ProxyErrorCode } from './errors.ts';
+import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import { isGrpc, isUnavailable } from './grpc-call.ts';
 import { HedgedAttempt, type HedgedRequest } from './hedged-attempt.ts';
@@ -152,9 +152,12 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
     this.#attemptAt(endpoint, !isStale(code));
   }
 
-  /** The endpoint broke its response off. */
+  /**
+   * The endpoint broke its response off. One that only falls silent amid its responses may do so on purpose (events, long
+   * polls): a dozen of those that end together must not leave it out.
+   */
   broken(code: ProxyErrorCode): void {
-    this.#attempts.blame(code);
+    if (PROXY_ERRORS[code].condition !== 'timeout') this.#attempts.blame(code);
     this.drop();
   }
 
