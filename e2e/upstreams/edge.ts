@@ -52,10 +52,14 @@ export class Edge implements AsyncDisposable {
   }
 
   /** Starts a Sluice with two workers on a folder; resolves when all of them serve. */
-  static async start(folder: ManifestFolder, flags: readonly string[] = []): Promise<Edge> {
+  static async start(
+    folder: ManifestFolder,
+    flags: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Edge> {
     const fixed = [`--manifests=${folder.path}`, '--bind-address=127.0.0.1', '--healthz-host=127.0.0.1', '--workers=2'];
     await using starting = new AsyncDisposableStack();
-    const edge = starting.use(new Edge(new SluiceProcess([...fixed, ...flags])));
+    const edge = starting.use(new Edge(new SluiceProcess([...fixed, ...flags], env)));
     const { httpPort, httpsPort } = await edge.process.serving();
     edge.#ports = { http: httpPort, https: httpsPort };
     starting.move();

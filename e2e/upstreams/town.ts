@@ -60,9 +60,12 @@ export class Town implements AsyncDisposable {
     return this.#folder.path;
   }
 
-  /** Starts one more process on the same objects; the sites are asked through it from now on. `flags`: default as the first. */
-  async startReplica(flags = this.#flags): Promise<Edge> {
-    this.#edge = this.#stack.use(await Edge.start(this.#folder, flags));
+  /**
+   * Starts one more process on the same objects; the sites are asked through it from now on. `flags`: default as the first.
+   * `env`: variables beside those of this process.
+   */
+  async startReplica(flags = this.#flags, env: Readonly<Record<string, string>> = {}): Promise<Edge> {
+    this.#edge = this.#stack.use(await Edge.start(this.#folder, flags, env));
     this.askThrough(this.#edge);
     return this.#edge;
   }

@@ -243,9 +243,15 @@ function numbersOf(cell: LoadCell | null): LoadNumbers {
   return cell?.numbers() ?? new LoadNumbers();
 }
 
+/** Two workers that want the last one at one moment both step back, and so have to look again. */
+const MAX_TAKES = 4;
+
 function takeOne(counter: LoadTotal, limit: number): boolean {
-  counter.add(1);
-  if (counter.load <= limit) return true;
-  counter.add(-1);
+  for (let times = 0; times < MAX_TAKES; times++) {
+    counter.add(1);
+    if (counter.load <= limit) return true;
+    counter.add(-1);
+    if (counter.load >= limit) return false;
+  }
   return false;
 }

@@ -395,6 +395,30 @@ describe('budgets', () => {
     await bodyAt(client);
     expect(gate?.requests).toBe(0);
   });
+
+  test('the place of a hedge that loses, or that the retry budget does not allow, is given back at once', async () => {
+    await using pair = await startPair({}, { upstream: { limits: { ...limits, maxRequests: 2 } } });
+    const gate = pair.proxy.context.endpoints.get('u0')?.gate;
+    using client = await race(pair);
+    expect(gate?.requests).toBe(2);
+    answer(pair.first, 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n');
+    await client.until((text) => text.includes('200 OK'));
+    expect(gate?.requests).toBe(1);
+    answer(pair.first, 'body');
+    await bodyAt(client);
+    expect(gate?.requests).toBe(0);
+
+    const retryBudget = { percent: 0, minPerSecond: 0 };
+    await using poor = await startPair({ retryBudget }, { upstream: { limits: { ...limits, maxRequests: 2 } } });
+    const places = poor.proxy.context.endpoints.get('u0')?.gate;
+    using alone = await send(poor.proxy);
+    await eventually(() => hasRequest(poor.first));
+    poor.proxy.pass(60);
+    expect([poor.proxy.context.hedging.outcomes.overBudget, places?.requests]).toEqual([1, 1]);
+    answer(poor.first, okOf('first'));
+    expect(await bodyAt(alone)).toBe('first');
+    expect(places?.requests).toBe(0);
+  });
 });
 
 test('HTTP/2 upstreams: the loser’s stream is reset, its connection stays', async () => {
