@@ -15,6 +15,8 @@ export class LoadCell {
   /** This worker's own. */
   readonly column: number;
   readonly row: number;
+  /** The count is held to a limit: see `SharedLoads.set`. */
+  isExact = true;
 
   constructor({ loads, column }: WorkerLoads, row: number) {
     this.#loads = loads;
@@ -32,7 +34,8 @@ export class LoadCell {
   }
 
   set(count: number): void {
-    this.#loads.set(this.column, this.row, count);
+    if (this.isExact) this.#loads.set(this.column, this.row, count);
+    else this.#loads.setLoosely(this.column, this.row, count);
   }
 
   /** What one worker has set. */

@@ -59,10 +59,18 @@ export class SharedLoads {
   }
 
   /**
-   * Writes one worker's count; only that worker may. A plain store: it cannot be torn, nobody orders anything by it, and
-   * the others see it as soon as this core has written it, a matter of nanoseconds. An atomic one is a call and waits.
+   * Writes one worker's count; only that worker may. What it reads of the others afterwards is no older: two that each
+   * count one more and then read the sum cannot both miss the other's.
    */
   set(column: number, row: number, count: number): void {
+    Atomics.store(this.#counts, column * this.rows + row, count);
+  }
+
+  /**
+   * The same as a plain store, for counts that are compared and not held to a limit: the others see it a few nanoseconds
+   * later. An ordered one is a call, and waits until this core has written everything.
+   */
+  setLoosely(column: number, row: number, count: number): void {
     this.#counts[column * this.rows + row] = count;
   }
 

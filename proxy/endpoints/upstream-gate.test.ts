@@ -1,9 +1,12 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { plainEndpoint, plainUpstream } from '../table/defaults.ts';
 import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import { LoadDirectory } from './load-directory.ts';
-import { allocateSharedLoads } from './shared-loads.ts';
+import { allocateSharedLoads, SharedLoads } from './shared-loads.ts';
+import type { GateJob } from './testing/gate-hammer.ts';
 import { TurnedLoads } from './testing/turned-loads.ts';
 import { UpstreamGate } from './upstream-gate.ts';
 
@@ -328,4 +331,24 @@ describe('UpstreamGate', () => {
       }),
     );
   });
+});
+
+test('threads that ask at the same moment never hold more places than there are', async () => {
+  const workers = 2;
+  const memory = allocateSharedLoads(workers, 16);
+  const single = { ...limits, maxRequests: 1, maxPending: 0 };
+  const upstream = { ...plainUpstream('u', [plainEndpoint('10.0.0.1', 80)]), limits: single };
+  new LoadDirectory(new SharedLoads(memory)).apply([upstream], []);
+  const board = new SharedArrayBuffer(12);
+  const job = { memory, board, workers, rounds: 300_000, limits: single };
+  const url = new URL('./testing/gate-hammer.ts', import.meta.url);
+  const threads = Array.from(
+    { length: workers },
+    (_, column) => new Worker(url, { workerData: { ...job, column } satisfies GateJob }),
+  );
+  const admitted = await Promise.all(threads.map(async (thread) => (await once(thread, 'message'))[0] as number));
+  await Promise.all(threads.map((thread) => thread.terminate()));
+  expect(Math.min(...admitted)).toBeGreaterThan(0);
+  const [, running, mostRunning] = new Int32Array(board);
+  expect([running, mostRunning]).toEqual([0, 1]);
 });

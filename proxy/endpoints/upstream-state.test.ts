@@ -440,6 +440,16 @@ describe('live load over workers', () => {
     expect([gate?.requests, gate?.pending, told]).toEqual([2, 0, ['in']]);
   });
 
+  test('counts are exact while limits hold them, also those of endpoints that were there before', () => {
+    const scene = startUpstream({ endpoints: [pod(1)], balancer: { kind: 'leastConn' } }, 2);
+    const areExact = () => scene.states.flatMap(({ endpoints }) => endpoints.map(({ cell }) => cell?.isExact));
+    expect(areExact()).toEqual([false, false]);
+    scene.apply({ endpoints: [pod(1), pod(2)], limits: { ...noLimits, maxRequestsPerEndpoint: 1 } });
+    expect(areExact()).toEqual([true, true, true, true]);
+    scene.apply({ endpoints: [pod(1), pod(2)], limits: null });
+    expect(areExact()).toEqual([false, false, false, false]);
+  });
+
   test('a change of balancer while requests run keeps the counts', () => {
     const { upstream, apply, loads } = startUpstream({ endpoints: three });
     const busy = endpointOf(upstream, 2);

@@ -326,6 +326,7 @@ export class UpstreamState<Slot = unknown> {
       if (loads === null) state.countIn(null);
       else if (state.cell === null)
         state.countIn(findCell(loads, this.id, state instanceof EndpointState ? state.key : ''));
+      if (state.cell !== null) state.cell.isExact = this.#settings.limits !== null;
     }
     if (!this.#needsLatency) return;
     const nowMs = this.#environment.nowMs();
