@@ -441,7 +441,7 @@ describe('live load over workers', () => {
   });
 
   test('counts are exact while limits hold them, also those of endpoints that were there before', () => {
-    const scene = startUpstream({ endpoints: [pod(1)], balancer: { kind: 'leastConn' } }, 2);
+    const scene = startUpstream({ endpoints: [pod(1)], balancer: { kind: 'leastConnections' } }, 2);
     const areExact = () => scene.states.flatMap(({ endpoints }) => endpoints.map(({ cell }) => cell?.isExact));
     expect(areExact()).toEqual([false, false]);
     scene.apply({ endpoints: [pod(1), pod(2)], limits: { ...noLimits, maxRequestsPerEndpoint: 1 } });
