@@ -72,6 +72,7 @@ describe('what a canary joins', () => {
         ['a.test', '/a', 'next'],
         ['a.test', '/a/b', 'next'],
         ['a.test', '/ab', 'main'],
+        ['own.test', '/', 'next'],
         ['a.test', '/', 'main'],
       ],
       null,
@@ -136,6 +137,8 @@ describe('what a canary joins', () => {
       await using layout = await Layout.start(services, {
         primary: ingress('primary', { paths: { '/': 'main', '/a': 'main' } }),
         other: ingress('other', { paths: { '/': 'main' }, host: 'b.test' }),
+        // The canary's Service serves requests of its own as well.
+        own: ingress('own', { paths: { '/': 'next' }, host: 'own.test' }),
         wild: ingress('wild', { paths: { '/': 'main' }, host: '*.wild.test' }),
         canary: canary('canary', { ...parts, annotations: always }),
       });

@@ -114,6 +114,13 @@ describe('several canaries', () => {
     expect(choose(both, asked)).toBe(want);
   });
 
+  test.each([
+    [0.09, 1],
+    [0.1, -1],
+  ])('one that refuses leaves its requests to the next, and takes no share: %d goes to %d', (draw, want) => {
+    expect(choose(both.toReversed(), { header: 'never', draw })).toBe(want);
+  });
+
   test('the draw is made once, and not at all when no weight asks', () => {
     let draws = 0;
     const random = () => {
