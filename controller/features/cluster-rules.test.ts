@@ -17,7 +17,7 @@ metadata: { name: apps, labels: { served: "yes" } }
 ---
 apiVersion: v1
 kind: Node
-metadata: { name: node-1 }
+metadata: { name: node-1, labels: { topology.kubernetes.io/zone: zone-1 } }
 status: { addresses: [{ type: InternalIP, address: 10.0.0.1 }, { type: ExternalIP, address: 192.0.2.1 }] }
 ---
 apiVersion: v1
@@ -82,6 +82,8 @@ test.each([
   ['no status', ['--update-status=false'], null],
   ['no leader', ['--disable-leader-election'], null],
   ['selected namespaces', ['--watch-namespace-selector=served=yes'], '192.0.2.1'],
+  ['the zone of the node', ['--enable-topology-aware-routing', '--publish-status-address=192.0.2.77'], '192.0.2.77'],
+  ['the zone of the node, and addresses of nodes', ['--enable-topology-aware-routing'], '192.0.2.1'],
   ['one namespace, settings in another', ['--watch-namespace=apps', '--publish-service=edge/public'], '192.0.2.9'],
 ])('%s', async (_, flags, address) => {
   let rules: RbacRules | null = null;
@@ -97,6 +99,8 @@ test.each([
   });
   const { server } = cluster;
   try {
+    const zone = flags.includes('--enable-topology-aware-routing') ? 'zone-1' : '';
+    expect(await cluster.cluster.link.findNodeZone()).toBe(zone);
     cluster.cluster.link.onServing();
     cluster.cluster.link.onDiagnostics([problemOf('one')]);
     const status = () => server.get('networking.k8s.io/v1', 'Ingress', 'apps', 'one')?.['status'];

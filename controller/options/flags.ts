@@ -62,8 +62,8 @@ const routing = {
   'deep-inspect': full(bool, true, 'Refuse Ingresses whose fields hold text that attacks nginx.'),
   'disable-catch-all': full(bool, false, 'Ignore Ingresses with .spec.defaultBackend.'),
   'disable-svc-external-name': full(bool, false, 'Give ExternalName Services no endpoints.'),
-  'enable-topology-aware-routing': full(bool, false, 'Follow topology hints of EndpointSlices (zone: --node-zone).'),
-  'node-zone': full(text, '', 'Zone of this node, for topology hints.'),
+  'enable-topology-aware-routing': full(bool, false, 'Follow topology hints of EndpointSlices.'),
+  'node-zone': full(text, '', 'Zone of this node, for topology hints. Default: its label topology.kubernetes.io/zone.'),
 } satisfies FlagGroup;
 
 const listeners = {

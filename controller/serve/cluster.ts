@@ -9,6 +9,7 @@ import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { ObjectSource, StoreChange } from '../objects/snapshot.ts';
 import type { Options } from '../options.ts';
 import { ClusterWriter } from '../status/cluster-writer.ts';
+import { findNodeZone } from '../status/node-zone.ts';
 import { type ApiServerSource, openApiServer } from '../watch/api/api-server.ts';
 import { openHttpTransport } from '../watch/api/http-transport.ts';
 import type { ApiTransport } from '../watch/api/transport.ts';
@@ -18,6 +19,8 @@ import { startStep } from './start-error.ts';
 
 /** The part of a cluster that a running Sluice has to do with besides its objects. */
 export interface ClusterLink {
+  /** Zone of this node, for topology hints; '' when it is unknown or nobody asks. Takes seconds at most. */
+  findNodeZone(): Promise<string>;
   /** Traffic is served: statuses may say so. */
   onServing(): void;
   /** Takes the complete diagnostics of each compile. */
@@ -55,7 +58,8 @@ export async function openCluster(options: Options, log: Logger): Promise<Cluste
     syncPeriodMs: options.syncPeriod,
   });
   const writer = options.disableLeaderElection ? null : openWriter(options, log, api, transport);
-  return { source: followedBy(api, writer), api, writer, link: linkTo(api, writer, options.electionId) };
+  const zone = new ZoneQuestion(options, transport, log);
+  return { source: followedBy(api, writer), api, writer, link: linkTo(api, writer, zone, options.electionId) };
 }
 
 function openWriter(options: Options, log: Logger, api: ApiServerSource, transport: ApiTransport): ClusterWriter {
@@ -90,9 +94,30 @@ function followedBy(source: ObjectSource, writer: ClusterWriter | null): ObjectS
   };
 }
 
-function linkTo(api: ApiServerSource, writer: ClusterWriter | null, electionId: string): ClusterLink {
+/** Can be given up while it waits for its answer. */
+class ZoneQuestion {
+  readonly #end = new AbortController();
+  readonly ask: () => Promise<string>;
+
+  constructor(options: Options, transport: ApiTransport, log: Logger) {
+    const caller = { transport, clock: systemClock, signal: this.#end.signal };
+    this.ask = () => findNodeZone(options, caller, (message) => log.warn(message));
+  }
+
+  giveUp(): void {
+    this.#end.abort();
+  }
+}
+
+function linkTo(
+  api: ApiServerSource,
+  writer: ClusterWriter | null,
+  zone: ZoneQuestion,
+  electionId: string,
+): ClusterLink {
   let closing: Promise<void> | null = null;
   return {
+    findNodeZone: zone.ask,
     onServing: () => writer?.start(),
     onDiagnostics: (diagnostics) => writer?.report(diagnostics),
     sample: () => ({
@@ -100,6 +125,7 @@ function linkTo(api: ApiServerSource, writer: ClusterWriter | null, electionId: 
       election: writer === null ? null : { name: electionId, isLeader: writer.isLeader },
     }),
     close: () => {
+      zone.giveUp();
       closing ??= writer?.close() ?? Promise.resolve();
       return closing;
     },

@@ -33,35 +33,37 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #clock: Clock;
   readonly #batch: Batch;
-  readonly #compiler: IncrementalCompiler;
+  /** null before `open`. */
+  #compiler: IncrementalCompiler | null = null;
   #compiledRevision = 0;
   #cancelStep: CancelTimer | null = null;
   /** Time that steps have taken since the last result of one. */
   #steppedMs = 0;
-  #isOpen = false;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#compiler = new IncrementalCompiler(options.compileOptions);
     const run = () => this.#compileIfChanged();
     this.#batch = new Batch({ run, firstQuietMs, clock: this.#clock });
   }
 
   /** Takes changes from a source. Before `open` they are only collected. */
   apply(changes: readonly StoreChange[]): void {
-    if (this.#store.apply(changes) && this.#isOpen) this.#batch.mark();
+    if (this.#store.apply(changes) && this.#compiler !== null) this.#batch.mark();
   }
 
-  /** Compiles what is there now, at once; from here on changes follow. Call it when the source is complete. */
-  open(): void {
-    this.#isOpen = true;
+  /**
+   * Compiles what is there now, at once; from here on changes follow. Call it when the source is complete. `learned` takes
+   * the place of what flags say, default nothing.
+   */
+  open(learned: Partial<Pick<CompileOptions, 'nodeZone'>> = {}): void {
+    this.#compiler = new IncrementalCompiler({ ...this.#options.compileOptions, ...learned });
     this.#compileIfChanged();
   }
 
   /** For questions about Ingresses that are not in the cluster; null before `open`. Holds until the next result. */
   view(): CompilerView | null {
-    return this.#compiler.view();
+    return this.#compiler?.view() ?? null;
   }
 
   /** Drops changes that are not compiled yet and ignores later ones. */
@@ -72,29 +74,31 @@ export class Pipeline {
   }
 
   #compileIfChanged(): void {
+    const compiler = this.#compiler;
+    if (compiler === null) return;
     const snapshot = this.#store.snapshot();
     if (snapshot.revision === this.#compiledRevision) return;
     this.#compiledRevision = snapshot.revision;
     const startedAtMs = this.#clock.nowMs();
     const { wallMs, onResult } = this.#options;
-    const result = this.#compiler.update(snapshot, wallMs());
+    const result = compiler.update(snapshot, wallMs());
     onResult(result, this.#clock.nowMs() - startedAtMs);
-    this.#stepLater();
+    this.#stepLater(compiler);
   }
 
-  #stepLater(): void {
-    if (!this.#compiler.isBehind || this.#cancelStep !== null) return;
+  #stepLater(compiler: IncrementalCompiler): void {
+    if (!compiler.isBehind || this.#cancelStep !== null) return;
     this.#cancelStep = this.#clock.after(0, () => {
       this.#cancelStep = null;
-      this.#step();
-      this.#stepLater();
+      this.#step(compiler);
+      this.#stepLater(compiler);
     });
   }
 
-  #step(): void {
+  #step(compiler: IncrementalCompiler): void {
     const startedAtMs = this.#clock.nowMs();
     const { wallMs, onResult } = this.#options;
-    const result = this.#compiler.step(ingressesAtOnce, wallMs());
+    const result = compiler.step(ingressesAtOnce, wallMs());
     this.#steppedMs += this.#clock.nowMs() - startedAtMs;
     if (result === null) return;
     onResult(result, this.#steppedMs);

@@ -160,8 +160,9 @@ export class Sluice {
       this.#source.start((changes) => this.#pipeline.apply(changes)),
       2,
     );
+    const nodeZone = (await this.#cluster?.findNodeZone()) ?? this.#options.nodeZone;
     await startStep(this.#pool.start(), 1);
-    this.#pipeline.open();
+    this.#pipeline.open({ nodeZone });
     await startStep(this.#pool.ready, 1);
     const view = () => this.#pipeline.view();
     this.#webhook = await startWebhook({ options: this.#options, log: this.#log, metrics: this.#metrics, view });

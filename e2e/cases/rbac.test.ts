@@ -42,6 +42,12 @@ const variants: readonly Variant[] = [
   { name: 'selected namespaces', flags: ['--watch-namespace-selector=e2e=CLASS'], status: publishedAddress },
   { name: 'addresses of nodes', flags: [], address: null, node: 'CLASS-node', status: '192.0.2.8' },
   {
+    name: 'the zone of the node',
+    flags: ['--enable-topology-aware-routing'],
+    node: 'CLASS-node',
+    status: publishedAddress,
+  },
+  {
     name: 'a status that stays',
     flags: ['--update-status-on-shutdown=false'],
     status: publishedAddress,

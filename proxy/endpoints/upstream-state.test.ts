@@ -554,11 +554,17 @@ describe('keys and cookies', () => {
 
   test('a client is bound over zones: replicas of other zones agree', () => {
     const zoned = [pod(1, { zones: ['a'] }), pod(2, { zones: ['b'] })];
-    const replicaIn = (zone: string) =>
-      startUpstream({ endpoints: zoned, zone: { zone, minUsablePercent: 50 } }).upstream.affinity('persistent');
-    const first = replicaIn('a').pick(null, null);
+    const replicaIn = (zone: string) => {
+      const { upstream, apply } = startUpstream({ endpoints: zoned, zone: { zone, minUsablePercent: 50 } });
+      const pick = (key: string | null) => upstream.affinity('persistent').pick(key, null);
+      return { pick, apply };
+    };
+    const [here, there] = [replicaIn('a'), replicaIn('b')];
+    const first = here.pick(null);
     expect(first?.endpoint.address).toBe('10.0.0.1');
-    expect(replicaIn('b').pick(first?.newKey ?? '', null)?.endpoint.address).toBe('10.0.0.1');
+    expect(there.pick(first?.newKey ?? '')?.endpoint.address).toBe('10.0.0.1');
+    there.apply({ endpoints: [...zoned, pod(3, { zones: ['b'] })] });
+    expect(there.pick(first?.newKey ?? '')?.endpoint.address).toBe('10.0.0.1');
   });
 
   test('affinity follows the endpoints and their health', () => {

@@ -27,6 +27,8 @@ export interface RbacOptions {
   readonly disableLeaderElection: boolean;
   readonly updateStatus: boolean;
   readonly updateStatusOnShutdown: boolean;
+  readonly enableTopologyAwareRouting: boolean;
+  readonly nodeZone: string;
 }
 
 /** Rules of one ClusterRole and of one Role in each namespace named. */
@@ -60,10 +62,18 @@ export function rbacRules(options: RbacOptions): RbacRules {
     if (options.updateStatus) inScope(rule(networking, ['ingresses/status'], ['patch']));
     if (options.updateStatus) addAddressRules(options, cluster, inNamespace);
   }
+  // Merged with what the addresses take: a rule that stands twice would only confuse.
+  if (options.enableTopologyAwareRouting && options.nodeZone === '') {
+    if (!cluster.some(({ resources }) => resources.includes('nodes'))) cluster.push(nodeRule);
+    const own = namespaces.get(podNamespace) ?? [];
+    if (!own.some(({ resources }) => resources.includes('pods')))
+      inNamespace(podNamespace, rule(core, ['pods'], ['get']));
+  }
   return { cluster, namespaces: Object.fromEntries(namespaces) };
 }
 
 const readVerbs = ['list', 'watch'];
+const nodeRule = rule(core, ['nodes'], ['get']);
 const eventRule = rule(core, ['events'], ['create', 'patch']);
 
 function watchedRules(): readonly PolicyRule[] {
@@ -116,7 +126,7 @@ function addAddressRules(
     const [namespace = '', name = ''] = publishService.split('/');
     inNamespace(namespace, { ...rule(core, ['services'], ['get']), resourceNames: [name] });
   }
-  if (asksNodes) cluster.push(rule(core, ['nodes'], ['get']));
+  if (asksNodes) cluster.push(nodeRule);
   if (asksNodes || updateStatusOnShutdown) inNamespace(podNamespace, rule(core, ['pods'], ['get', 'list']));
 }
 
