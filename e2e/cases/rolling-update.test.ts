@@ -47,7 +47,7 @@ describeInLab('a Deployment of ten pods is rolled over twenty times', () => {
       for (const sluice of cluster.sluices) sluice.takeFailedRequests();
       const target = { addresses, port: HTTP_PORT, host: HOST };
       await using load = new Load({ ...target, clients: KEEP_ALIVE_CLIENTS, maxDelayMs: 30, random });
-      const mayEnd = (pod: string) => deployment.find(pod)?.mayEndConnections === true;
+      const mayEnd = (pod: string | null) => pod !== null && deployment.find(pod)?.mayEndConnections === true;
       await using sockets = new WebSockets({ ...target, clients: WEB_SOCKET_CLIENTS, mayEnd });
 
       for (let i = 0; i < ROLLOUTS; i++) await deployment.rollOut();

@@ -8,8 +8,8 @@ export interface WebSocketsOptions {
   readonly port: number;
   readonly host: string;
   readonly clients: number;
-  /** Whether the pod may have ended its connections by now. */
-  readonly mayEnd: (pod: string) => boolean;
+  /** Whether the pod may have ended its connections by now; null: whether a socket may not have come as far as a pod. */
+  readonly mayEnd: (pod: string | null) => boolean;
 }
 
 const TALK_MS = 50;
@@ -53,8 +53,8 @@ export class WebSockets implements AsyncDisposable {
     while (!this.#isStopped) {
       const { pod, why } = await this.#live(`ws://${address}:${port}/socket`, host);
       if (this.#isStopped) return;
-      if (pod === null) this.faults.push(`not opened at ${address}: ${why}`);
-      else if (mayEnd(pod)) this.#ended += 1;
+      if (mayEnd(pod)) this.#ended += 1;
+      else if (pod === null) this.faults.push(`not opened at ${address}: ${why}`);
       else this.faults.push(`ended without ${pod}: ${why}`);
     }
   }

@@ -51,7 +51,7 @@ export class Edge implements AsyncDisposable {
     this.process = process;
   }
 
-  /** Starts a Sluice with two workers on a folder; resolves when all of them serve. */
+  /** Starts a Sluice with two workers on a folder; resolves when all of them serve. Later flags win. */
   static async start(
     folder: ManifestFolder,
     flags: readonly string[] = [],

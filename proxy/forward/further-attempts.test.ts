@@ -173,7 +173,15 @@ describe('a body that was sent already', () => {
   test.each<[string, string, number, Partial<RoutePolicy>, number]>([
     ['PUT of a few bytes', 'PUT', 5, limit, 200],
     ['DELETE up to the limit', 'DELETE', 8192, limit, 200],
-    ['PUT of one byte more', 'PUT', 8193, limit, 502],
+    ['PUT of one byte more: it was read ahead, though it came along with the head', 'PUT', 8193, limit, 200],
+    ['PUT of more than is read ahead', 'PUT', 1_200_000, { ...limit, maxBodyBytes: null }, 502],
+    [
+      'POST of one byte more that may be sent again',
+      'POST',
+      8193,
+      { ...limit, retryOn: ['error', 'nonIdempotent'] },
+      200,
+    ],
     ['PUT with buffering off', 'PUT', 5, { bufferRequestBytes: 0 }, 502],
     ['POST: it may have been processed', 'POST', 5, limit, 502],
     ['POST that may be sent again', 'POST', 5, { ...limit, retryOn: ['error', 'nonIdempotent'] }, 200],

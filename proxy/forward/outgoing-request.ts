@@ -70,8 +70,11 @@ export class OutgoingRequest {
     this.#isWorthKeeping = mayRepeat(head.method, policy) || isHttp2;
     this.#ownBytes = policy.bufferRequestBytes;
     this.#kept.begin(this.#isWorthKeeping ? this.#ownBytes : 0);
+    // What came with the head need not be waited for, only kept, unless it is more than is kept of what is sent.
+    const isShort = head.contentLength >= 0 && head.contentLength <= this.#ownBytes;
+    const isAtHand = this.#client.isBodyAtHand && (isShort || !this.#isWorthKeeping);
     // Over HTTP/2 both sides may talk at a time, and a slow client holds no connection.
-    this.#readsAhead = this.#ownBytes > 0 && !isHttp2 && !this.#client.isBodyAtHand;
+    this.#readsAhead = this.#ownBytes > 0 && !isHttp2 && !isAtHand;
   }
 
   /** The body is to be read before an endpoint is picked: begin with `hold`. */
