@@ -18,16 +18,13 @@ import { plainUpstream } from '../table/defaults.ts';
 import { equalJson } from '../table/equal.ts';
 import type { AffinitySettings } from '../table/route-settings.ts';
 import type { Upstream, UpstreamId } from '../table/types.ts';
-import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import { endpointKey } from './endpoint-key.ts';
+import { EndpointRoom } from './endpoint-room.ts';
 import { EndpointState } from './endpoint-state.ts';
 import { findCell, LoadTotal, type WorkerLoads } from './load-cell.ts';
 import { needsLatency, needsSharedLoad, outlierSettings } from './needs.ts';
 import { type EjectionReason, OutlierDetector } from './outlier-detector.ts';
 import { UpstreamGate } from './upstream-gate.ts';
-
-/** Full endpoints that the balancer is asked to pass over, for one pick. */
-const MAX_FULL_STEPS = 8;
 
 /** What upstreams of one worker share. */
 export interface UpstreamEnvironment<Slot> {
@@ -56,6 +53,7 @@ export class UpstreamState<Slot = unknown> {
   #balancer: Balancer<EndpointState<Slot>>;
   #detector: OutlierDetector<EndpointState<Slot>> | null;
   readonly #total = new LoadTotal();
+  readonly #room = new EndpointRoom<EndpointState<Slot>>();
   /** null until a route asks for one: most upstreams have none. */
   #affinities: Map<AffinitySettings['mode'], AffinityIndex<EndpointState<Slot>>> | null = null;
   #available: readonly EndpointState<Slot>[] = [];
@@ -66,7 +64,6 @@ export class UpstreamState<Slot = unknown> {
   /** What every request asks of the settings, answered when they change. */
   #keySource: ReturnType<typeof keySourceOf> = 'none';
   #needsLatency = false;
-  #endpointLimit: number | null = null;
   #isWarmingUp = false;
 
   constructor(id: UpstreamId, environment: UpstreamEnvironment<Slot>) {
@@ -127,8 +124,8 @@ export class UpstreamState<Slot = unknown> {
       if (probe !== null) return probe;
     }
     const endpoint = this.#balancer.pick(tried, key ?? this.#anyKey());
-    const limit = this.#endpointLimit;
-    return limit === null ? endpoint : this.#belowLimit(endpoint, tried, key, limit);
+    if (endpoint === null || !this.#room.isFull(endpoint)) return endpoint;
+    return this.#room.pickOther(endpoint, tried, (full) => this.#balancer.pick(full, key ?? this.#anyKey()));
   }
 
   /** An endpoint that was left out and may be tried again, by the one request that begins there next; null when there is none. */
@@ -162,23 +159,17 @@ export class UpstreamState<Slot = unknown> {
 
   /** It has more requests than its limit allows, since other workers began some at the same moment. */
   isOverfull(endpoint: EndpointState<Slot>): boolean {
-    return this.#endpointLimit !== null && endpoint.load > this.#endpointLimit;
+    return this.#room.isOverfull(endpoint);
   }
 
   /** It has as many requests as its limit allows. */
   isFull(endpoint: EndpointState<Slot>): boolean {
-    return this.#endpointLimit !== null && endpoint.load >= this.#endpointLimit;
+    return this.#room.isFull(endpoint);
   }
 
-  /**
-   * An endpoint that may be picked has less than its limit; also true when there is none at all. Constant time while they are
-   * far from it, else linear.
-   */
+  /** An endpoint that may be picked has less than its limit; also true when there is none at all. */
   get hasRoom(): boolean {
-    const limit = this.#endpointLimit;
-    const available = this.#available;
-    if (limit === null || available.length === 0) return true;
-    return this.load < limit * available.length || available.some(({ load }) => load < limit);
+    return this.#room.hasRoom(this.load);
   }
 
   /** Requests under way to all endpoints, over all workers where the settings ask for that. */
@@ -254,7 +245,7 @@ export class UpstreamState<Slot = unknown> {
     this.#settings = upstream;
     this.#keySource = keySourceOf(upstream.balancer);
     this.#needsLatency = needsLatency(upstream);
-    this.#endpointLimit = endpointLimit(upstream.limits);
+    this.#room.configure(upstream.limits);
     const left = this.#replaceEndpoints(upstream);
     // Without checks nobody would ever say that an endpoint is well again.
     if (upstream.health.active === null) for (const state of this.#endpoints) state.isProbeFailing = false;
@@ -346,6 +337,7 @@ export class UpstreamState<Slot = unknown> {
     this.#isPanic = isPanic;
     this.#recovering = this.#members.filter(isRecoveringEndpoint);
     this.#available = available;
+    this.#room.update(available);
     this.#balancer.update(this.#members, available);
     for (const index of this.#affinities?.values() ?? []) index.update(this.#bindable, available);
   }
@@ -361,38 +353,6 @@ export class UpstreamState<Slot = unknown> {
       state.weight = state.tableWeight * share;
       if (share < 1) this.#isWarmingUp = true;
     }
-  }
-
-  /**
-   * Goes on to another endpoint while the one that was picked is full; null when all are. After some steps of the balancer
-   * it is the least loaded one: when most are full, each step would look at all of them.
-   */
-  #belowLimit(
-    picked: EndpointState<Slot> | null,
-    tried: readonly EndpointState<Slot>[] | null,
-    key: string | null,
-    limit: number,
-  ): EndpointState<Slot> | null {
-    if (picked === null || picked.load < limit) return picked;
-    const full = tried === null ? [] : [...tried];
-    let endpoint: EndpointState<Slot> | null = picked;
-    while (endpoint !== null && endpoint.load >= limit) {
-      if (full.push(endpoint) > MAX_FULL_STEPS) return this.#leastLoaded(tried, limit);
-      endpoint = this.#balancer.pick(full, key ?? this.#anyKey());
-    }
-    return endpoint;
-  }
-
-  #leastLoaded(tried: readonly EndpointState<Slot>[] | null, limit: number): EndpointState<Slot> | null {
-    let least: EndpointState<Slot> | null = null;
-    let leastLoad = limit;
-    for (const endpoint of this.#available) {
-      const { load } = endpoint;
-      if (load >= leastLoad || tried?.includes(endpoint)) continue;
-      least = endpoint;
-      leastLoad = load;
-    }
-    return least;
   }
 
   #anyKey(): string {
@@ -431,12 +391,6 @@ function isRecoveringEndpoint({ outlierPhase, isProbeFailing }: EndpointState<un
 
 function isSameList<T>(a: readonly T[], b: readonly T[]): boolean {
   return a.length === b.length && a.every((item, at) => item === b[at]);
-}
-
-/** Over HTTP/1.1 each request under way holds a connection: the lower of both limits counts. null: none. */
-function endpointLimit(limits: UpstreamLimits | null): number | null {
-  const limit = Math.min(limits?.maxRequestsPerEndpoint ?? Infinity, limits?.maxConnectionsPerEndpoint ?? Infinity);
-  return limit === Infinity ? null : limit;
 }
 
 /** Statuses that count as a failed attempt for passive health: what a proxy or a dying server answers. */

@@ -204,7 +204,7 @@ test('two workers that take the last place of an endpoint at one moment: one of 
   const limits = { ...noLimits, maxRequestsPerEndpoint: 1, maxPending: 5, pendingTimeoutMs: 500 };
   const routes = [{ endpoints: [holding.port], upstream: { limits } }];
   const racing = new RacingLoads(allocateSharedLoads(2, 64));
-  const { proxy, loads } = await startSharedPath(routes, racing);
+  const { proxy, loads } = await startSharedPath(routes, { loads: racing });
   await using _ = proxy;
   racing.racedRow = loads.find(rowKey('u0', `127.0.0.1:${holding.port}`));
   racing.times = 1;

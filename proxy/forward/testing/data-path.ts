@@ -201,12 +201,17 @@ export function startDataPath(
   return new DataPath(tableOf(routes, global), staticReadBuffer).listen();
 }
 
+export interface SharedParts {
+  readonly loads?: SharedLoads;
+  readonly global?: Partial<GlobalSettings>;
+}
+
 /** The same for one of two workers: its counters are in shared memory, and the test may count for the other one. */
 export async function startSharedPath(
   routes: readonly TestRoute[],
-  loads = new SharedLoads(allocateSharedLoads(2, 64)),
+  { loads = new SharedLoads(allocateSharedLoads(2, 64)), global = {} }: SharedParts = {},
 ): Promise<{ readonly proxy: DataPath; readonly loads: SharedLoads }> {
-  const table = tableOf(routes);
+  const table = tableOf(routes, global);
   new LoadDirectory(loads).apply(table.upstreams, []);
   return { proxy: await new DataPath(table, true, { loads, column: 0 }).listen(), loads };
 }

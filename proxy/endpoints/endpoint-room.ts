@@ -1,0 +1,77 @@
+// Limits of the single endpoints of an upstream: which of them may have another request, and who is asked instead of a full
+// one. Loads are those of all workers, where the upstream counts them so.
+
+import type { UpstreamLimits } from '../table/upstream-settings.ts';
+
+/** Full endpoints that the balancer is asked to pass over, for one pick. */
+const MAX_FULL_STEPS = 8;
+
+/** What is looked at of an endpoint. */
+export interface Loaded {
+  /** Requests at it. */
+  readonly load: number;
+}
+
+export class EndpointRoom<E extends Loaded> {
+  /** Over HTTP/1.1 each request under way holds a connection: the lower of both limits. null: none. */
+  #limit: number | null = null;
+  #available: readonly E[] = [];
+
+  /** Takes over limits; null for none. */
+  configure(limits: UpstreamLimits | null): void {
+    const limit = Math.min(limits?.maxRequestsPerEndpoint ?? Infinity, limits?.maxConnectionsPerEndpoint ?? Infinity);
+    this.#limit = limit === Infinity ? null : limit;
+  }
+
+  /** Takes over the endpoints that may be picked. */
+  update(available: readonly E[]): void {
+    this.#available = available;
+  }
+
+  /** It has as many requests as its limit allows. */
+  isFull({ load }: E): boolean {
+    return this.#limit !== null && load >= this.#limit;
+  }
+
+  /** It has more requests than its limit allows, since other workers began some at the same moment. */
+  isOverfull({ load }: E): boolean {
+    return this.#limit !== null && load > this.#limit;
+  }
+
+  /**
+   * Some endpoint may have another request; also true when there is none at all. `total`: requests at all of the upstream's
+   * endpoints. Constant time while they are far from their limits, else linear.
+   */
+  hasRoom(total: number): boolean {
+    const limit = this.#limit;
+    const available = this.#available;
+    if (limit === null || available.length === 0) return true;
+    return total < limit * available.length || available.some(({ load }) => load < limit);
+  }
+
+  /**
+   * Goes on from a full endpoint that was picked to one that is not; null when all are. `next`: the balancer's choice without
+   * those. After some steps of it, the least loaded one: when most are full, each step would look at all of them.
+   */
+  pickOther(picked: E, tried: readonly E[] | null, next: (full: readonly E[]) => E | null): E | null {
+    const full = tried === null ? [] : [...tried];
+    let endpoint: E | null = picked;
+    while (endpoint !== null && this.isFull(endpoint)) {
+      if (full.push(endpoint) > MAX_FULL_STEPS) return this.#leastLoaded(tried);
+      endpoint = next(full);
+    }
+    return endpoint;
+  }
+
+  #leastLoaded(tried: readonly E[] | null): E | null {
+    let least: E | null = null;
+    let leastLoad = this.#limit ?? Infinity;
+    for (const endpoint of this.#available) {
+      const { load } = endpoint;
+      if (load >= leastLoad || tried?.includes(endpoint)) continue;
+      least = endpoint;
+      leastLoad = load;
+    }
+    return least;
+  }
+}
