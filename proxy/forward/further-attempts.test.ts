@@ -2,7 +2,8 @@
 // and endpoints that are left out because of their answers.
 
 import { describe, expect, test } from '@jest/globals';
-import { defaultHealth, defaultOutliers } from '../table/defaults.ts';
+import { defaultHealth, defaultOutliers, plainEndpoint, plainUpstream } from '../table/defaults.ts';
+import type { AffinityCookie } from '../table/route-settings.ts';
 import type { RetryCondition, RoutePolicy } from '../table/types.ts';
 import type { UpstreamHealth } from '../table/upstream-settings.ts';
 import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
@@ -45,6 +46,17 @@ async function startSwitching(): Promise<Switching> {
   });
   return self;
 }
+
+const affinityCookie: AffinityCookie = {
+  name: 'INGRESSCOOKIE',
+  path: '/',
+  domain: null,
+  sameSite: null,
+  conditionalSameSiteNone: false,
+  secure: false,
+  expiresSeconds: null,
+  maxAgeSeconds: null,
+};
 
 /** Requests that have come. */
 const countOf = ({ received }: RawOrigin): number => received.join('').split(' HTTP/1.1\r\n').length - 1;
@@ -150,6 +162,51 @@ describe('all others have failed', () => {
     expect(await ask(pair.proxy)).toMatchObject({ status: 503, body: 'some' });
     expect(pair.second.origin.connections).toBe(0);
   });
+});
+
+test('a kept connection that turns out closed uses up no attempt', async () => {
+  await using first = await startRawOrigin((socket, soFar, connection) => {
+    if (connection > 0) socket.write(replyOf(503));
+    else if (soFar.split(' HTTP/1.1\r\n').length > 2) socket.destroy();
+    else socket.write(OK);
+  });
+  await using second = await startReplyingOrigin(OK);
+  const policy: Partial<RoutePolicy> = { maxAttempts: 2, retryOn: ['error', 'http503'] };
+  await using proxy = await startDataPath([{ endpoints: [first.port, second.port], policy }]);
+  for (let i = 0; i < 3; i++) expect((await ask(proxy)).status).toBe(200);
+  expect(proxy.requests.at(-1)?.attempts).toEqual([502, 503, 200]);
+});
+
+test('an endpoint that left while a kept connection to it turned out closed is not asked again', async () => {
+  await using first = await startRawOrigin((socket, soFar) => {
+    if (soFar.split(' HTTP/1.1\r\n').length === 2) socket.write(OK);
+  });
+  await using second = await startReplyingOrigin(OK);
+  await using proxy = await startDataPath([{ endpoints: [first.port, second.port] }]);
+  for (let i = 0; i < 2; i++) await ask(proxy);
+  const response = ask(proxy);
+  await eventually(() => first.received[0]?.split(' HTTP/1.1\r\n').length === 3);
+  proxy.context.endpoints.applyUpstreams([plainUpstream('u0', [plainEndpoint('127.0.0.1', second.port)])], []);
+  first.sockets[0]?.destroy();
+  expect((await response).status).toBe(200);
+  expect(first.connections).toBe(1);
+});
+
+test('a client that is bound to an endpoint, without a limit of attempts, asks it as often as there are endpoints', async () => {
+  const affinity = { mode: 'persistent', cookie: affinityCookie, changeOnFailure: false, setsCookie: true } as const;
+  const target = { kind: 'upstream', upstream: 'u0', canaries: [], affinity } as const;
+  await using bad = await startReplyingOrigin(replyOf(503));
+  await using other = await startReplyingOrigin(replyOf(503));
+  const policy: Partial<RoutePolicy> = { maxAttempts: null, retryOn: ['http503'] };
+  await using proxy = await startDataPath([{ endpoints: [bad.port, other.port], policy, target }]);
+  const cookie = (await ask(proxy)).headers['set-cookie']?.split(';')[0];
+  const before = [countOf(bad), countOf(other)];
+  using client = await connectRaw(proxy.port);
+  client.send(`GET / HTTP/1.1\r\nHost: a\r\nCookie: ${cookie}\r\n\r\n`);
+  expect((await client.responses(1))[0]?.status).toBe(503);
+  expect(proxy.requests.at(-1)?.attempts).toEqual([503, 503]);
+  const more = [countOf(bad) - (before[0] ?? 0), countOf(other) - (before[1] ?? 0)];
+  expect(more.toSorted()).toEqual([0, 2]);
 });
 
 test('a head that is none goes elsewhere with `invalid_header` only', async () => {
@@ -410,8 +467,13 @@ describe('passive health', () => {
       { endpoints, upstream: { health: { ...defaultHealth, passive: outliers } } },
     ]);
     for (let i = 0; i < 10; i++) await ask(proxy, 'POST', 'x');
-    switching.reply = OK;
     proxy.pass(5_000);
+    // Still failing: of sixteen one finds out.
+    const found = [];
+    for (let i = 0; i < 31; i++) found.push((await ask(proxy, 'POST', 'x')).status);
+    expect([found.indexOf(503), found.lastIndexOf(503)]).toEqual([15, 15]);
+    switching.reply = OK;
+    proxy.pass(10_000);
     const before = bad.received.join('').length;
     for (let i = 0; i < 16; i++) await ask(proxy, 'POST', 'x');
     expect(bad.received.join('').length).toBeGreaterThan(before);

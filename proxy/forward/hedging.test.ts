@@ -219,7 +219,8 @@ describe('no second attempt', () => {
     const asked = () => origins.reduce((sum, { connections }) => sum + (connections[0]?.requests.length ?? 0), 0);
     await eventually(() => asked() === 1);
     proxy.pass(500);
-    expect(asked()).toBe(1);
+    // Not even a connection is being opened.
+    expect([asked(), proxy.context.pool.size]).toEqual([1, 1]);
     expect(proxy.context.hedging.outcomes).toMatchObject({ won: 0, lost: 0, cancelled: 0 });
     for (const origin of origins) await origin[Symbol.asyncDispose]();
   });
@@ -280,6 +281,26 @@ describe('failures', () => {
     expect(await bodyAt(client)).toBe('other');
     expect(pair.proxy.requests[0]?.attempts.toSorted()).toEqual([200, 503]);
     await expectNothingLeft(pair.proxy);
+  });
+
+  test('the hedge meets a kept connection that turns out closed: its endpoint is asked on a new one', async () => {
+    await using pair = await startPair();
+    for (const origin of [pair.first, pair.second]) {
+      using client = await send(pair.proxy);
+      await eventually(() => hasRequest(origin));
+      answer(origin, okOf('kept'));
+      expect(await bodyAt(client)).toBe('kept');
+    }
+    using client = await send(pair.proxy);
+    const requestsOf = (origin: RawOrigin) => origin.received.join('').split(' HTTP/1.1\r\n').length - 1;
+    await eventually(() => requestsOf(pair.first) === 2);
+    pair.proxy.pass(60);
+    await eventually(() => requestsOf(pair.second) === 2);
+    pair.second.sockets[0]?.resetAndDestroy();
+    await eventually(() => pair.second.connections === 2 && requestsOf(pair.second) === 3);
+    answer(pair.second, okOf('fresh'));
+    expect(await bodyAt(client)).toBe('fresh');
+    expect(pair.proxy.context.hedging.outcomes).toMatchObject({ won: 1, failed: 0 });
   });
 
   test('a status that the route does not mind wins like any other', async () => {
@@ -362,6 +383,24 @@ describe('budgets', () => {
     expect(pair.proxy.context.hedging.outcomes.overBudget).toBe(1);
     answer(pair.first, okOf('first'));
     expect(await bodyAt(client)).toBe('first');
+  });
+
+  test('a hedge that the retry budget forbids takes nothing out of its own', async () => {
+    const once: HedgeSettings = { afterMs: 50, budget: { percent: 0, minPerSecond: 1 } };
+    // One request is not enough for a further attempt, two are.
+    await using pair = await startPair({ hedge: once, retryBudget: { percent: 50, minPerSecond: 0 } });
+    using alone = await send(pair.proxy);
+    await eventually(() => hasRequest(pair.first));
+    pair.proxy.pass(60);
+    answer(pair.first, okOf('first'));
+    expect(await bodyAt(alone)).toBe('first');
+    using doubled = await send(pair.proxy);
+    // In turn it is the first one's again: the choice of a second endpoint took the other's turn.
+    await eventually(() => pair.first.received[0]?.split(' HTTP/1.1\r\n').length === 3);
+    pair.proxy.pass(60);
+    answer(pair.first, okOf('again'));
+    expect(await bodyAt(doubled)).toBe('again');
+    expect(pair.proxy.context.hedging.outcomes).toMatchObject({ overBudget: 1, lost: 1 });
   });
 
   const limits: UpstreamLimits = {
