@@ -3,7 +3,8 @@
 // In: a copy and the limits that hold for it. Out: how it ended. What is still connecting when a copy is given up goes
 // away with its own time limit, so that a target which swallows connections never holds more than its share of them.
 
-import { lookup } from 'node:dns';
+import { lookup as systemLookup } from 'node:dns';
+import type { LookupFunction } from 'node:net';
 import type { Agent, Dispatcher } from 'undici';
 import type { MirrorLimits } from '../table/mirror-limits.ts';
 import { sharedLookup } from './shared-lookup.ts';
@@ -47,13 +48,21 @@ const MAX_LOOKUPS = 16;
 
 type Client = typeof import('undici');
 
+/** What `Mirrors` sends with. */
+export type CopyClient = Pick<MirrorClient, 'isLoaded' | 'load' | 'send' | 'close'>;
+
 export class MirrorClient {
-  readonly #lookup = sharedLookup(lookup, MAX_LOOKUPS);
+  readonly #lookup: LookupFunction;
   #loading: Promise<Client> | null = null;
   #agent: Agent | null = null;
   /** What `#agent` was made for. */
   #limits: MirrorLimits | null = null;
   #isClosed = false;
+
+  /** `lookup` finds the addresses of targets. */
+  constructor(lookup: LookupFunction = sharedLookup(systemLookup, MAX_LOOKUPS)) {
+    this.#lookup = lookup;
+  }
 
   /** Or will be soon. */
   get isLoaded(): boolean {

@@ -1,11 +1,17 @@
 // `mirror-target`, `mirror-host` and `mirror-request-body` on the wire: what a copy says, and that nothing a copy meets
 // delays or fails its request.
 
+import { once } from 'node:events';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
+import { generate } from 'selfsigned';
+import type { TemplateSource } from '../filters/template.ts';
 import { defaultMirrorLimits, type MirrorLimits } from '../table/mirror-limits.ts';
 import type { MirrorSettings } from '../table/route-settings.ts';
 import type { TemplatePart } from '../table/template.ts';
-import type { MirrorOutcome } from './mirror.ts';
+import { type MirrorOutcome, Mirrors } from './mirror.ts';
+import { type CopyClient, MirrorClient } from './mirror-client.ts';
 import { type DataPath, eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
 import { type RawOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw } from './testing/raw-client.ts';
@@ -63,10 +69,10 @@ describe('a copy', () => {
     await settled(proxy);
   });
 
-  test('has the body', async () => {
+  test('has the body, also one that just fits', async () => {
     await using origin = await startReplyingOrigin(OK);
     await using mirror = await startReplyingOrigin(OK);
-    await using proxy = await serve(origin, to(mirror.port));
+    await using proxy = await serve(origin, to(mirror.port), { maxBodyBytes: 5, maxMemoryBytes: 5 });
     expect(await send(proxy, POST)).toBe(200);
     await eventually(() => outcome(proxy, 'sent') === 1);
     expect(mirror.received[0]).toMatch(/^POST \/a HTTP.*\r\ncontent-length: 5\r\n\r\nhello$/is);
@@ -105,6 +111,24 @@ describe('a copy', () => {
     expect(mirror.received[0]).toMatch(/^GET \/ HTTP/);
     await settled(proxy);
   });
+});
+
+test('an https target may have a certificate of its own', async () => {
+  const pair = await generate([{ name: 'commonName', value: 'shadow' }], { keyType: 'ec' });
+  const server = https.createServer({ key: pair.private, cert: pair.cert }, (_request, response) => response.end());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await using origin = await startReplyingOrigin(OK);
+  await using proxy = await serve(origin, to(1, { target: [{ kind: 'text', text: `https://127.0.0.1:${port}/` }] }));
+  expect(await send(proxy, GET)).toBe(200);
+  await eventually(
+    () => outcome(proxy, 'sent') === 1,
+    () => [...proxy.context.mirrors.outcomes],
+  );
+  await settled(proxy);
+  server.close();
+  await once(server, 'close');
 });
 
 describe('its request is served', () => {
@@ -158,6 +182,21 @@ describe('its request is served', () => {
     await settled(proxy);
   });
 
+  test('when a target had all its copies: it gets as many again', async () => {
+    const held: Array<() => void> = [];
+    await using origin = await startReplyingOrigin(OK);
+    await using mirror = await startRawOrigin((socket) => held.push(() => socket.write(OK)));
+    await using proxy = await serve(origin, to(mirror.port), { maxRequestsPerTarget: 2 });
+    for (let round = 1; round <= 3; round++) {
+      for (let i = 0; i < 3; i++) expect(await send(proxy, GET)).toBe(200);
+      await eventually(() => held.length === 2);
+      for (const answer of held.splice(0)) answer();
+      await eventually(() => outcome(proxy, 'sent') === 2 * round);
+      expect(outcome(proxy, 'targetFull')).toBe(round);
+    }
+    await settled(proxy);
+  });
+
   test('when copies pile up at a slow target: no more than the limit are under way', async () => {
     await using origin = await startReplyingOrigin(OK);
     await using mirror = await startRawOrigin(() => {});
@@ -184,6 +223,18 @@ describe('there is one copy, or none', () => {
       () => [...proxy.context.mirrors.outcomes, proxy.requests],
     );
     expect(mirror.received).toHaveLength(endpoints.length);
+    await settled(proxy);
+  });
+
+  test('of a request whose body was complete before no endpoint was found', async () => {
+    await using mirror = await startReplyingOrigin(OK);
+    await using proxy = await startDataPath([{ endpoints: [], mirror: to(mirror.port) }]);
+    using client = await connectRaw(proxy.port);
+    client.send(POST.slice(0, -2));
+    await eventually(() => proxy.context.mirrors.memoryBytes > 0);
+    client.send(POST.slice(-2));
+    expect((await client.responses(1))[0]?.status).toBe(503);
+    expect([...proxy.context.mirrors.outcomes]).toEqual([['requestFailed', 1]]);
     await settled(proxy);
   });
 
@@ -251,6 +302,48 @@ describe('memory for bodies', () => {
 });
 
 describe('the client', () => {
+  test('is asked when the writes of the turn have left, and for a few copies in each turn', async () => {
+    const sent: string[] = [];
+    const client: CopyClient = {
+      isLoaded: true,
+      load: () => {},
+      send: async ({ target }) => {
+        sent.push(target.path);
+        return 'sent';
+      },
+      close: async () => {},
+    };
+    const mirrors = new Mirrors(
+      () => defaultMirrorLimits,
+      () => 0,
+      client,
+    );
+    const source = { target: '/a', method: 'GET' } as TemplateSource;
+    for (let i = 0; i < 20; i++) mirrors.begin(to(1), source, GET, false)?.release();
+    expect(mirrors.underWay).toBe(20);
+    const sentByTurn: number[] = [];
+    for (let turn = 0; turn < 5; turn++) {
+      sentByTurn.push(sent.length);
+      await new Promise(setImmediate);
+    }
+    expect(sentByTurn).toEqual([0, 0, 8, 16, 20]);
+    expect([mirrors.underWay, mirrors.outcomes.get('sent')]).toEqual([0, 20]);
+  });
+
+  test('finds targets by the lookup it is given', async () => {
+    await using mirror = await startReplyingOrigin(OK);
+    const asked: string[] = [];
+    const client = new MirrorClient((name, _options, answer) => {
+      asked.push(name);
+      answer(null, [{ address: '127.0.0.1', family: 4 }]);
+    });
+    const target = { origin: `http://copy.test:${mirror.port}`, path: '/' };
+    const copy = { target, host: 'copy.test', method: 'GET', text: GET, body: null };
+    expect(await client.send(copy, defaultMirrorLimits)).toBe('sent');
+    expect(asked).toEqual(['copy.test']);
+    await client.close();
+  });
+
   test('is loaded with the first table that has a mirror, not with the first request', async () => {
     await using proxy = await startProxy([{ endpoints: [1] }]);
     const { mirrors } = proxy.worker;

@@ -8,7 +8,7 @@ import { renderTemplate, type TemplateSource } from '../filters/template.ts';
 import type { MirrorLimits } from '../table/mirror-limits.ts';
 import type { MirrorSettings } from '../table/route-settings.ts';
 import type { VirtualHost } from '../table/types.ts';
-import { type CopyEnd, type CopyTarget, MirrorClient, readTarget } from './mirror-client.ts';
+import { type CopyClient, type CopyEnd, type CopyTarget, MirrorClient, readTarget } from './mirror-client.ts';
 
 /**
  * How a copy ended. `tooMany`, `targetFull`: so many are under way, at all or to this target. `requestFailed`: the request
@@ -31,7 +31,7 @@ export class Mirrors {
   readonly outcomes = new Map<MirrorOutcome, number>();
   readonly #limits: () => MirrorLimits;
   readonly #nowMs: () => number;
-  readonly #client = new MirrorClient();
+  readonly #client: CopyClient;
   /** Copies that hold memory for a body that is not complete, oldest first. */
   readonly #gathering = new Set<MirrorCopy>();
   /** Copies under way by target. */
@@ -41,9 +41,10 @@ export class Mirrors {
   #memoryBytes = 0;
 
   /** `limits` are asked for each copy. `nowMs`: any clock that never goes back. */
-  constructor(limits: () => MirrorLimits, nowMs: () => number) {
+  constructor(limits: () => MirrorLimits, nowMs: () => number, client: CopyClient = new MirrorClient()) {
     this.#limits = limits;
     this.#nowMs = nowMs;
+    this.#client = client;
   }
 
   /** Copies on their way to their target. */
