@@ -182,6 +182,25 @@ describe('its request is served', () => {
     await settled(proxy);
   });
 
+  test.each<[Partial<MirrorLimits>, MirrorOutcome]>([
+    [{ maxRequests: 1 }, 'tooMany'],
+    [{ maxRequestsPerTarget: 1 }, 'targetFull'],
+  ])('when %j was not reached before the bodies were complete', async (limits, expected) => {
+    await using origin = await startReplyingOrigin(OK);
+    await using silent = await startRawOrigin(() => {});
+    await using proxy = await serve(origin, to(silent.port), limits);
+    const { mirrors } = proxy.context;
+    using first = await connectRaw(proxy.port);
+    using second = await connectRaw(proxy.port);
+    for (const client of [first, second]) client.send(POST.slice(0, -2));
+    await eventually(() => mirrors.memoryBytes === 2048);
+    for (const client of [first, second]) client.send(POST.slice(-2));
+    for (const client of [first, second]) expect((await client.responses(1))[0]?.status).toBe(200);
+    expect([outcome(proxy, expected), mirrors.underWay, mirrors.memoryBytes]).toEqual([1, 1, 1024]);
+    await mirrors.close();
+    await settled(proxy);
+  });
+
   test('when a target had all its copies: it gets as many again', async () => {
     const held: Array<() => void> = [];
     await using origin = await startReplyingOrigin(OK);
