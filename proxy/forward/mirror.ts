@@ -62,6 +62,11 @@ export class Mirrors {
     return this.#memoryBytes;
   }
 
+  /** The largest body that is copied. */
+  get maxBodyBytes(): number {
+    return this.#limits().maxBodyBytes;
+  }
+
   /**
    * Makes ready for the routes of a table: the client takes tens of milliseconds to load, which no request should wait
    * for, and 10 MB, which most clusters need not spend. Linear in the routes, until one of them has a mirror.
@@ -116,7 +121,7 @@ export class Mirrors {
     return true;
   }
 
-  /** A copy ends before it is queued. */
+  /** A copy is over: gives back its memory, and counts it. */
   forget(copy: MirrorCopy, outcome: MirrorOutcome): void {
     this.#gathering.delete(copy);
     this.#memoryBytes -= copy.heldBytes;
@@ -148,11 +153,6 @@ export class Mirrors {
 
   #isFull({ origin }: CopyTarget, { maxRequestsPerTarget }: MirrorLimits): boolean {
     return (this.#byOrigin.get(origin) ?? 0) >= maxRequestsPerTarget;
-  }
-
-  /** The largest body that is copied. */
-  get maxBodyBytes(): number {
-    return this.#limits().maxBodyBytes;
   }
 
   #drop(outcome: MirrorOutcome): null {
