@@ -29,13 +29,14 @@ export class EndpointRoom<E extends Loaded> {
   }
 
   /** It has as many requests as its limit allows. */
-  isFull({ load }: E): boolean {
-    return this.#limit !== null && load >= this.#limit;
+  isFull(endpoint: E): boolean {
+    // Without a limit no counter of another worker is read.
+    return this.#limit !== null && endpoint.load >= this.#limit;
   }
 
   /** It has more requests than its limit allows, since other workers began some at the same moment. */
-  isOverfull({ load }: E): boolean {
-    return this.#limit !== null && load > this.#limit;
+  isOverfull(endpoint: E): boolean {
+    return this.#limit !== null && endpoint.load > this.#limit;
   }
 
   /**
