@@ -25,6 +25,7 @@ export function renderStream({ upstream, labels, expectsProxyHeader, sendsProxyH
   return dropEmpty({
     service: `${labels.namespace}/${labels.service}:${labels.servicePort}`,
     headers: words.filter((word) => word !== ''),
+    zone: upstream.zone,
     endpoints: upstream.endpoints.map(renderEndpoint),
   });
 }
