@@ -48,10 +48,15 @@ describe('rate', () => {
     );
   });
 
-  test('a third of a second adds up to whole requests', () => {
+  test.each([
+    [3, 299, 10_000_000.3],
+    [3, 49, 5],
+    [6, 35, 5],
+    [7, 99, 5],
+  ])('%d per second: fractions add up to whole requests of a burst of %d', (perSecond, burst, nowMs) => {
     const table = open();
-    const taken = Array.from({ length: 400 }, () => table.takeRequest('z', 'c', 5, 1000 / 3, 299));
-    expect(taken.filter(Boolean)).toHaveLength(300);
+    const taken = Array.from({ length: 400 }, () => table.takeRequest('z', 'c', nowMs, 1000 / perSecond, burst));
+    expect(taken.filter(Boolean)).toHaveLength(burst + 1);
   });
 
   test('clients and zones are told apart', () => {

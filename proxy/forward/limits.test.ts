@@ -50,11 +50,11 @@ describe('requests in a time', () => {
 
   test('of a minute and of a second: both must pass, and what one refuses the other does not count', async () => {
     await using origin = await startReplyingOrigin(OK);
-    const perMinute = rate({ per: 'minute', requests: 60, burst: 3 });
+    const perMinute = rate({ per: 'minute', requests: 6, burst: 3 });
     await using proxy = await startDataPath([{ endpoints: [origin.port], filters: [perMinute, rate({ burst: 1 })] }]);
     expect(await statuses(proxy, 4)).toEqual([200, 200, 503, 503]);
     proxy.pass(2000);
-    // Two of the minute's four are still there, and two have come back.
+    // Two of the minute's four are still there: those that the second has refused did not use them up.
     expect(await statuses(proxy, 4)).toEqual([200, 200, 503, 503]);
   });
 
