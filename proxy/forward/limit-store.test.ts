@@ -61,6 +61,20 @@ test.each<[RateVerdict, StoreFailure, number[], string]>([
   expect(proxy.requests.at(-1)?.reason).toBe(reason);
 });
 
+test.each<[string, Partial<RateLimitFilter>]>([
+  ['a client of the allow list', { allowCidrs: ['127.0.0.0/8'] }],
+  ['a request without the key', { key: [{ kind: 'header', name: 'x-user' }] }],
+])('%s is not asked for', async (_name, more) => {
+  await using origin = await startReplyingOrigin(OK);
+  await using proxy = await startDataPath([{ endpoints: [origin.port], filters: [{ ...perMinute, ...more }] }]);
+  const store = new HeldStore();
+  proxy.context.limits.useStore(store, 'closed');
+  using client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await eventually(() => proxy.requests.length > 0 || store.asked.length > 0);
+  expect([proxy.requests[0]?.status, store.asked.length]).toEqual([200, 0]);
+});
+
 test('a Service without endpoints asks nothing', async () => {
   await using proxy = await startDataPath([{ endpoints: [], filters: [perMinute] }]);
   const store = new HeldStore();

@@ -48,6 +48,17 @@ describe('requests in a time', () => {
     expect(origin.received.join('').split(GET.slice(0, 6)).length - 1).toBe(4);
   });
 
+  test('of a minute: the next one when its share of the minute has passed', async () => {
+    await using origin = await startReplyingOrigin(OK);
+    const sixPerMinute = rate({ per: 'minute', requests: 6 });
+    await using proxy = await startDataPath([{ endpoints: [origin.port], filters: [sixPerMinute] }]);
+    expect(await statuses(proxy, 2)).toEqual([200, 503]);
+    proxy.pass(9_000);
+    expect(await statuses(proxy, 1)).toEqual([503]);
+    proxy.pass(1_000);
+    expect(await statuses(proxy, 2)).toEqual([200, 503]);
+  });
+
   test('of a minute and of a second: both must pass, and what one refuses the other does not count', async () => {
     await using origin = await startReplyingOrigin(OK);
     const perMinute = rate({ per: 'minute', requests: 6, burst: 3 });
