@@ -209,9 +209,11 @@ describe('affinity cookies', () => {
     await using origins = await startOrigins(4);
     await using proxy = await startDataPath([{ endpoints: origins.ports, target: affine() }]);
     const first = await ask(proxy, '/');
+    // Alone in its line: joined by anything but a semicolon it would be a part of its neighbour.
+    const alone = `Cookie: ${first.headers['set-cookie']?.split(';')[0]}`;
     for (const lines of [
-      ['Cookie: a=1', cookieOf(first)],
-      [cookieOf(first), 'Cookie: a=1'],
+      ['Cookie: a=1', alone],
+      [alone, 'Cookie: a=1'],
     ]) {
       const next = await ask(proxy, '/', lines);
       expect([next.body, next.headers['set-cookie']]).toEqual([first.body, undefined]);
