@@ -107,6 +107,18 @@ test('a client stays with its endpoint while its session lasts', async () => {
   expect(openSessions()).toBe(1);
 });
 
+test('a session stays at an endpoint that left; the next client goes elsewhere', async () => {
+  await using leaving = await UdpOrigin.start(() => ['old']);
+  await using staying = await UdpOrigin.start(() => ['new']);
+  await publishServices(proxy, [{ id: ID, endpoints: [leaving.port] }], { udpResponses: 100 });
+  const client = await openClient();
+  expect(await ask(client, '1')).toBe('old');
+  await publishServices(proxy, [{ id: ID, endpoints: [staying.port] }], { udpResponses: 100 });
+  expect(await ask(client, '2')).toBe('old');
+  expect(await ask(await openClient(), '3')).toBe('new');
+  expect(openSessions()).toBe(2);
+});
+
 test('a session without answer ends when it has been idle', async () => {
   await using origin = await UdpOrigin.start(() => []);
   await publishServices(proxy, [{ id: ID, endpoints: [origin.port] }], { idleTimeoutMs: 200 });
