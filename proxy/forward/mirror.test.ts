@@ -173,6 +173,10 @@ describe('its request is served', () => {
     await using proxy = await startDataPath(routes, { mirrorLimits: limits });
     for (let i = 0; i < 4; i++) expect(await send(proxy, GET.replace('/a', '/dead'))).toBe(200);
     expect(outcome(proxy, 'targetFull')).toBe(2);
+    // No body is gathered for it.
+    using slow = await connectRaw(proxy.port);
+    slow.send(POST.slice(0, -2).replace('/a', '/dead'));
+    await eventually(() => outcome(proxy, 'targetFull') === 3);
     for (let i = 1; i <= 3; i++) {
       expect(await send(proxy, GET)).toBe(200);
       await eventually(() => outcome(proxy, 'sent') === i);
