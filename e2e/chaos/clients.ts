@@ -76,7 +76,7 @@ export class Clients {
     let cookie: string | undefined;
     for (let i = 0; !this.#isStopped; i++) {
       const method = i % 4 === 3 ? 'POST' : (IDEMPOTENT[i % IDEMPOTENT.length] ?? 'GET');
-      const bytes = method === 'PUT' ? Math.floor(this.#options.random() * MAX_PUT_BYTES) : method === 'POST' ? 100 : 0;
+      const bytes = bytesOf(method, this.#options.random());
       const id = this.#nextId(client);
       const outcome = await this.#ask(agent, { method, id, bytes, ...(cookie === undefined ? {} : { cookie }) });
       if (keepsCookies && 'cookie' in outcome) cookie = outcome.cookie;
@@ -196,6 +196,12 @@ export class Clients {
     if ('broken' in outcome) this.brokenConnections.push({ client, what: `${request}: ${outcome.broken}`, atMs });
     else list.push({ client, what: `${request}: ${outcome.status} ${outcome.body.slice(0, 80)}`, atMs });
   }
+}
+
+/** Of an empty POST nothing but its method says that it must not be sent again. */
+function bytesOf(method: string, draw: number): number {
+  if (method === 'PUT') return Math.floor(draw * MAX_PUT_BYTES);
+  return method === 'POST' && draw < 0.5 ? 100 : 0;
 }
 
 async function readAnswer(response: IncomingMessage): Promise<Outcome> {
