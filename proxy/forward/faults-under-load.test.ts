@@ -173,9 +173,9 @@ describe.each(Object.entries(changes))('%s', (_name, { strike, heal: mend, attem
       await load.run(() => first.served >= served + 20);
       const readmittedAfterMs = performance.now() - mendedAtMs;
       expect(proxy.ejections[0]).toBe(`127.0.0.1:${first.port} consecutiveErrors`);
-      expect(ejectedAfterMs).toBeLessThan(attemptMs * 3 + 1000);
+      expect(ejectedAfterMs).toBeLessThan(attemptMs * 3 + 3000);
       // It is left out for 400 ms; a relapse before it was mended may add the second ejection of 800 ms.
-      expect(readmittedAfterMs).toBeLessThan(3000);
+      expect(readmittedAfterMs).toBeLessThan(5000);
       expectNothingSpoiled();
     },
   );

@@ -47,10 +47,12 @@ export async function startTlsRedis(cert: string, key: string): Promise<RedisSer
   const port = await freePort();
   const files = ['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--tls-ca-cert-file', certFile];
   const flags = ['--port', '0', '--tls-port', String(port), ...files, '--tls-auth-clients', 'no'];
-  const server = await started(new RedisServer(port, run(flags)), false);
-  // It has read them by now.
-  await rm(folder, { recursive: true });
-  return server;
+  try {
+    return await started(new RedisServer(port, run(flags)), false);
+  } finally {
+    // It has read them by now.
+    await rm(folder, { recursive: true });
+  }
 }
 
 function run(flags: readonly string[]): ChildProcess {
@@ -61,7 +63,10 @@ function run(flags: readonly string[]): ChildProcess {
 async function started(server: RedisServer, isPlain = true): Promise<RedisServer> {
   const deadlineMs = performance.now() + 10_000;
   while (!(await answers(server.port, isPlain))) {
-    if (performance.now() > deadlineMs) throw new Error('redis-server does not answer');
+    if (performance.now() > deadlineMs) {
+      await server[Symbol.asyncDispose]();
+      throw new Error('redis-server does not answer');
+    }
     await wait(20);
   }
   return server;
