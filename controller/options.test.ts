@@ -188,6 +188,14 @@ function webhookAddress(text: string): string {
 const STORE_URL =
   '--limit-store-url is not of the form redis://user:password@host:port/database (or rediss://, for TLS), with % codes for what is special in a URL';
 
+test.each([
+  ['', 64],
+  ['--max-active-checks=1', 1],
+  ['--max-active-checks=10000', 10_000],
+])('probes at one time: %j is %d', (flag, places) => {
+  expect(optionsOf(`--manifests m ${flag}`.trim()).maxActiveChecks).toBe(places);
+});
+
 describe('limit store', () => {
   test('defaults', () => {
     expect(optionsOf('--manifests m')).toMatchObject({
@@ -286,6 +294,13 @@ describe('mistakes', () => {
     ],
     ['--manifests m --limit-store-password-file=p', '--limit-store-password-file needs --limit-store-url'],
     ['--manifests m --limit-entries=7', '--limit-entries "7" is not a whole number from 8 to 16777216'],
+    ...['0', '10001', 'many'].map(
+      (places) =>
+        [
+          `--manifests m --max-active-checks=${places}`,
+          `--max-active-checks "${places}" is not a whole number from 1 to 10000`,
+        ] as const,
+    ),
     [
       '--manifests m --publish-service=a/b --publish-status-address=10.0.0.1',
       '--publish-service and --publish-status-address exclude each other',

@@ -45,11 +45,14 @@ export class Nginx implements AsyncDisposable {
     const flags = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')];
     const child = spawnBound(program ?? 'nginx', flags, { stdio: 'ignore' });
     const nginx = new Nginx(port, child, folder);
+    await using starting = new AsyncDisposableStack();
+    starting.use(nginx);
     await until(
       'nginx',
       () => takesConnections(port),
       (isThere) => isThere,
     );
+    starting.move();
     return nginx;
   }
 

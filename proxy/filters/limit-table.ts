@@ -2,8 +2,9 @@
 //
 // A hash table of fixed size. A bucket of eight entries is changed under its lock, so a limit of n lets exactly n pass
 // however many workers ask. Memory is bounded: in a full bucket the rate entry that is nearest to being at rest is given
-// up, as nginx gives up its oldest node; a bucket full of connections lets further clients pass uncounted. Connections are counted in one column per worker, so that those of a worker that
-// died can be taken off. Client addresses are not stored, only a keyed hash of them.
+// up, as nginx gives up its oldest node; a bucket full of connections lets further clients pass uncounted. Connections are
+// counted in one column per worker, so that those of a worker that died can be taken off. Client addresses are not stored,
+// only a keyed hash of them.
 
 /** Entries that share a lock. */
 const WAYS = 8;
