@@ -163,6 +163,23 @@ class TestStore extends RedisRateStore {
     expect([store.news, store.codes]).toEqual([[true, false, true], ['ETIMEDOUT']]);
   });
 
+  test('a silent connection with so many questions that no more may wait is replaced as well', async () => {
+    await using server = await startRedis();
+    await using relay = await SilentRelay.start(server.port);
+    using store = await new TestStore(`redis://127.0.0.1:${relay.port}`, { timeoutMs: 10_000 }).connected();
+    expect(await store.verdict(question)).toBe('passed');
+    relay.silence();
+    const asked = Array.from({ length: 10_000 }, () => store.verdict(question));
+    store.pass(9_000);
+    // One more than may wait: the client library refuses it, which says nothing about the store.
+    expect(await store.verdict(question)).toBe('failed');
+    store.pass(12_000);
+    expect(await store.verdict(question)).toBe('failed');
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(['failed']));
+    await eventually(() => store.isConnected);
+    expect(relay.connections).toBe(2);
+  });
+
   test('a connection that is idle is kept, however long', async () => {
     await using server = await startRedis();
     await using relay = await SilentRelay.start(server.port);

@@ -95,11 +95,11 @@ export class RedisRateStore implements RateStore {
     if (this.#unanswered++ === 0) this.#silentSinceMs = nowMs;
     run(client, questions).then(
       (refused) => {
-        this.#answered(client);
+        this.#answered(client, true);
         this.#decide(waiting, refused === 0 ? 'passed' : refused - 1);
       },
       (error: Error) => {
-        this.#answered(client);
+        this.#answered(client, error instanceof ErrorReply);
         this.#decide(waiting, 'failed');
         if (error instanceof ErrorReply) this.#refused(client, codeOf(error));
       },
@@ -147,11 +147,12 @@ export class RedisRateStore implements RateStore {
     this.#dial();
   }
 
-  #answered(client: Client): void {
+  /** `isReply`: by the store. The library itself refuses what is too much to wait: that ends no silence. */
+  #answered(client: Client, isReply: boolean): void {
     // What a connection that was given up owed is rejected now, and says nothing about the one at hand.
     if (client !== this.#client) return;
     this.#unanswered--;
-    this.#silentSinceMs = this.#options.nowMs();
+    if (isReply) this.#silentSinceMs = this.#options.nowMs();
   }
 
   #refused(client: Client, code: string): void {
