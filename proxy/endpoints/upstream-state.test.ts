@@ -266,6 +266,22 @@ describe('keys and cookies', () => {
     expect(upstream.affinity('balanced').pick(null, null)?.newKey).toMatch(/^1000\.\d{3}\./);
   });
 
+  test('an endpoint of another zone that was left out is tried again where clients may be bound to it', () => {
+    const endpoints = [pod(1, { zones: ['a'] }), pod(2, { zones: ['b'] }), pod(3, { zones: ['b'] })];
+    const { upstream, clock } = startUpstream({ endpoints, zone: { zone: 'a', minUsablePercent: 50 } });
+    failTimes(upstream, 2, 5);
+    clock.nowMs += defaultOutliers.ejectionMs;
+    upstream.tick();
+    expect([endpointOf(upstream, 2).outlierPhase, upstream.isRecovering]).toEqual(['halfOpen', false]);
+    upstream.affinity('persistent');
+    const probe = upstream.pickProbe(null);
+    const turn = probe?.begin() ?? 0;
+    if (probe) upstream.onAnswered(probe, 1);
+    probe?.end(turn);
+    expect([probe?.address, endpointOf(upstream, 2).isAvailable]).toEqual(['10.0.0.2', true]);
+    expect(pickedOf(upstream, true)).toBe('1');
+  });
+
   test('a client is bound over zones: replicas of other zones agree', () => {
     const zoned = [pod(1, { zones: ['a'] }), pod(2, { zones: ['b'] })];
     const replicaIn = (zone: string) => {

@@ -59,7 +59,7 @@ export class UpstreamState<Slot = unknown> {
   #available: readonly EndpointState<Slot>[] = [];
   #gate: UpstreamGate | null = null;
   #isPanic = false;
-  /** Members that were left out and may be tried again. */
+  /** Those that were left out and may be tried again. */
   #recovering: readonly EndpointState<Slot>[] = [];
   /** What every request asks of the settings, answered when they change. */
   #keySource: ReturnType<typeof keySourceOf> = 'none';
@@ -124,7 +124,8 @@ export class UpstreamState<Slot = unknown> {
       if (probe !== null) return probe;
     }
     const endpoint = this.#balancer.pick(tried, key ?? this.#anyKey());
-    if (endpoint === null || !this.#room.isFull(endpoint)) return endpoint;
+    if (endpoint === null) return tried === null ? null : this.#pickFar(tried);
+    if (!this.#room.isFull(endpoint)) return endpoint;
     return this.#room.pickOther(endpoint, tried, (full) => this.#balancer.pick(full, key ?? this.#anyKey()));
   }
 
@@ -144,7 +145,15 @@ export class UpstreamState<Slot = unknown> {
     const isLeft = (endpoint: EndpointState<Slot>) =>
       !endpoint.isAvailable && !tried.includes(endpoint) && !this.isFull(endpoint);
     // What its requests have shown may be over; a check that fails was asked just now.
-    return this.#members.find((each) => isLeft(each) && !each.isProbeFailing) ?? this.#members.find(isLeft) ?? null;
+    return this.#bindable.find((each) => isLeft(each) && !each.isProbeFailing) ?? this.#bindable.find(isLeft) ?? null;
+  }
+
+  /** All near endpoints have failed a request: one of another zone is better than an error, before health has found out. */
+  #pickFar(tried: readonly EndpointState<Slot>[]): EndpointState<Slot> | null {
+    if (this.#bindable.length === this.#members.length) return null;
+    const isOpen = (each: EndpointState<Slot>) => each.isAvailable && !tried.includes(each) && !this.isFull(each);
+    const open = this.#bindable.filter(isOpen);
+    return open[Math.floor(this.#environment.random() * open.length)] ?? null;
   }
 
   /** Circuit breaking: ask it for a place before the first pick; null when the upstream has no limits. */
@@ -188,6 +197,7 @@ export class UpstreamState<Slot = unknown> {
           : new PersistentAffinity(this.id, this.#environment.random);
       this.#affinities.set(mode, index);
       index.update(this.#bindable, this.#available);
+      this.#recovering = this.#recoveringOnes();
     }
     return index;
   }
@@ -335,11 +345,16 @@ export class UpstreamState<Slot = unknown> {
     if (!isSameList(bindable, this.#bindable)) this.#bindable = bindable;
     for (const state of this.#endpoints) state.isAvailable = isPanic || !state.isOut;
     this.#isPanic = isPanic;
-    this.#recovering = this.#members.filter(isRecoveringEndpoint);
+    this.#recovering = this.#recoveringOnes();
     this.#available = available;
     this.#room.update(available);
     this.#balancer.update(this.#members, available);
     for (const index of this.#affinities?.values() ?? []) index.update(this.#bindable, available);
+  }
+
+  /** Far ones where clients may be bound to them: nobody else would ever find out that these are well again. */
+  #recoveringOnes(): readonly EndpointState<Slot>[] {
+    return (this.#affinities === null ? this.#members : this.#bindable).filter(isRecoveringEndpoint);
   }
 
   #weigh(): void {

@@ -174,10 +174,9 @@ export class EndpointChoice implements CanaryRequest {
       this.#newKey = null;
       return upstream.pick(tried, null, false);
     }
-    if (pick.newKey !== null) {
-      this.#boundKey = null;
-      this.#newKey = setsCookie ? pick.newKey : null;
-    }
+    // Also null: the key of an attempt that failed must not bind its client there.
+    this.#newKey = setsCookie ? pick.newKey : null;
+    if (pick.newKey !== null) this.#boundKey = null;
     return pick.endpoint;
   }
 

@@ -117,6 +117,20 @@ describe('the connection of a further attempt', () => {
     expect(pair.second.origin.connections).toBe(1);
   });
 
+  test('what is at hand of a body leaves at once on an open one too', async () => {
+    await using pair = await startPair(OK, { retryOn: ['http503'], bufferRequestBytes: 5 });
+    pair.proxy.shareNoBodyMemory();
+    for (let i = 0; i < 2; i++) await ask(pair.proxy);
+    pair.first.reply = badReply;
+    pair.second.answersAt = '_last';
+    using client = await connectRaw(pair.proxy.port);
+    client.send('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst');
+    await eventually(() => pair.second.origin.received[0]?.endsWith('first') === true);
+    client.send('_last');
+    expect((await client.responses(1))[0]?.status).toBe(200);
+    expect(pair.second.origin.connections).toBe(1);
+  });
+
   test('one that turns out closed is replaced, and its endpoint asked all the same', async () => {
     const health = { ...defaultHealth, passive: 'off' } as const;
     await using forgetful = await startForgetful();
@@ -141,6 +155,22 @@ describe('the connection of a further attempt', () => {
 });
 
 describe('all others have failed', () => {
+  test.each<[string, string]>([
+    ['near ones by their answers', replyOf(503)],
+    ['near ones without a head', 'HTTP/1.1 200 OK\r\nBad Header: x\r\n\r\n'],
+  ])('%s: an endpoint of another zone is asked, before health has found out', async (_name, reply) => {
+    await using near = await startReplyingOrigin(reply);
+    await using far = await startReplyingOrigin(OK);
+    const policy: Partial<RoutePolicy> = { retryOn: ['error', 'http503', 'invalidHeader'] };
+    await using proxy = await startDataPath([{ endpoints: [near.port, far.port], policy }]);
+    const inZone = ({ port }: RawOrigin, zone: string) => ({ ...plainEndpoint('127.0.0.1', port), zones: [zone] });
+    const endpoints = [inZone(near, 'a'), inZone(far, 'b')];
+    const upstream = { ...plainUpstream('u0', endpoints), zone: { zone: 'a', minUsablePercent: 50 } };
+    proxy.context.endpoints.applyUpstreams([upstream], []);
+    for (let i = 0; i < 3; i++) expect((await ask(proxy)).status).toBe(200);
+    expect(proxy.requests.map(({ attempts }) => attempts.length)).toEqual([2, 2, 2]);
+  });
+
   test('an endpoint that is left out is asked, since it may be well again', async () => {
     await using pair = await startPair('', { retryOn: ['error'] });
     const left = pair.proxy.context.endpoints.get('u0')?.endpoints.find(({ port }) => port === pair.second.origin.port);
@@ -207,6 +237,26 @@ test('a client that is bound to an endpoint, without a limit of attempts, asks i
   expect(proxy.requests.at(-1)?.attempts).toEqual([503, 503]);
   const more = [countOf(bad) - (before[0] ?? 0), countOf(other) - (before[1] ?? 0)];
   expect(more.toSorted()).toEqual([0, 2]);
+});
+
+test('the cookie of a client whose first endpoint failed never names that endpoint', async () => {
+  const affinity = { mode: 'balanced', cookie: affinityCookie, changeOnFailure: false, setsCookie: true } as const;
+  const target = { kind: 'upstream', upstream: 'u0', canaries: [], affinity } as const;
+  await using bad = await startReplyingOrigin(replyOf(503));
+  await using good = await startReplyingOrigin(OK);
+  const policy: Partial<RoutePolicy> = { retryOn: ['http503'] };
+  await using proxy = await startDataPath([{ endpoints: [bad.port, good.port], policy, target }]);
+  // So heavy that nearly no key leads to the other one.
+  const endpoints = [{ ...plainEndpoint('127.0.0.1', bad.port), weight: 1000 }, plainEndpoint('127.0.0.1', good.port)];
+  const health = { ...defaultHealth, passive: 'off' } as const;
+  proxy.context.endpoints.applyUpstreams([{ ...plainUpstream('u0', endpoints), health }], []);
+  for (let i = 0; i < 8; i++) {
+    const first = await ask(proxy);
+    const cookie = first.headers['set-cookie']?.split(';')[0] ?? 'none=1';
+    using client = await connectRaw(proxy.port);
+    client.send(`GET / HTTP/1.1\r\nHost: a\r\nCookie: ${cookie}\r\n\r\n`);
+    expect([first.status, (await client.responses(1))[0]?.status]).toEqual([200, 200]);
+  }
 });
 
 test('a head that is none goes elsewhere with `invalid_header` only', async () => {

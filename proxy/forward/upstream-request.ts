@@ -319,8 +319,10 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
     this.#attempts.use(endpoint);
     this.#beginTry();
     const isSafe = this.#transport().isHttp2 || mayRepeat(this.#client.head.method, this.#policy());
-    if (mayShare && isSafe) this.#sendTo(endpoint);
-    else this.#connect(endpoint);
+    if (!mayShare || !isSafe) return this.#connect(endpoint);
+    this.#sendTo(endpoint);
+    // It is no read of the client's that ends here, and the rest of its body may come late.
+    this.#stream?.flush();
   }
 
   #beginTry(): void {
