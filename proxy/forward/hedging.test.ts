@@ -177,6 +177,8 @@ describe('no second attempt', () => {
     },
   };
   const withAffinity = { kind: 'upstream', upstream: 'u0', canaries: [], affinity } as const;
+  /** More than `sluice-request-buffer-size` by several reads. */
+  const longBody = 'x'.repeat(2 ** 20 + 2 ** 18);
   const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
 
   test.each<
@@ -195,7 +197,7 @@ describe('no second attempt', () => {
     ['one try only', { maxAttempts: 1 }, {}, ['GET']],
     ['no time for another attempt', { retryTimeoutMs: 50 }, {}, ['GET']],
     ['a body that is not kept', { bufferRequestBytes: 0 }, {}, ['PUT', 'x']],
-    ['a body above the limit', { bufferRequestBytes: 4 }, {}, ['PUT', 'xxxxx']],
+    ['a body longer than what is read ahead', { bufferRequestBytes: 4, maxBodyBytes: null }, {}, ['PUT', longBody]],
     ['no hedging', { hedge: null }, {}, ['GET']],
   ])('%s', async (_name, policy, more, request) => {
     await using pair = await startPair(policy, more);
