@@ -41,7 +41,7 @@ describe('several canaries of a route', () => {
     expect(await layout.ask({ ...next, cookie: 'ask=always' })).toBe('beta');
     // Who refuses leaves the request to the others.
     expect(await layout.ask({ ...next, cookie: 'ask=never' })).toBe('next');
-  }, 30_000);
+  }, 60_000);
 
   test('weights share one draw, and headers go before', async () => {
     const weigh = (weight: string) => ({ 'canary-weight': weight, 'canary-by-header': 'X-All' });
@@ -149,7 +149,7 @@ describe('what a canary joins', () => {
       if (complaint === null) expect(complaints).toEqual([]);
       else expect(complaints).toEqual([expect.stringMatching(complaint)]);
     },
-    30_000,
+    60_000,
   );
 
   test('nothing while it is alone, whichever of them comes and goes', async () => {
@@ -166,7 +166,7 @@ describe('what a canary joins', () => {
     expect([await layout.ask(), await layout.ask(next)]).toEqual(['main', 'next']);
     await layout.change('primary', null);
     expect([await layout.ask(), await layout.ask(next)]).toEqual([404, 404]);
-  }, 30_000);
+  }, 60_000);
 });
 
 test('without endpoints: of the canary all stay at the primary, of the primary all get 503', async () => {
@@ -183,7 +183,7 @@ test('without endpoints: of the canary all stay at the primary, of the primary a
   expect([await layout.ask(next), await layout.ask(bound)]).toEqual(['next', 'next']);
   await layout.endpointsOf('main', 'gone');
   expect([await layout.ask(), await layout.ask(next), await layout.ask(bound)]).toEqual([503, 503, 503]);
-}, 30_000);
+}, 60_000);
 
 test('clients stay at their side while weights change, and move when their canary is gone', async () => {
   const weighing = (weight: string) =>
@@ -205,7 +205,7 @@ test('clients stay at their side while weights change, and move when their canar
   expect(anew['cookie']).toMatch(/^INGRESSCOOKIE=/);
   await layout.change('next', weighing('100'));
   expect(await layout.ask(anew)).toBe('main');
-}, 30_000);
+}, 60_000);
 
 test('what else stands on a canary has no effect', async () => {
   await using layout = await Layout.start(services, {
@@ -233,7 +233,7 @@ test('what else stands on a canary has no effect', async () => {
   expect(await layout.ask()).toBe('main');
   expect(await layout.ask({}, { host: 'alias.test' })).toBe(404);
   expect(await layout.edge.metric('sluice_mirrored_requests_total')).toBe(0);
-}, 30_000);
+}, 60_000);
 
 test('what a canary may say of its own Service has its effect', async () => {
   const annotations = { ...byHeader('next'), 'upstream-hash-by': '$arg_key', 'sluice/max-requests': '1' };
@@ -253,7 +253,7 @@ test('what a canary may say of its own Service has its effect', async () => {
   expect(await layout.ask()).toBe('main');
   held.resolve();
   expect((await first).body).toBe('next');
-}, 30_000);
+}, 60_000);
 
 test('HTTP/2 clients: cookies on several lines, headers in lower case', async () => {
   await using layout = await Layout.start(services, {
@@ -275,7 +275,7 @@ test('HTTP/2 clients: cookies on several lines, headers in lower case', async ()
   expect(await ask({ 'x-side': 'never', cookie: ['try=always'] })).toBe('main');
   session.close();
   await once(session, 'close');
-}, 30_000);
+}, 60_000);
 
 test('metrics name the canary beside the Ingress and Service of the primary', async () => {
   await using layout = await Layout.start(services, { primary, next: toNext });
@@ -290,4 +290,4 @@ test('metrics name the canary beside the Ingress and Service of the primary', as
       status: '200',
     });
   expect([await requests('default-next-http'), await requests('')]).toEqual([2, 1]);
-}, 30_000);
+}, 60_000);

@@ -74,7 +74,7 @@ test('the copy of an HTTP/2 request is an HTTP/1.1 request like the one that the
   expect(copy?.headers).not.toHaveProperty('te');
   session.close();
   await once(session, 'close');
-}, 30_000);
+}, 60_000);
 
 test('a target that swallows its copies costs neither their requests nor the copies of others anything', async () => {
   const settings = { 'sluice-mirror-max-requests': '8', 'sluice-mirror-max-requests-per-target': '5' };
@@ -95,7 +95,7 @@ test('a target that swallows its copies costs neither their requests nor the cop
     expect((await layout.client().ask({ path: '/' })).status).toBe(200);
     await ended(at, 'sent', each);
   }
-}, 30_000);
+}, 60_000);
 
 test.each<[string, Record<string, string>, string]>([
   ['time', { 'sluice-mirror-timeout': '1' }, 'timedOut'],
@@ -111,7 +111,7 @@ test.each<[string, Record<string, string>, string]>([
     await ended(at, result, 1);
     expect(at.copies).toHaveLength(result === 'timedOut' ? 1 : 0);
   },
-  30_000,
+  60_000,
 );
 
 test('what Sluice answers itself is not copied', async () => {
@@ -127,4 +127,4 @@ test('what Sluice answers itself is not copied', async () => {
   expect((await layout.client().ask({ path: '/swamp' })).status).toBe(503);
   await ended(at, 'requestFailed', 1);
   expect(at.copies).toHaveLength(2);
-}, 30_000);
+}, 60_000);
