@@ -121,6 +121,24 @@ describe('UpstreamGate', () => {
     expect(here?.requests).toBe(2);
   });
 
+  test('a place that is freed elsewhere between the look for one and the wait is not missed', () => {
+    let leavesMeanwhile = false;
+    const hasRoom = () => {
+      if (!leavesMeanwhile) return true;
+      leavesMeanwhile = false;
+      gates[0]?.leave();
+      return false;
+    };
+    const { gates, log, waiter } = startGates(2, { settings: { maxRequests: 1 }, hasRoom });
+    const [here, there] = gates as [UpstreamGate, UpstreamGate];
+    here.enter(waiter('a'), 0);
+    leavesMeanwhile = true;
+    expect([there.enter(waiter('b'), 0), there.requests, there.pending]).toEqual(['admitted', 1, 0]);
+    there.leave();
+    there.tick(100);
+    expect([log, there.requests]).toEqual([[], 0]);
+  });
+
   test('a place goes to who has waited longest in all workers, not to the next one of the worker that frees it', () => {
     const { gates, log, waiter, loads } = startGates(3, { settings: { maxRequests: 1, maxPending: 10 } });
     const [a, b, c] = gates as [UpstreamGate, UpstreamGate, UpstreamGate];

@@ -114,7 +114,10 @@ export class UpstreamGate {
     if (!takeOne(this.#pending, maxPending)) return 'full';
     this.#queue.add(waiter, nowMs + pendingTimeoutMs);
     this.#showFirst();
-    return 'waiting';
+    // A place that was freed before others could see that somebody waits: nobody wakes this worker for it.
+    if (this.#queue.length > 1 || !this.#hasFree() || !this.#isOurTurn() || !this.#takePlace()) return 'waiting';
+    this.cancel(waiter);
+    return 'admitted';
   }
 
   /** Takes a second place for a request that has one, if one is free and nobody waits for it; give it back by `leave`. */
@@ -196,8 +199,13 @@ export class UpstreamGate {
     if (this.#pending.load === this.#queue.length) return true;
     const elder = this.#order.elder();
     if (elder === -1) return true;
-    if (this.#requests.load < this.#limit() && this.#options.hasRoom()) this.#order.wake(elder);
+    if (this.#hasFree() && this.#options.hasRoom()) this.#order.wake(elder);
     return false;
+  }
+
+  /** Without counting in: who only looks hinders nobody. */
+  #hasFree(): boolean {
+    return this.#requests.load < this.#limit();
   }
 
   #takePlace(): boolean {
