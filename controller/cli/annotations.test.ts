@@ -24,6 +24,7 @@ describe('renderAnnotations', () => {
       risk: 'Low',
       onInvalid: 'rejectIngress',
       onUnparsable: 'rejectIngress',
+      range: null,
       dependsOn: [],
       support: 'full',
       whenUnsupported: 'warn',
