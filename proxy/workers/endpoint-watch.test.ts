@@ -110,6 +110,10 @@ test('checks run once for all workers: they hear when an endpoint turns, and a n
   // A worker may have read the update behind the news.
   watch.onAcknowledged();
   expect(told[2]).toEqual({ worker: null, endpoint, isFailing: true });
+  // Behind that all have known it, whatever is updated.
+  watch.onUpdate(parts([counted]));
+  watch.onAcknowledged();
+  expect(told).toHaveLength(3);
   const again = net.createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
   await once(again, 'listening');
   await eventually(

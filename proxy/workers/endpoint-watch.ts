@@ -36,6 +36,8 @@ export class EndpointWatch {
   readonly #checker: HealthChecker;
   /** Upstreams with active checks, by id: most tables have none. */
   readonly #checked = new Map<UpstreamId, Upstream>();
+  /** Endpoints of which the workers were told since they all served an update. */
+  readonly #turned = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
   #isShort = false;
 
@@ -65,8 +67,10 @@ export class EndpointWatch {
   /** All workers serve the last update. */
   onAcknowledged(): void {
     this.#directory.settle();
-    // A worker that had not yet read the update when a probe came back has not known the endpoint.
-    this.#repeat(null);
+    // A worker that had not yet read the update when a probe came back has not known the endpoint. No others: each is
+    // looked for among all of its upstream's, and updates come ten times a second.
+    if (this.#turned.size > 0) this.#repeat(null, (upstream, endpoint) => this.#turned.has(`${upstream} ${endpoint}`));
+    this.#turned.clear();
   }
 
   /** A worker is gone: what it had counted is taken off. Call it before the next thread starts in its place. */
@@ -76,7 +80,7 @@ export class EndpointWatch {
 
   /** A worker has its first table: it must hear what the others know. */
   repeatTo(workerId: number): void {
-    this.#repeat(workerId);
+    this.#repeat(workerId, () => true);
   }
 
   /** What active checks have found. */
@@ -90,10 +94,10 @@ export class EndpointWatch {
     await this.#checker.close();
   }
 
-  #repeat(workerId: number | null): void {
-    this.#checker.repeat((upstream, endpoint, isFailing) =>
-      this.#options.tell({ type: 'probed', upstream, endpoint, isFailing }, workerId),
-    );
+  #repeat(workerId: number | null, isWanted: (upstream: UpstreamId, endpoint: string) => boolean): void {
+    this.#checker.repeat((upstream, endpoint, isFailing) => {
+      if (isWanted(upstream, endpoint)) this.#options.tell({ type: 'probed', upstream, endpoint, isFailing }, workerId);
+    });
   }
 
   #followChecks(upstreams: readonly Upstream[], removed: readonly UpstreamId[], isWhole: boolean): void {
@@ -119,6 +123,7 @@ export class EndpointWatch {
 
   #onChange(upstream: string, endpoint: string, isFailing: boolean): void {
     this.#options.tell({ type: 'probed', upstream, endpoint, isFailing }, null);
+    this.#turned.add(`${upstream} ${endpoint}`);
     const message = isFailing ? 'an endpoint fails its checks and is left out' : 'an endpoint passes its checks again';
     this.#options.log({ level: isFailing ? 'warn' : 'info', message, fields: { upstream, endpoint } });
   }
