@@ -65,6 +65,8 @@ export class WebSockets implements AsyncDisposable {
       const socket = new WebSocket(url, { headers: { host }, handshakeTimeout: ECHO_LIMIT_MS });
       this.#open.add(socket);
       let pod: string | null = null;
+      /** Who has opened it: its name may be lost when it is killed at once. */
+      let opener: string | null = null;
       let why = '';
       let sent = 0;
       let sentAtMs = 0;
@@ -79,6 +81,9 @@ export class WebSockets implements AsyncDisposable {
         sentAtMs = performance.now();
         socket.send(String(++sent));
       }, TALK_MS);
+      socket.on('upgrade', ({ headers }) => {
+        if (typeof headers['x-pod'] === 'string') opener = headers['x-pod'];
+      });
       socket.on('message', (data) => {
         const text = String(data);
         if (pod === null) pod = text;
@@ -93,7 +98,7 @@ export class WebSockets implements AsyncDisposable {
       socket.on('close', (code) => {
         clearInterval(talk);
         this.#open.delete(socket);
-        resolve({ pod, why: `${code} ${why}` });
+        resolve({ pod: pod ?? opener, why: `${code} ${why}` });
       });
     });
   }

@@ -78,9 +78,10 @@ function startWebSocket(socket: Socket, key: string): void {
     .digest('base64');
   webSockets.add(socket);
   socket.on('close', () => webSockets.delete(socket));
-  const fields = ['upgrade: websocket', 'connection: Upgrade', `sec-websocket-accept: ${accept}`];
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join('\r\n')}\r\n\r\n`);
-  socket.write(textFrame(0x81, Buffer.from(name)));
+  const fields = ['upgrade: websocket', 'connection: Upgrade', `sec-websocket-accept: ${accept}`, `x-pod: ${name}`];
+  const head = `HTTP/1.1 101 Switching Protocols\r\n${fields.join('\r\n')}\r\n\r\n`;
+  // In one piece: a pod that is killed in between would have opened a socket that nobody can tell the end of.
+  socket.write(Buffer.concat([Buffer.from(head, 'latin1'), textFrame(0x81, Buffer.from(name))]));
   let pending = Buffer.alloc(0);
   socket.on('data', (chunk: Buffer) => {
     pending = Buffer.concat([pending, chunk]);
