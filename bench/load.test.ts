@@ -45,7 +45,7 @@ async function load(
     originPort: ORIGIN,
     pids: [process.pid],
     warmupSeconds: 0,
-    seconds: 0.15,
+    seconds: 0.5,
     flags: ['--connections', '2', ...flags],
   });
   server.closeAllConnections();
