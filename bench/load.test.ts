@@ -78,7 +78,7 @@ async function loadWebSocket(
     originPort: ORIGIN,
     pids: [process.pid],
     warmupSeconds: 0,
-    seconds: 0.15,
+    seconds: 0.5,
     flags: ['--connections', '2', '--mode', 'websocket', '--path', '/echo', '--size', String(size)],
   });
   for (const socket of sockets) socket.destroy();
