@@ -1,5 +1,7 @@
 // The fault switches, and the request log that counts what clients do about them.
 
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ApiServer, startApiServer } from './server.ts';
 import { Client } from './testing/client.ts';
@@ -131,6 +133,17 @@ test('a stopped server refuses, and comes back with its objects on the same port
   await expect(client.get(PATHS.configMaps)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   await server.start();
   expect([server.url, (await client.get(`${PATHS.configMaps}/c`)).code]).toEqual([url, 200]);
+});
+
+test('a server stops under clients that have not ended their handshake', async () => {
+  await using secure = await startApiServer({ tls: true });
+  const silent = connect({ port: Number(new URL(secure.url).port), host: '127.0.0.1' }).on('error', () => {});
+  await once(silent, 'connect');
+  // It has accepted the silent one too: that was before this one in the queue.
+  await new Client(secure).get('/version');
+  const closed = once(silent, 'close');
+  await secure.stop();
+  await closed;
 });
 
 test('compaction reaches a client that has seen everything', async () => {

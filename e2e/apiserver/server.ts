@@ -168,7 +168,8 @@ export class ApiServer {
         : createHttpsServer({ cert: certPem, key: keyPem }, listener);
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     server.requestTimeout = 0;
-    server.on(this.#certificate === null ? 'connection' : 'secureConnection', (socket: Socket) => this.#track(socket));
+    // The connection below TLS as well: a client whose handshake never ends, or ends after `stop`, would keep it open.
+    for (const event of ['connection', 'secureConnection']) server.on(event, (socket: Socket) => this.#track(socket));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(this.#port, this.#options.host ?? '127.0.0.1', resolve);

@@ -1,8 +1,9 @@
 // The gate: what it counts, and that each of its faults is the one it says. Behind it is a plain server.
 
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { type ApiGate, openGate } from './api-gate.ts';
 
@@ -105,6 +106,17 @@ async function fetchRound(): Promise<void> {
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 }
+
+test('closes under clients that have not ended their handshake', async () => {
+  const { port } = new URL(gate.url);
+  const silent = connect({ port: Number(port), host: '127.0.0.1' }).on('error', () => {});
+  await once(silent, 'connect');
+  // The gate has accepted the silent one too: it was before this one in the queue.
+  await answer('GET', ingresses);
+  const closed = once(silent, 'close');
+  await gate.close();
+  await closed;
+});
 
 test('cuts watches, and lets as many expire as it is told', async () => {
   const running = await open('GET', watch);
