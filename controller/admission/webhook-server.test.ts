@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { request } from 'node:https';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
@@ -292,6 +293,19 @@ test('a port that is taken is the reason of the rejection', async () => {
   const first = server;
   await expect(start({ port: taken })).rejects.toMatchObject({ code: 'EADDRINUSE' });
   server = first;
+});
+
+test('closes under a client that has not ended its handshake', async () => {
+  await startWithPair();
+  const silent = connect({ host: '127.0.0.1', port: server?.port ?? 0 }).on('error', () => {});
+  await once(silent, 'connect');
+  // The silent one is accepted too: it was before this one in the queue.
+  await post(good);
+  const closed = once(silent, 'close');
+  const startMs = performance.now();
+  await server?.close();
+  await closed;
+  expect(performance.now() - startMs).toBeLessThan(5_000);
 });
 
 test('a connection that the system could not accept is told, and costs no other', async () => {

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
 
 export interface PortServerOptions {
   /** '' is every address. */
@@ -16,10 +17,16 @@ export interface PortServerOptions {
 export class PortServer {
   readonly #server: HttpServer | HttpsServer;
   readonly #options: PortServerOptions;
+  /** As accepted: `closeAllConnections` does not know those whose TLS handshake has not ended. */
+  readonly #accepted = new Set<Socket>();
 
   constructor(server: HttpServer | HttpsServer, options: PortServerOptions) {
     this.#server = server;
     this.#options = options;
+    server.on('connection', (socket: Socket) => {
+      this.#accepted.add(socket);
+      socket.once('close', () => this.#accepted.delete(socket));
+    });
   }
 
   /** Starts to listen. Rejects with the system's error, e.g. code `EADDRINUSE`, when the port cannot be opened. */
@@ -42,6 +49,7 @@ export class PortServer {
     if (!this.#server.listening) return;
     this.#server.close();
     this.#server.closeAllConnections();
+    for (const socket of this.#accepted) socket.destroy();
     await once(this.#server, 'close');
   }
 }
