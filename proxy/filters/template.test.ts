@@ -3,7 +3,8 @@ import type { RequestVariable, Template } from '../table/template.ts';
 import { renderTemplate, type TemplateSource } from './template.ts';
 
 const source: TemplateSource = {
-  text: 'GET /a/b?id=7 HTTP/1.1\r\nHost: Shop.test:8080\r\nX-User: eve\r\nCookie: a=1\r\nCookie: sid=9\r\n\r\n',
+  text: 'GET /a/b?id=7 HTTP/1.1\r\nHost: Shop.test:8080\r\nX-User: eve\r\n\r\n',
+  cookies: 'a=1; sid=9',
   method: 'GET',
   target: '/a/b?id=7',
   path: '/a/b',
@@ -38,7 +39,7 @@ test.each<[RequestVariable, string]>([
 test.each<[string, Template, string]>([
   ['text', [text('x')], 'x'],
   ['a header', [{ kind: 'header', name: 'x-user' }], 'eve'],
-  ['cookies over several lines', [{ kind: 'header', name: 'cookie' }], 'a=1; sid=9'],
+  ['all cookies', [{ kind: 'header', name: 'cookie' }], 'a=1; sid=9'],
   ['a cookie', [{ kind: 'cookie', name: 'sid' }], '9'],
   ['an argument', [{ kind: 'argument', name: 'id' }], '7'],
   ['nothing', [{ kind: 'header', name: 'x-none' }], ''],

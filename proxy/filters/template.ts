@@ -9,6 +9,8 @@ import type { RequestVariable, Template, TemplatePart } from '../table/template.
 export interface TemplateSource {
   /** The whole request head, see `RequestHead.text`. */
   readonly text: string;
+  /** All Cookie lines as one list, '' when there are none. */
+  readonly cookies: string;
   readonly method: string;
   /** As it is sent upstream, with query. */
   readonly target: string;
@@ -47,12 +49,11 @@ function renderPart(part: TemplatePart, source: TemplateSource): string {
     case 'variable':
       return renderVariable(part.name, source);
     case 'header':
-      // RFC 9113 §8.2.3: cookies split over lines are one list.
-      return headerValue(source.text, part.name, part.name === 'cookie' ? '; ' : ', ');
+      return part.name === 'cookie' ? source.cookies : headerValue(source.text, part.name);
     case 'argument':
       return argumentValue(source.target, part.name);
     case 'cookie':
-      return cookieValue(headerValue(source.text, 'cookie', '; '), part.name);
+      return cookieValue(source.cookies, part.name);
     default:
       return part satisfies never;
   }

@@ -71,6 +71,22 @@ describe('hash keys', () => {
     for (let i = 0; i < 12; i++) answers.add((await ask(proxy, i % 2 === 0 ? first : second, lines)).body);
     expect(answers.size).toBe(1);
   });
+
+  test('a cookie is the key, in whichever Cookie line, and of each request of a connection its own', async () => {
+    await using origins = await startOrigins(4);
+    const byCookie: BalancerSettings = { ...uriHash, key: [{ kind: 'cookie', name: 'sid' }] };
+    await using proxy = await startDataPath([hashed(byCookie, origins.ports)]);
+    using client = await connectRaw(proxy.port);
+    const sids = Array.from({ length: 48 }, (_, at) => `${at % 24}`);
+    for (const [at, sid] of sids.entries()) {
+      const other = 'Cookie: other=1\r\n';
+      const lines = at < 24 ? `${other}Cookie: sid=${sid}\r\n` : `Cookie: sid=${sid}\r\n${other}`;
+      client.send(`GET / HTTP/1.1\r\nHost: a.test\r\n${lines}\r\n`);
+    }
+    const bodies = (await client.responses(sids.length)).map(({ body }) => body);
+    expect(bodies.slice(24)).toEqual(bodies.slice(0, 24));
+    expect(new Set(bodies).size).toBeGreaterThan(1);
+  });
 });
 
 const cookie: AffinityCookie = {

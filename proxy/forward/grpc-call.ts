@@ -5,7 +5,6 @@ import { grpcTimeoutMs } from '../http/grpc.ts';
 import { headerValue } from '../http/header-value.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import type { RoutePolicy } from '../table/types.ts';
 import { Deadline, type Timed, type TimerWheel } from './timer-wheel.ts';
 
 export interface CallOwner {
@@ -41,11 +40,6 @@ export class GrpcCall implements Timed {
   onDeadline(): void {
     this.#owner.onCallTimeout();
   }
-}
-
-/** Requests of the route are calls. */
-export function isGrpc({ protocol }: RoutePolicy): boolean {
-  return protocol === 'grpc' || protocol === 'grpcs';
 }
 
 /**

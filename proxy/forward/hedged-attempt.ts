@@ -11,13 +11,13 @@ import type { ResponseHead } from '../http/response-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import type { HedgeSettings } from '../table/route-settings.ts';
 import type { RoutePolicy } from '../table/types.ts';
+import { isGrpc } from '../table/upstream-protocol.ts';
 import type { Attempts, SecondAttempt } from './attempts.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { ProxyContext } from './context.ts';
 import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import { upgradeToken } from './forwarding.ts';
-import { isGrpc } from './grpc-call.ts';
 import type { HedgeOutcome } from './hedging.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
 import { isUnwanted } from './retry.ts';
@@ -262,5 +262,5 @@ export class HedgedAttempt implements UpstreamUser, Timed {
 
 /** Whether it does no harm, and some good, to send the request twice. */
 function mayBeDoubled(head: RequestHead, policy: RoutePolicy): boolean {
-  return isIdempotent(head.method) && !isGrpc(policy) && upgradeToken(head) === '';
+  return isIdempotent(head.method) && !isGrpc(policy.protocol) && upgradeToken(head) === '';
 }

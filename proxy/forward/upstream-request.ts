@@ -12,13 +12,14 @@ import type { ResponseHead } from '../http/response-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import type { HedgeSettings } from '../table/route-settings.ts';
 import type { RoutePolicy, UpstreamTarget } from '../table/types.ts';
+import { isGrpc } from '../table/upstream-protocol.ts';
 import { AttemptDeadline } from './attempt-deadline.ts';
 import { Attempts } from './attempts.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { ProxyContext } from './context.ts';
 import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
-import { isGrpc, isUnavailable } from './grpc-call.ts';
+import { isUnavailable } from './grpc-call.ts';
 import { HedgedAttempt, type HedgedRequest } from './hedged-attempt.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
 import { mayRepeat } from './retry.ts';
@@ -132,7 +133,7 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
   /** A response head has come. True: it is the response; else the request is under way to another endpoint. */
   answered(head: ResponseHead): boolean {
     const { status } = head;
-    this.#attempts.answered(status, isGrpc(this.#policy()) && isUnavailable(head));
+    this.#attempts.answered(status, isGrpc(this.#policy().protocol) && isUnavailable(head));
     if (this.#hedge?.firstAnswered(status) === false) return false;
     if (status >= 400 && this.#attemptAfter(status)) return false;
     this.#phase = 'answered';

@@ -6,7 +6,7 @@ import net, { type Socket } from 'node:net';
 import tls from 'node:tls';
 import { attachDataEvents, connectSocket, type SocketOwner } from '../listen/sockets.ts';
 import type { EndpointAddress, RoutePolicy } from '../table/types.ts';
-import type { UpstreamProtocol, UpstreamTls } from '../table/upstream-protocol.ts';
+import { isGrpc, isOverTls, type UpstreamProtocol, type UpstreamTls } from '../table/upstream-protocol.ts';
 import { TlsSessions } from './tls-sessions.ts';
 
 type Kind = Exclude<UpstreamProtocol, 'auto'>;
@@ -26,8 +26,8 @@ export class Transport {
   constructor(kind: Kind, settings: UpstreamTls | null) {
     this.kind = kind;
     this.id = settings === null ? kind : `${kind} ${JSON.stringify(settings)}`;
-    this.isTls = kind === 'https' || kind === 'grpcs';
-    this.isGrpc = kind === 'grpc' || kind === 'grpcs';
+    this.isTls = isOverTls(kind);
+    this.isGrpc = isGrpc(kind);
     this.isHttp2 = this.isGrpc || kind === 'http2';
     this.tls = settings;
   }

@@ -1,12 +1,22 @@
 // How an upstream is spoken to: the protocol, TLS, and the limits of HTTP/2 connections to it.
 //
-// Only data, as everything in the table.
+// Data, as everything in the table, and what the protocols' names say.
 
 /**
  * `backend-protocol`. `auto` is HTTP or HTTPS, as the client's request came. `http2` is HTTP/2 without TLS by prior
  * knowledge; `grpc` is that with what gRPC needs, `grpcs` the same over TLS.
  */
 export type UpstreamProtocol = 'http' | 'https' | 'auto' | 'http2' | 'grpc' | 'grpcs';
+
+/** Requests are gRPC calls: deadlines, trailers and statuses of their own. */
+export function isGrpc(protocol: UpstreamProtocol): boolean {
+  return protocol === 'grpc' || protocol === 'grpcs';
+}
+
+/** Connections are made over TLS whatever the client came over; those of `auto` may be. */
+export function isOverTls(protocol: UpstreamProtocol): boolean {
+  return protocol === 'https' || protocol === 'grpcs';
+}
 
 /** TLS to an upstream (ingress-nginx `proxy-ssl-*`). A policy without it has nginx's: no name is sent, nothing verified. */
 export interface UpstreamTls {

@@ -1,5 +1,6 @@
 // Annotations of service scope become the settings of an upstream. The Ingress that decides is chosen elsewhere.
 
+import { isOverTls } from '#proxy/table/upstream-protocol.ts';
 import type {
   ActiveCheck,
   AdaptiveLimitSettings,
@@ -155,8 +156,7 @@ function probeSettings(values: AnnotationValues): ProbeSettings | null {
 
 /** The endpoints' own port speaks what requests speak; a port for probes alone hardly ever has a certificate. */
 function isProbedOverTls(values: AnnotationValues): boolean {
-  const protocol = upstreamProtocol(values);
-  return (protocol === 'https' || protocol === 'grpcs') && values.get(activePort) === null;
+  return isOverTls(upstreamProtocol(values)) && values.get(activePort) === null;
 }
 
 /** Circuit breaking; null when no limit is set. */
