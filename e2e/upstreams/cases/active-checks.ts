@@ -92,17 +92,25 @@ const comesSeldom: Check = async (site) => {
   expect(Math.max(0, ...Object.values(tally(seen.map(({ endpoint }) => endpoint))))).toBeLessThanOrEqual(1);
 };
 
-/** Requests go to the first endpoint until so many probes of it in a row were bad, and no longer. */
+/**
+ * Requests go to the first endpoint until so many probes of it in a row were bad, and no longer. Whether some do between the
+ * last two of these probes is seen in one of three turns: on a busy machine there may be none. Before a first probe that
+ * decides alone there need not be any.
+ */
 function leavesOutAfter(count: number): Check {
   return async (site) => {
-    const from = await turns(site, { status: 503 });
-    await site.askUntil(() => probesOfWeb0(site.calls.slice(from)).length >= count + 2);
-    const since = site.calls.slice(from);
-    const bad = probesOfWeb0(since);
-    const at = (probe: number) => (probe === 0 ? 0 : since.indexOf(bad[probe - 1] as Call));
-    // Used until the last of them came, and not from the next one on.
-    expect(requestsOfFirst(since.slice(at(count - 1), at(count)))).not.toEqual([]);
-    expect(requestsOfFirst(since.slice(at(count + 1)))).toEqual([]);
+    let isUsed = count === 1;
+    let turn = 0;
+    do {
+      const from = await turns(site, { status: 503 });
+      await site.askUntil(() => probesOfWeb0(site.calls.slice(from)).length >= count + 2);
+      const since = site.calls.slice(from);
+      const at = probesOfWeb0(since).map((probe) => since.indexOf(probe));
+      expect(requestsOfFirst(since.slice(at[count]))).toEqual([]);
+      isUsed ||= requestsOfFirst(since.slice(at[count - 2], at[count - 1])).length > 0;
+      site.answerWith(() => ({}));
+    } while (!isUsed && ++turn < 3);
+    expect(isUsed).toBe(true);
   };
 }
 /** So many good probes in a row bring it back. */
