@@ -6,7 +6,7 @@ import { plainEndpoint, plainUpstream } from '#proxy/table/defaults.ts';
 import { arbitraryTable } from '#proxy/table/testing/arbitrary.ts';
 import { buildHost, buildTable, testGlobal } from '#proxy/table/testing/build.ts';
 import type { RoutingTable } from '#proxy/table/types.ts';
-import type { TableUpdate } from '#proxy/table/update.ts';
+import type { FullUpdate, TableUpdate } from '#proxy/table/update.ts';
 import type { AckReport, TableBroadcast } from '#proxy/workers/pool.ts';
 import { tableOf } from '../compile/table-version.ts';
 import { Publisher } from './publisher.ts';
@@ -37,6 +37,7 @@ function start() {
   const followed: string[] = [];
   const follower = {
     onUpdate: ({ kind, revision }: TableUpdate) => followed.push(`${kind} ${revision} after ${sink.sent.length}`),
+    onGivenUp: ({ revision }: FullUpdate) => followed.push(`${revision} stays, after ${sink.sent.length}`),
     onAcknowledged: () => followed.push('acknowledged'),
   };
   const publisher = new Publisher({ send: sink.send, follower, nowMs: () => clock.nowMs, turn: async () => undefined });
@@ -60,7 +61,7 @@ describe('publish', () => {
     const second = publisher.publish(input(movedEndpoint));
     sink.ack('rejected');
     await second;
-    expect(followed).toEqual(['full 1 after 0', 'acknowledged', 'parts 2 after 1', 'full 1 after 2']);
+    expect(followed).toEqual(['full 1 after 0', 'acknowledged', 'parts 2 after 1', '1 stays, after 2']);
   });
 
   test('the first table goes out whole and counts when it is acknowledged', async () => {

@@ -6,7 +6,7 @@
 // the others: when changes outrun the workers, tables are left out, never queued.
 
 import { encodeUpdate, encodeUpdateInTurns } from '#proxy/table/codec.ts';
-import type { TableUpdate } from '#proxy/table/update.ts';
+import type { FullUpdate, TableUpdate } from '#proxy/table/update.ts';
 import { isLongUpdate } from '#proxy/table/update-lines.ts';
 import type { WorkerProblem } from '#proxy/workers/messages.ts';
 import type { AckReport, TableBroadcast } from '#proxy/workers/pool.ts';
@@ -45,8 +45,10 @@ export interface PublishedOutcome {
 }
 
 export interface UpdateFollower {
-  /** Called before an update is sent; with the whole table in force again when it was given up. */
+  /** Called before an update is sent. */
   onUpdate(update: TableUpdate): void;
+  /** The last update was given up; the whole table that is in force again. */
+  onGivenUp(inForce: FullUpdate): void;
   /** All live workers serve the last update. */
   onAcknowledged(): void;
 }
@@ -144,7 +146,7 @@ export class Publisher {
     if (report.kind === 'closed') return { kind: 'abandoned', revision: next.revision };
     if (report.kind === 'rejected') {
       this.#published = before;
-      if (before !== null) follower?.onUpdate(fullUpdateOf(before));
+      if (before !== null) follower?.onGivenUp(fullUpdateOf(before));
       return { kind: 'rejected', revision: next.revision };
     }
     this.#acknowledgedRevision = next.revision;

@@ -56,6 +56,26 @@ describe('CheckSchedule', () => {
     expect(numbersOf(schedule.takeDue(1150))).toEqual([1]);
   });
 
+  test('a target that comes back keeps its state until it is settled that it is gone', () => {
+    const schedule = new CheckSchedule(40, () => 0);
+    const turn = (nowMs: number, isGood: boolean) => {
+      for (const due of schedule.takeDue(nowMs)) schedule.onResult(due, isGood, nowMs);
+    };
+    schedule.replace([target(1)], 0);
+    for (const nowMs of [0, 1000, 2000]) turn(nowMs, false);
+    schedule.replace([], 2500);
+    expect([schedule.unhealthy(), schedule.takeDue(9000)]).toEqual([[], []]);
+    schedule.replace([target(1)], 9000);
+    expect(schedule.unhealthy()).toEqual([target(1)]);
+    for (const nowMs of [9000, 10_000]) turn(nowMs, true);
+    expect(schedule.unhealthy()).toEqual([]);
+    for (const nowMs of [11_000, 12_000, 13_000]) turn(nowMs, false);
+    schedule.replace([], 14_000);
+    schedule.settle();
+    schedule.replace([target(1)], 14_000);
+    expect(schedule.unhealthy()).toEqual([]);
+  });
+
   test.each([
     [0, 900],
     [1, 1100],

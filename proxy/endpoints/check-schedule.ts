@@ -43,6 +43,8 @@ export class CheckSchedule {
   readonly #maxRunning: number;
   readonly #random: () => number;
   readonly #entries = new Map<string, Entry>();
+  /** Targets that are gone, for the case that they come back: see `settle`. */
+  readonly #left = new Map<string, Entry>();
   /** Probes under way, by upstream: none of 0. */
   readonly #runningOf = new Map<string, number>();
   #running = 0;
@@ -58,8 +60,9 @@ export class CheckSchedule {
   }
 
   /**
-   * Replaces all targets; those that stay keep their state and their turn. Gives the probes that nobody waits for any more,
-   * since their target is gone or is asked something else: their places are free, and their results change nothing.
+   * Replaces all targets; those that stay keep their state and their turn, those that come back before `settle` their
+   * state. Gives the probes that nobody waits for any more, since their target is gone or is asked something else: their
+   * places are free, and their results change nothing.
    */
   replace(targets: readonly CheckTarget[], nowMs: number): readonly CheckTurn[] {
     const before = new Map(this.#entries);
@@ -67,8 +70,9 @@ export class CheckSchedule {
     this.#entries.clear();
     for (const target of targets) {
       const name = nameOf(target);
-      const known = before.get(name);
+      const known = before.get(name) ?? this.#left.get(name);
       before.delete(name);
+      this.#left.delete(name);
       const dueAtMs = nowMs + this.#random() * target.check.intervalMs;
       const entry = known ?? { target, dueAtMs, turn: null, isHealthy: true, against: 0 };
       // A shorter interval holds from now on, and not only after the longer one has passed.
@@ -77,8 +81,16 @@ export class CheckSchedule {
       entry.target = target;
       this.#entries.set(name, entry);
     }
-    for (const entry of before.values()) this.#stop(entry, over);
+    for (const [name, entry] of before) {
+      this.#stop(entry, over);
+      this.#left.set(name, entry);
+    }
     return over;
+  }
+
+  /** Nobody will go back to targets that have left: one that comes again later begins as healthy. */
+  settle(): void {
+    this.#left.clear();
   }
 
   /** Takes the probes to start now; each must be ended by `onResult`, unless `replace` gives it back. */

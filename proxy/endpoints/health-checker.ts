@@ -51,6 +51,11 @@ export class HealthChecker {
     for (const turn of over) this.#running.get(turn)?.controller.abort();
   }
 
+  /** All workers serve these upstreams: what is known of others is forgotten. Until then it holds if they come back. */
+  settle(): void {
+    this.#schedule.settle();
+  }
+
   /** Starts the probes that are due. Call it about ten times a second. */
   tick(): void {
     for (const turn of this.#schedule.takeDue(this.#options.nowMs())) this.#start(turn);

@@ -1,13 +1,15 @@
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { findCell } from '../endpoints/load-cell.ts';
+import { EndpointRegistry } from '../endpoints/registry.ts';
 import { SharedLoads } from '../endpoints/shared-loads.ts';
 import { eventually } from '../forward/testing/data-path.ts';
 import { defaultHealth, emptyGlobal, plainEndpoint, plainUpstream } from '../table/defaults.ts';
 import type { Upstream } from '../table/types.ts';
 import type { FullUpdate, PartsUpdate } from '../table/update.ts';
-import { EndpointWatch } from './endpoint-watch.ts';
+import { EndpointWatch, type EndpointWatchOptions } from './endpoint-watch.ts';
+import type { ToWorker } from './messages.ts';
 
 interface Told {
   readonly worker: number | null;
@@ -15,7 +17,7 @@ interface Told {
   readonly isFailing: boolean;
 }
 
-function startWatch(sharedCounts = 64) {
+function startWatch(sharedCounts = 64, hear: EndpointWatchOptions['tell'] = () => undefined) {
   const told: Told[] = [];
   const logs: string[] = [];
   const watch = new EndpointWatch({
@@ -23,6 +25,7 @@ function startWatch(sharedCounts = 64) {
     sharedCounts,
     maxChecks: 8,
     tell: (message, worker) => {
+      hear(message, worker);
       if (message.type === 'probed') told.push({ worker, endpoint: message.endpoint, isFailing: message.isFailing });
     },
     log: ({ message }) => logs.push(message),
@@ -77,6 +80,102 @@ test('upstreams that ask for it get shared counts, which a dead worker gives bac
   expect(cellOf(0)).not.toBeNull();
   watch.onAcknowledged();
   expect(cellOf(0)).toBeNull();
+  await watch.close();
+});
+
+/** A listener that closes every connection, as a healthy Pod would answer a TCP probe. */
+async function listen(port = 0) {
+  const server = net.createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** Two workers that hear what the watch tells, with the table that was accepted last. */
+function startWorkers(upstreams: readonly Upstream[]) {
+  const registries = [0, 1].map(() => new EndpointRegistry({ random: () => 0, onEndpointRemoved: () => undefined }));
+  for (const registry of registries) registry.replaceUpstreams(upstreams);
+  const hear = (message: ToWorker, worker: number | null) => {
+    if (message.type !== 'probed') return;
+    for (const [id, registry] of registries.entries()) {
+      if (worker !== null && worker !== id) continue;
+      registry.get(message.upstream)?.probed(message.endpoint, message.isFailing);
+    }
+  };
+  /** A new thread in the place of one that died: it begins with the table in force. */
+  const restart = (worker: number) => {
+    registries[worker] = new EndpointRegistry({ random: () => 0, onEndpointRemoved: () => undefined });
+    registries[worker].replaceUpstreams(upstreams);
+  };
+  const failing = () => registries.map((registry) => registry.get('p')?.endpoints.map((each) => each.isProbeFailing));
+  return { hear, restart, failing };
+}
+
+describe('an update that removes an endpoint which fails its checks is given up', () => {
+  async function startFailing() {
+    const pod = await listen();
+    await pod.close();
+    const upstream = probed(pod.port);
+    const workers = startWorkers([upstream]);
+    const { watch } = startWatch(64, workers.hear);
+    watch.onUpdate(full([upstream]));
+    watch.onAcknowledged();
+    await eventually(
+      () =>
+        workers
+          .failing()
+          .flat()
+          .every((is) => is === true),
+      workers.failing,
+    );
+    watch.onUpdate(parts([{ ...upstream, endpoints: [] }]));
+    return { upstream, workers, watch, port: pod.port };
+  }
+
+  test('workers that never saw it use the endpoint once it is well', async () => {
+    const { upstream, workers, watch, port } = await startFailing();
+    const pod = await listen(port);
+    watch.onGivenUp(full([upstream]));
+    expect(workers.failing()).toEqual([[true], [true]]);
+    await eventually(
+      () =>
+        workers
+          .failing()
+          .flat()
+          .every((is) => is === false),
+      workers.failing,
+    );
+    await watch.close();
+    await pod.close();
+  });
+
+  test('a worker that was restarted meanwhile is told that it fails', async () => {
+    const { upstream, workers, watch } = await startFailing();
+    workers.restart(1);
+    watch.repeatTo(1);
+    expect(workers.failing()).toEqual([[true], [false]]);
+    watch.onGivenUp(full([upstream]));
+    expect(workers.failing()).toEqual([[true], [true]]);
+    await watch.close();
+  });
+});
+
+test('an endpoint that was removed for good begins as healthy when it comes again', async () => {
+  const pod = await listen();
+  await pod.close();
+  const { watch, told } = startWatch();
+  watch.onUpdate(full([probed(pod.port)]));
+  await eventually(() => told.length === 1);
+  watch.onUpdate(parts([plainUpstream('p', [])]));
+  watch.onAcknowledged();
+  watch.onUpdate(parts([probed(pod.port)]));
+  watch.repeatTo(0);
+  expect(told).toHaveLength(1);
   await watch.close();
 });
 

@@ -3,12 +3,13 @@
 //
 //   table update --onUpdate--> rows for new endpoints, targets of checks --> workers --acks--> onAcknowledged: rows are free
 //   probe --> an endpoint turns --> `probed` to all workers; a worker that starts later is told by `repeatTo`
+//   table update given up --onGivenUp--> all as before it, also what checks have found
 
 import { type CheckSample, HealthChecker } from '../endpoints/health-checker.ts';
 import { LoadDirectory } from '../endpoints/load-directory.ts';
 import { allocateSharedLoads, SharedLoads, type SharedLoadsMemory } from '../endpoints/shared-loads.ts';
 import type { Upstream, UpstreamId } from '../table/types.ts';
-import type { TableUpdate } from '../table/update.ts';
+import type { FullUpdate, TableUpdate } from '../table/update.ts';
 import type { ToWorker, WorkerLogEntry } from './messages.ts';
 
 export interface EndpointWatchOptions {
@@ -53,7 +54,7 @@ export class EndpointWatch {
     });
   }
 
-  /** Call it before an update is sent, and again with the whole table in force when an update was given up. */
+  /** Call it before an update is sent. */
   onUpdate(update: TableUpdate): void {
     const isWhole = update.kind === 'full';
     const upstreams = isWhole ? update.table.upstreams : update.upstreams;
@@ -64,9 +65,21 @@ export class EndpointWatch {
     this.#followChecks(upstreams, removed, isWhole);
   }
 
+  /** The last update was given up: `inForce` is the whole table that workers serve, as before it. */
+  onGivenUp(inForce: FullUpdate): void {
+    this.onUpdate(inForce);
+    // Endpoints that the update had removed have kept their state, here as in the workers that never saw it. What it had
+    // brought is known nowhere.
+    this.#checker.settle();
+    // A worker that was restarted meanwhile has not heard of endpoints that were no targets then.
+    this.#repeat(null, () => true);
+    this.#turned.clear();
+  }
+
   /** All workers serve the last update. */
   onAcknowledged(): void {
     this.#directory.settle();
+    this.#checker.settle();
     // A worker that had not yet read the update when a probe came back has not known the endpoint. No others: each is
     // looked for among all of its upstream's, and updates come ten times a second.
     if (this.#turned.size > 0) this.#repeat(null, (upstream, endpoint) => this.#turned.has(`${upstream} ${endpoint}`));
