@@ -3,18 +3,16 @@
 //
 // The seed is Jest's: `npm test -- cases/chaos --seed=<seed>` repeats the same changes, at other moments of the load.
 
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { Clients } from '../chaos/clients.ts';
-import { ThreadControl } from '../chaos/control.ts';
 import { type Failure, Faults } from '../chaos/faults.ts';
 import { ChaosOrigin, type OriginContext } from '../chaos/origin.ts';
 import { ChaosScene, GRPC_HOST, HOST } from '../chaos/scene.ts';
 import { freePort } from '../harness/free-port.ts';
+import { ThreadControl } from '../harness/thread-control.ts';
 import { until } from '../harness/wait.ts';
 import { seededRandom } from '../netns/randomness.ts';
 import { WebSockets } from '../netns/web-sockets.ts';
@@ -31,7 +29,6 @@ const WORKER_PERIOD_MS = 6_000;
 /** Connections of clients at one time: an end of a worker may cost each a request, and those of HTTP/2 four. */
 const CONNECTIONS = COUNTS.http1 + COUNTS.uploads + 4 * COUNTS.http2 + COUNTS.grpc;
 const MAX_LEFT_BYTES = 12_000_000;
-const preload = new URL('../harness/mortal-workers.mjs', import.meta.url);
 const SETTINGS = {
   // Connections to endpoints that nobody uses are to be gone at the end.
   'upstream-keepalive-timeout': '2',
@@ -60,12 +57,8 @@ beforeEach(async () => {
   folder = stack.use(await ManifestFolder.create({ settings: JSON.stringify(settings) }));
   scene = new ChaosScene({ origins, canaries, context, folder, faults });
   await scene.publish();
-  const socket = join(tmpdir(), `sluice-chaos-${process.pid}.sock`);
-  await rm(socket, { force: true });
-  stack.defer(() => rm(socket, { force: true }));
-  threads = new ThreadControl(socket);
-  const env = { NODE_OPTIONS: `--import=${preload.href}`, E2E_CONTROL_SOCKET: socket };
-  edge = stack.use(await Edge.start(folder, [`--workers=${WORKERS}`, '--configmap=default/settings'], env));
+  threads = stack.use(await ThreadControl.create());
+  edge = stack.use(await Edge.start(folder, [`--workers=${WORKERS}`, '--configmap=default/settings'], threads.env));
 }, 60_000);
 
 afterEach(() => stack.disposeAsync());

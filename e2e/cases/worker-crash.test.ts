@@ -1,26 +1,35 @@
 // One of two workers dies under load: what it held at endpoints, in queues and under limits is given back, or least_conn,
 // breakers and connection limits would be wrong for the rest of the process's life.
 
-import { fileURLToPath } from 'node:url';
-import { expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { ThreadControl } from '../harness/thread-control.ts';
 import { until } from '../harness/wait.ts';
 import { heldAtEach, statusesOf, tally } from '../upstreams/checks.ts';
 import type { Told } from '../upstreams/client.ts';
 import type { Site, Surroundings } from '../upstreams/site.ts';
 import { Town } from '../upstreams/town.ts';
 
-const CRASHES = { NODE_OPTIONS: `--import=${fileURLToPath(new URL('../harness/worker-crash.ts', import.meta.url))}` };
 const noEjection = { 'sluice/passive-health': 'off' };
 
+let stack: AsyncDisposableStack;
+let threads: ThreadControl;
+
+beforeEach(async () => {
+  stack = new AsyncDisposableStack();
+  threads = stack.use(await ThreadControl.create());
+});
+
+afterEach(() => stack.disposeAsync());
+
 async function townOf(surroundings: Surroundings): Promise<{ readonly town: Town; readonly site: Site }> {
-  const town = await Town.start([surroundings]);
-  await town.startReplica([], CRASHES);
+  const town = stack.use(await Town.start([surroundings]));
+  await town.startReplica([], threads.env);
   return { town, site: town.sites[0] as Site };
 }
 
 /** Ends a worker; resolves when there are two again. */
 async function crash({ edge }: Town): Promise<void> {
-  process.kill(edge.process.pid, 'SIGUSR2');
+  await threads.kill(0);
   await until(
     'a worker that died',
     () => edge.process.find('died; the others serve'),
@@ -57,7 +66,6 @@ function letGo(site: Site): void {
 test('least connections: what the dead worker had under way is no load of its endpoints', async () => {
   const balancer = { 'sluice/balancer': 'least-connections' };
   const { town, site } = await townOf({ endpoints: 2, with: { ...balancer, ...noEjection } });
-  await using _ = town;
   const asked = await holdMany(site, 30);
   await crash(town);
   letGo(site);
@@ -71,7 +79,6 @@ test('circuit breaking: places and queue of the dead worker are free, for the up
   const limits = { 'sluice/max-requests': '24', 'sluice/max-requests-per-endpoint': '12' };
   const queue = { 'sluice/max-pending': '16', 'sluice/pending-timeout': '30s' };
   const { town, site } = await townOf({ endpoints: 2, with: { ...limits, ...queue, ...noEjection } });
-  await using _ = town;
   const limited = (state: string) => town.edge.metric('sluice_limited_upstream_requests', { state });
   const asked = await holdMany(site, 24);
   const waiting = Array.from({ length: 16 }, () => site.ask({ fresh: true }));
@@ -99,7 +106,6 @@ test('circuit breaking: places and queue of the dead worker are free, for the up
 
 test('limit-connections: slots of the dead worker are free', async () => {
   const { town, site } = await townOf({ with: { 'limit-connections': '10', ...noEjection } });
-  await using _ = town;
   const asked = await holdMany(site, 10);
   await crash(town);
   letGo(site);
