@@ -4,7 +4,7 @@ import { applyUpdate } from '#proxy/table/apply.ts';
 import { decodeUpdate, encodeTable, encodeUpdate } from '#proxy/table/codec.ts';
 import { plainEndpoint } from '#proxy/table/defaults.ts';
 import { arbitraryTable, arbitraryTablePair } from '#proxy/table/testing/arbitrary.ts';
-import { buildHost, buildTable, deepFreeze, testGlobal } from '#proxy/table/testing/build.ts';
+import { buildHost, buildParts, buildTable, deepFreeze, testGlobal } from '#proxy/table/testing/build.ts';
 import type { CertificateInfo, RoutingTable } from '#proxy/table/types.ts';
 import { changesConfiguration, diffTables } from './diff.ts';
 import { versionOf } from './testing/version-of.ts';
@@ -98,22 +98,11 @@ describe('form of the update', () => {
   });
 
   test('an endpoint change carries the upstream and nothing else, even in a tiny table', () => {
-    expect(diff(small, moved)).toEqual({
-      kind: 'parts',
-      revision: 2,
-      baseRevision: 1,
-      global: null,
-      policies: {},
-      removedPolicies: [],
-      virtualHosts: [],
-      removedVirtualHosts: [],
-      upstreams: moved.upstreams,
-      removedUpstreams: [],
-      certificates: [],
-      removedCertificates: [],
-      streams: null,
-      material: [],
-    });
+    expect(diff(small, moved)).toEqual(
+      buildParts({
+        upstreams: moved.upstreams,
+      }),
+    );
   });
 
   test('it is full when most of a large table changed, and parts when little did', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { AffinityCookie } from '../table/route-settings.ts';
+import { plainCookie } from '../table/testing/build.ts';
 import {
   AffinityCookieLines,
   affinityTag,
@@ -9,22 +10,12 @@ import {
   readAffinityCookie,
 } from './affinity-cookie.ts';
 
-const plain: AffinityCookie = {
-  name: 'INGRESSCOOKIE',
-  path: '/',
-  domain: null,
-  sameSite: null,
-  conditionalSameSiteNone: false,
-  secure: false,
-  expiresSeconds: null,
-  maxAgeSeconds: null,
-};
 const request = { isHttps: false, userAgent: '', nowMs: Date.UTC(2026, 0, 2, 15, 4, 5) };
 const begin = 'Set-Cookie: ';
 
 /** The value of the first line that is rendered with these settings. */
 function render(settings: Partial<AffinityCookie>, facts: Partial<typeof request> = {}): string {
-  return cookieOf(new AffinityCookieLines({ ...plain, ...settings }, 't').line('k', { ...request, ...facts }));
+  return cookieOf(new AffinityCookieLines({ ...plainCookie, ...settings }, 't').line('k', { ...request, ...facts }));
 }
 
 function cookieOf(line: string): string {
@@ -66,9 +57,9 @@ describe('readAffinityCookie', () => {
     const other = fc.stringMatching(/^x[a-z]{0,3}=[a-z|]{0,5}$/);
     fc.assert(
       fc.property(word, word, fc.array(other), fc.array(other), (key, tag, before, after) => {
-        const [pair = ''] = cookieOf(new AffinityCookieLines(plain, tag).line(key, request)).split(';');
+        const [pair = ''] = cookieOf(new AffinityCookieLines(plainCookie, tag).line(key, request)).split(';');
         const header = [...before, pair, ...after].join('; ');
-        expect(readAffinityCookie(header, plain.name, tag)).toEqual({ key, tag });
+        expect(readAffinityCookie(header, plainCookie.name, tag)).toEqual({ key, tag });
       }),
     );
   });
@@ -134,7 +125,7 @@ describe('AffinityCookieLines', () => {
 });
 
 describe('what is rendered once', () => {
-  const all = { ...plain, sameSite: 'None', conditionalSameSiteNone: true, expiresSeconds: 60 } as const;
+  const all = { ...plainCookie, sameSite: 'None', conditionalSameSiteNone: true, expiresSeconds: 60 } as const;
   const facts = fc.record({
     isHttps: fc.boolean(),
     userAgent: fc.constantFrom('', 'Chrome/51.0', 'Chrome/120.0'),

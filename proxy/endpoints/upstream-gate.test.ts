@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { plainEndpoint, plainUpstream } from '../table/defaults.ts';
+import { noLimits } from '../table/testing/build.ts';
 import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import { LoadDirectory } from './load-directory.ts';
 import { allocateSharedLoads, SharedLoads } from './shared-loads.ts';
@@ -10,17 +11,7 @@ import type { GateJob } from './testing/gate-hammer.ts';
 import { TurnedLoads } from './testing/turned-loads.ts';
 import { UpstreamGate } from './upstream-gate.ts';
 
-const limits: UpstreamLimits = {
-  maxConnections: null,
-  maxRequests: 2,
-  maxConnectionsPerEndpoint: null,
-  maxRequestsPerEndpoint: null,
-  maxPending: 2,
-  pendingTimeoutMs: 1000,
-  retryAfterSeconds: 1,
-  adaptive: null,
-};
-
+const limits: UpstreamLimits = { ...noLimits, maxRequests: 2, maxPending: 2 };
 interface GateScene {
   readonly settings?: Partial<UpstreamLimits>;
   readonly hasRoom?: () => boolean;

@@ -2,9 +2,10 @@
 
 import { describe, expect, test } from '@jest/globals';
 import { defaultHealth, defaultOutliers } from '../table/defaults.ts';
+import { noLimits, noPassiveHealth } from '../table/testing/build.ts';
 import type { ActiveCheck } from '../table/upstream-settings.ts';
 import type { EndpointState } from './endpoint-state.ts';
-import { endpointOf, failTimes, noLimits, pickedOf, pod, startUpstream, three } from './testing/upstream-scene.ts';
+import { endpointOf, failTimes, pickedOf, pod, startUpstream, three } from './testing/upstream-scene.ts';
 import { isFailureStatus } from './upstream-state.ts';
 
 describe('passive health, on by default', () => {
@@ -149,7 +150,7 @@ describe('passive health, on by default', () => {
   test('off: nothing is ejected; turned off later, what is out comes back', () => {
     const { upstream, apply } = startUpstream({ endpoints: three });
     failTimes(upstream, 1, 5);
-    apply({ health: { ...defaultHealth, passive: 'off' } });
+    apply({ health: noPassiveHealth });
     expect(pickedOf(upstream)).toBe('123');
     failTimes(upstream, 1, 50);
     expect(pickedOf(upstream)).toBe('123');

@@ -1,11 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { defaultHealth, defaultOutliers } from '../table/defaults.ts';
+import { noLimits, noPassiveHealth } from '../table/testing/build.ts';
 import type { Upstream } from '../table/types.ts';
 import type { BalancerSettings } from '../table/upstream-settings.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import { rowKey } from './shared-loads.ts';
-import { endpointOf, failTimes, noLimits, pickedOf, pod, startUpstream, three } from './testing/upstream-scene.ts';
+import { endpointOf, failTimes, pickedOf, pod, startUpstream, three } from './testing/upstream-scene.ts';
 import type { UpstreamState } from './upstream-state.ts';
 
 describe('what may be picked', () => {
@@ -224,7 +225,7 @@ describe('a change of settings resets no balancer', () => {
   test.each<[string, Partial<Upstream>]>([
     ['nothing', {}],
     ['equal settings, written anew', { balancer: { kind: 'roundRobin' }, endpoints: [...three] }],
-    ['passive health', { health: { ...defaultHealth, passive: 'off' } }],
+    ['passive health', { health: noPassiveHealth }],
     ['slow start', { health: { ...defaultHealth, slowStartMs: 5000 } }],
     ['limits', { limits: { ...noLimits, maxRequests: 100 } }],
     ['zone', { zone: { zone: 'a', minUsablePercent: 50 } }],

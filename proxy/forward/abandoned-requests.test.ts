@@ -6,7 +6,8 @@ import { expect, test } from '@jest/globals';
 import type { SharedLoads } from '../endpoints/shared-loads.ts';
 import { FrameType } from '../http2/protocol.ts';
 import { connectHttp2, frame, GET, POST, uint32 } from '../listen/testing/http2-client.ts';
-import { defaultHealth, defaultHttp2 } from '../table/defaults.ts';
+import { defaultHttp2 } from '../table/defaults.ts';
+import { noLimits, noPassiveHealth } from '../table/testing/build.ts';
 import type { RoutePolicy } from '../table/types.ts';
 import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import { type DataPath, eventually, NOTHING_LEFT, startSharedPath } from './testing/data-path.ts';
@@ -17,16 +18,12 @@ import { SilentListener } from './testing/silent-listener.ts';
 import { STREAMED } from './testing/test-proxy.ts';
 
 const limits: UpstreamLimits = {
-  maxConnections: null,
+  ...noLimits,
   maxRequests: 2,
-  maxConnectionsPerEndpoint: null,
   maxRequestsPerEndpoint: 2,
   maxPending: 5,
   pendingTimeoutMs: 600_000,
-  retryAfterSeconds: 1,
-  adaptive: null,
 };
-
 /** An endpoint that answers by what is asked, over HTTP/1.1 or HTTP/2, and how to see that a request has come. */
 interface Backend {
   readonly ports: readonly number[];
@@ -241,7 +238,7 @@ test.each(rows)('%s (client %s, upstream %s)', async (_name, down, up, stage) =>
   const upstream = {
     limits,
     balancer: { kind: 'leastConnections' } as const,
-    health: { ...defaultHealth, passive: 'off' } as const,
+    health: noPassiveHealth,
   };
   const { proxy, loads } = await startSharedPath([{ endpoints: backend.ports, policy, upstream }], {
     global: { http2: { ...defaultHttp2, hasPriorKnowledge: true } },

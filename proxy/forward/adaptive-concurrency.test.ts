@@ -3,6 +3,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { expect, test } from '@jest/globals';
+import { noLimits } from '../table/testing/build.ts';
 import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
 import { type HttpOrigin, startHttpOrigin } from './testing/origin.ts';
@@ -10,16 +11,12 @@ import { connectRaw, type RawClient } from './testing/raw-client.ts';
 import { startProxy } from './testing/test-proxy.ts';
 
 const limits: UpstreamLimits = {
-  maxConnections: null,
-  maxRequests: null,
-  maxConnectionsPerEndpoint: null,
-  maxRequestsPerEndpoint: null,
+  ...noLimits,
   maxPending: 5,
   pendingTimeoutMs: 100,
   retryAfterSeconds: 3,
   adaptive: { minRequests: 2, maxRequests: 200, tolerancePercent: 50, measureEveryMs: 60_000 },
 };
-
 /** Works on four requests at full speed, each 40 ms: 100 per second. More share what there is. */
 const CORES = 4;
 const WORK_MS = 40;

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from '@jest/globals';
 import type { AffinityCookie, AffinitySettings } from '../table/route-settings.ts';
+import { plainCookie } from '../table/testing/build.ts';
 import type { Canary, RouteTarget } from '../table/types.ts';
 import type { BalancerSettings } from '../table/upstream-settings.ts';
 import { type DataPath, startDataPath } from './testing/data-path.ts';
@@ -89,16 +90,7 @@ describe('hash keys', () => {
   });
 });
 
-const cookie: AffinityCookie = {
-  name: 'route',
-  path: '/',
-  domain: null,
-  sameSite: null,
-  conditionalSameSiteNone: false,
-  secure: false,
-  expiresSeconds: null,
-  maxAgeSeconds: null,
-};
+const cookie: AffinityCookie = { ...plainCookie, name: 'route' };
 
 function affine(more: Partial<AffinitySettings> = {}, canaries: readonly Canary[] = []): RouteTarget {
   const affinity = { mode: 'balanced', cookie, changeOnFailure: false, setsCookie: true, ...more } as const;

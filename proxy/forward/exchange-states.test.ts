@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { RequestParser } from '../http/request-parser.ts';
 import type { RateLimitFilter } from '../table/route-settings.ts';
+import { noLimits } from '../table/testing/build.ts';
 import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import type { ClientStream } from './client-stream.ts';
 import { Exchange, type Phase } from './exchange.ts';
@@ -75,17 +76,7 @@ class NotingClient implements ClientStream {
 }
 
 /** One request at a time, one that waits. */
-const ONE: UpstreamLimits = {
-  maxConnections: null,
-  maxRequests: 1,
-  maxConnectionsPerEndpoint: null,
-  maxRequestsPerEndpoint: null,
-  maxPending: 1,
-  pendingTimeoutMs: 1000,
-  retryAfterSeconds: 7,
-  adaptive: null,
-};
-
+const ONE: UpstreamLimits = { ...noLimits, maxRequests: 1, maxPending: 1 };
 const RATE: RateLimitFilter = {
   kind: 'rateLimit',
   zone: 'z',

@@ -1,10 +1,9 @@
 // Hedging on the wire: when a second attempt is made, who wins, and that nothing of the loser is left.
 
 import { describe, expect, test } from '@jest/globals';
-import { defaultHealth } from '../table/defaults.ts';
 import type { AffinitySettings, HedgeSettings } from '../table/route-settings.ts';
+import { noLimits, noPassiveHealth, plainCookie } from '../table/testing/build.ts';
 import type { RoutePolicy, Upstream } from '../table/types.ts';
-import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import { type DataPath, eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
 import { startHttp2Origin } from './testing/http2-origin.ts';
 import { type RawOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
@@ -13,7 +12,6 @@ import { SilentListener } from './testing/silent-listener.ts';
 import { startProxy, type TestRoute } from './testing/test-proxy.ts';
 
 const hedge: HedgeSettings = { afterMs: 50, budget: { percent: 100, minPerSecond: 100 } };
-const noPassiveHealth = { ...defaultHealth, passive: 'off' } as const;
 const okOf = (body: string) => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
 interface Pair {
@@ -165,16 +163,7 @@ describe('no second attempt', () => {
     mode: 'balanced',
     changeOnFailure: true,
     setsCookie: true,
-    cookie: {
-      name: 'c',
-      path: '/',
-      domain: null,
-      sameSite: null,
-      conditionalSameSiteNone: false,
-      secure: false,
-      expiresSeconds: null,
-      maxAgeSeconds: null,
-    },
+    cookie: plainCookie,
   };
   const withAffinity = { kind: 'upstream', upstream: 'u0', canaries: [], affinity } as const;
   /** More than `sluice-request-buffer-size` by several reads. */
@@ -405,19 +394,8 @@ describe('budgets', () => {
     expect(pair.proxy.context.hedging.outcomes).toMatchObject({ overBudget: 1, lost: 1 });
   });
 
-  const limits: UpstreamLimits = {
-    maxConnections: null,
-    maxRequests: null,
-    maxConnectionsPerEndpoint: null,
-    maxRequestsPerEndpoint: null,
-    maxPending: 0,
-    pendingTimeoutMs: 1000,
-    retryAfterSeconds: 1,
-    adaptive: null,
-  };
-
   test('no place at the upstream, no hedge; with one it is given back', async () => {
-    await using full = await startPair({}, { upstream: { limits: { ...limits, maxRequests: 1 } } });
+    await using full = await startPair({}, { upstream: { limits: { ...noLimits, maxRequests: 1 } } });
     using alone = await send(full.proxy);
     await eventually(() => hasRequest(full.first));
     full.proxy.pass(60);
@@ -425,7 +403,7 @@ describe('budgets', () => {
     answer(full.first, okOf('first'));
     expect(await bodyAt(alone)).toBe('first');
 
-    await using roomy = await startPair({}, { upstream: { limits: { ...limits, maxRequests: 2 } } });
+    await using roomy = await startPair({}, { upstream: { limits: { ...noLimits, maxRequests: 2 } } });
     const gate = roomy.proxy.context.endpoints.get('u0')?.gate;
     using client = await race(roomy);
     expect(gate?.requests).toBe(2);
@@ -438,7 +416,7 @@ describe('budgets', () => {
   });
 
   test('the place of a hedge that loses, or that the retry budget does not allow, is given back at once', async () => {
-    await using pair = await startPair({}, { upstream: { limits: { ...limits, maxRequests: 2 } } });
+    await using pair = await startPair({}, { upstream: { limits: { ...noLimits, maxRequests: 2 } } });
     const gate = pair.proxy.context.endpoints.get('u0')?.gate;
     using client = await race(pair);
     expect(gate?.requests).toBe(2);
@@ -450,7 +428,7 @@ describe('budgets', () => {
     expect(gate?.requests).toBe(0);
 
     const retryBudget = { percent: 0, minPerSecond: 0 };
-    await using poor = await startPair({ retryBudget }, { upstream: { limits: { ...limits, maxRequests: 2 } } });
+    await using poor = await startPair({ retryBudget }, { upstream: { limits: { ...noLimits, maxRequests: 2 } } });
     const places = poor.proxy.context.endpoints.get('u0')?.gate;
     using alone = await send(poor.proxy);
     await eventually(() => hasRequest(poor.first));

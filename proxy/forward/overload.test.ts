@@ -5,22 +5,11 @@ import type { ServerResponse } from 'node:http';
 import { expect, test } from '@jest/globals';
 import { allocateSharedLoads, rowKey, SharedLoads } from '../endpoints/shared-loads.ts';
 import { plainUpstream } from '../table/defaults.ts';
-import type { UpstreamLimits } from '../table/upstream-settings.ts';
+import { noLimits } from '../table/testing/build.ts';
 import { eventually, NOTHING_LEFT, startDataPath, startSharedPath } from './testing/data-path.ts';
 import { startHttpOrigin } from './testing/origin.ts';
 import { connectRaw, type RawClient } from './testing/raw-client.ts';
 import { tableOf } from './testing/test-proxy.ts';
-
-const noLimits: UpstreamLimits = {
-  maxConnections: null,
-  maxRequests: null,
-  maxConnectionsPerEndpoint: null,
-  maxRequestsPerEndpoint: null,
-  maxPending: 0,
-  pendingTimeoutMs: 1000,
-  retryAfterSeconds: 7,
-  adaptive: null,
-};
 
 /** An origin that answers when it is told to. */
 async function startHolding() {

@@ -2,14 +2,14 @@
 // a connection nothing of the body is read, so that nothing needs to be kept of it.
 
 import { expect, test } from '@jest/globals';
-import { defaultHealth } from '../table/defaults.ts';
+import { noPassiveHealth } from '../table/testing/build.ts';
 import type { RoutePolicy } from '../table/types.ts';
 import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
 import { startHttpOrigin } from './testing/origin.ts';
 import { connectRaw, type RawResponse } from './testing/raw-client.ts';
 import { SilentListener } from './testing/silent-listener.ts';
 
-const upstream = { health: { ...defaultHealth, passive: 'off' } } as const;
+const upstream = { health: noPassiveHealth };
 
 /** An origin that notes the ids and bodies of the POSTs that reach it. */
 async function startNoting() {

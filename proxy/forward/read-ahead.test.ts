@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { BodyLimits } from '../table/body-limits.ts';
+import { noLimits } from '../table/testing/build.ts';
 import type { RoutePolicy, Upstream } from '../table/types.ts';
-import type { UpstreamLimits } from '../table/upstream-settings.ts';
 import { type DataPath, eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
 import { type RawOrigin, startHttpOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw } from './testing/raw-client.ts';
@@ -15,17 +15,6 @@ import { STREAMED } from './testing/test-proxy.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const ROOMY: BodyLimits = { maxBodyBytes: 1024 * 1024, maxMemoryBytes: 32 * 1024 * 1024 };
-const NO_LIMITS: UpstreamLimits = {
-  maxRequests: null,
-  maxConnections: null,
-  maxRequestsPerEndpoint: null,
-  maxConnectionsPerEndpoint: null,
-  maxPending: 0,
-  pendingTimeoutMs: 1000,
-  retryAfterSeconds: 1,
-  adaptive: null,
-};
-
 function post(length: number, body = '', fields = ''): string {
   return `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n${fields}\r\n${body}`;
 }
@@ -82,7 +71,7 @@ describe('while the client sends', () => {
 
   test('its request holds no place among those of the upstream', async () => {
     await using origin = await startReplyingOrigin(OK);
-    const limits = { ...NO_LIMITS, maxRequests: 1 };
+    const limits = { ...noLimits, maxRequests: 1 };
     await using path = await serve([origin.port], {}, ROOMY, { limits });
     using slow = await connectRaw(path.port);
     slow.send(post(4, 'ab'));

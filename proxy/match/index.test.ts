@@ -2,28 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { applyUpdate } from '../table/apply.ts';
 import { arbitraryPath, arbitraryRequestHost, arbitraryTablePair } from '../table/testing/arbitrary.ts';
-import { buildHost, buildRoute, buildTable, deepFreeze, testPolicy } from '../table/testing/build.ts';
+import { buildHost, buildParts, buildRoute, buildTable, deepFreeze, testPolicy } from '../table/testing/build.ts';
 import type { RoutingTable, VirtualHost } from '../table/types.ts';
 import type { PartsUpdate, TableUpdate } from '../table/update.ts';
 import { findHost, indexRoutes, prepareHosts, type RouteIndex, updateIndex } from './index.ts';
 import { matchHost, matchRoute } from './match-route.ts';
 
-const nothing: PartsUpdate = {
-  kind: 'parts',
-  revision: 2,
-  baseRevision: 1,
-  global: null,
-  policies: {},
-  removedPolicies: [],
-  virtualHosts: [],
-  removedVirtualHosts: [],
-  upstreams: [],
-  removedUpstreams: [],
-  certificates: [],
-  removedCertificates: [],
-  streams: null,
-  material: [],
-};
+const nothing = buildParts();
 
 /** The simplest possible parts: every host of `after`, and the names that are gone. */
 function partsOf(before: RoutingTable, after: RoutingTable): PartsUpdate {

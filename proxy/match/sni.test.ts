@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { buildHost, buildTable } from '../table/testing/build.ts';
+import { buildHost, buildParts, buildTable } from '../table/testing/build.ts';
 import { indexRoutes, updateIndex } from './index.ts';
 import { matchPassthrough, matchSni } from './sni.ts';
 
@@ -34,22 +34,13 @@ describe('matchSni', () => {
   });
 
   test('follows updates of the index', () => {
-    const updated = updateIndex(index, {
-      kind: 'parts',
-      revision: 2,
-      baseRevision: 1,
-      global: null,
-      policies: {},
-      removedPolicies: [],
-      virtualHosts: [withCertificate('a.foo.com', 'renewed')],
-      removedVirtualHosts: ['*.foo.com'],
-      upstreams: [],
-      removedUpstreams: [],
-      certificates: [],
-      removedCertificates: [],
-      streams: null,
-      material: [],
-    });
+    const updated = updateIndex(
+      index,
+      buildParts({
+        virtualHosts: [withCertificate('a.foo.com', 'renewed')],
+        removedVirtualHosts: ['*.foo.com'],
+      }),
+    );
     expect(matchSni(updated, 'a.foo.com')).toBe('renewed');
     expect(matchSni(updated, 'b.foo.com')).toBeUndefined();
   });
@@ -71,22 +62,10 @@ describe('matchPassthrough', () => {
   });
 
   test('the index counts such hosts over updates', () => {
-    const parts = {
-      kind: 'parts',
-      revision: 2,
-      baseRevision: 1,
-      global: null,
-      policies: {},
-      removedPolicies: [],
+    const parts = buildParts({
       virtualHosts: [passing('a.foo.com', null), passing('new.com', 'two')],
       removedVirtualHosts: ['*.foo.com', 'plain.foo.com'],
-      upstreams: [],
-      removedUpstreams: [],
-      certificates: [],
-      removedCertificates: [],
-      streams: null,
-      material: [],
-    } as const;
+    });
     const after = updateIndex(before, parts);
     expect([before.passthroughHosts, after.passthroughHosts]).toEqual([2, 1]);
     expect(['a.foo.com', 'b.foo.com', 'new.com'].map((name) => matchPassthrough(after, name))).toEqual([

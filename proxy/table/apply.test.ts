@@ -1,24 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { applyUpdate, canApply } from './apply.ts';
-import { buildHost, buildTable, deepFreeze, testGlobal, testPolicy } from './testing/build.ts';
-import type { PartsUpdate } from './update.ts';
+import { buildHost, buildParts, buildTable, deepFreeze, testGlobal, testPolicy } from './testing/build.ts';
 
-const nothing: PartsUpdate = {
-  kind: 'parts',
-  revision: 2,
-  baseRevision: 1,
-  global: null,
-  policies: {},
-  removedPolicies: [],
-  virtualHosts: [],
-  removedVirtualHosts: [],
-  upstreams: [],
-  removedUpstreams: [],
-  certificates: [],
-  removedCertificates: [],
-  streams: null,
-  material: [],
-};
+const nothing = buildParts();
 
 const base = deepFreeze(buildTable([buildHost('a.test', []), buildHost('c.test', []), buildHost('e.test', [])]));
 const names = (table: { virtualHosts: readonly { name: string }[] }) => table.virtualHosts.map((host) => host.name);

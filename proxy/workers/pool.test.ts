@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createLimitMemory, LimitTable } from '../filters/limit-table.ts';
 import { defaultRequestMetricsSettings } from '../observe/request-metrics.ts';
 import { encodeUpdate } from '../table/codec.ts';
-import { buildTable } from '../table/testing/build.ts';
+import { buildParts, buildTable } from '../table/testing/build.ts';
 import type { ListenerSettings } from './messages.ts';
 import { type WorkerCrash, WorkerPool, type WorkerPoolOptions } from './pool.ts';
 import type { TableBroadcast } from './rollout.ts';
@@ -23,9 +23,7 @@ function full(revision: number): TableBroadcast {
 }
 
 function parts(revision: number, baseRevision = revision - 1): TableBroadcast {
-  const nothing = { policies: {}, removedPolicies: [], virtualHosts: [], removedVirtualHosts: [], material: [] };
-  const rest = { upstreams: [], removedUpstreams: [], certificates: [], removedCertificates: [], streams: null };
-  const update = { kind: 'parts', revision, baseRevision, global: null, ...nothing, ...rest } as const;
+  const update = buildParts({ revision, baseRevision });
   return { revision, bytes: encodeUpdate(update), encodeFull: () => fullOf(revision) };
 }
 

@@ -2,31 +2,22 @@
 
 import { expect, test } from '@jest/globals';
 import { TestProxy, tableOf } from '../forward/testing/test-proxy.ts';
+import { buildParts } from '../table/testing/build.ts';
 import type { PartsUpdate } from '../table/update.ts';
 import type { ProxyWorker } from './proxy-worker.ts';
 
 const table = tableOf([{ host: 'a.test' }]);
 
 /** Parts that give a.test a policy of their own. */
-const parts = (baseRevision: number): PartsUpdate => ({
-  kind: 'parts',
-  revision: baseRevision + 1,
-  baseRevision,
-  global: null,
-  policies: {},
-  removedPolicies: [],
-  virtualHosts: table.virtualHosts.map((host) => ({
-    ...host,
-    routes: host.routes.map((route) => ({ ...route, policy: 'of revision 2' })),
-  })),
-  removedVirtualHosts: [],
-  upstreams: [],
-  removedUpstreams: [],
-  certificates: [],
-  removedCertificates: [],
-  streams: null,
-  material: [],
-});
+const parts = (baseRevision: number): PartsUpdate =>
+  buildParts({
+    revision: baseRevision + 1,
+    baseRevision,
+    virtualHosts: table.virtualHosts.map((host) => ({
+      ...host,
+      routes: host.routes.map((route) => ({ ...route, policy: 'of revision 2' })),
+    })),
+  });
 
 function prepareAll(worker: ProxyWorker, update: PartsUpdate) {
   const preparing = worker.prepare(update);

@@ -3,7 +3,6 @@
 import { seededRandom } from '../../balance/testing/endpoints.ts';
 import { plainEndpoint, plainUpstream } from '../../table/defaults.ts';
 import type { Endpoint, Upstream } from '../../table/types.ts';
-import type { UpstreamLimits } from '../../table/upstream-settings.ts';
 import type { EndpointState } from '../endpoint-state.ts';
 import { LoadDirectory } from '../load-directory.ts';
 import { allocateSharedLoads, SharedLoads } from '../shared-loads.ts';
@@ -47,17 +46,6 @@ export function startUpstream(settings: Partial<Upstream>, workers = 1) {
 }
 
 export const three = [pod(1), pod(2), pod(3)];
-
-export const noLimits: UpstreamLimits = {
-  maxConnections: null,
-  maxRequests: null,
-  maxConnectionsPerEndpoint: null,
-  maxRequestsPerEndpoint: null,
-  maxPending: 0,
-  pendingTimeoutMs: 0,
-  retryAfterSeconds: 1,
-  adaptive: null,
-};
 
 /** Last parts of the addresses that many picks give, each once, sorted. */
 export function pickedOf(upstream: UpstreamState, mayProbe = false): string {

@@ -1,15 +1,47 @@
 // Small builders of valid tables, for tests of everything that reads one.
 
 import {
+  defaultHealth,
   plainEndpoint,
   plainTarget,
   plainUpstream,
   emptyGlobal as testGlobal,
   defaultPolicy as testPolicy,
 } from '../defaults.ts';
+import type { AffinityCookie } from '../route-settings.ts';
 import type { PathMatch, Route, RoutingTable, Upstream, VirtualHost } from '../types.ts';
+import type { PartsUpdate } from '../update.ts';
+import type { UpstreamHealth, UpstreamLimits } from '../upstream-settings.ts';
 
 export { defaultPolicy as testPolicy, emptyGlobal as testGlobal } from '../defaults.ts';
+
+/** Endpoints that fail stay in use. */
+export const noPassiveHealth: UpstreamHealth = { ...defaultHealth, passive: 'off' };
+
+/** Circuit breaking that limits nothing, and in which nobody waits. */
+export const noLimits: UpstreamLimits = {
+  maxConnections: null,
+  maxRequests: null,
+  maxConnectionsPerEndpoint: null,
+  maxRequestsPerEndpoint: null,
+  maxPending: 0,
+  pendingTimeoutMs: 1000,
+  // Not the default, so that tests see whose it is.
+  retryAfterSeconds: 7,
+  adaptive: null,
+};
+
+/** What `affinity: cookie` sets when nothing more is said. */
+export const plainCookie: AffinityCookie = {
+  name: 'INGRESSCOOKIE',
+  path: '/',
+  domain: null,
+  sameSite: null,
+  conditionalSameSiteNone: false,
+  secure: false,
+  expiresSeconds: null,
+  maxAgeSeconds: null,
+};
 
 /** A route of `host` to upstream `upstream`, with policy `p`. Its id is `<host>|<kind>|<path>`. */
 export function buildRoute(host: string, match: PathMatch, upstream = 'default-web-80'): Route {
@@ -44,6 +76,27 @@ export function buildTable(hosts: readonly VirtualHost[], upstreams: readonly Up
     upstreams: all.sort((a, b) => (a.id < b.id ? -1 : 1)),
     certificates: [],
     streams: [],
+  };
+}
+
+/** An update from revision 1 to 2 with these parts and no others. */
+export function buildParts(parts: Partial<PartsUpdate> = {}): PartsUpdate {
+  return {
+    kind: 'parts',
+    revision: 2,
+    baseRevision: 1,
+    global: null,
+    policies: {},
+    removedPolicies: [],
+    virtualHosts: [],
+    removedVirtualHosts: [],
+    upstreams: [],
+    removedUpstreams: [],
+    certificates: [],
+    removedCertificates: [],
+    streams: null,
+    material: [],
+    ...parts,
   };
 }
 
