@@ -58,6 +58,9 @@ test.each<[RateVerdict, StoreFailure, number[], string]>([
     if (statuses.at(-1) !== 200) break;
   }
   expect(statuses).toEqual(expected.slice(0, statuses.length));
+  const outcome = typeof verdict === 'number' ? 'refused' : verdict;
+  const none = { passed: 0, refused: 0, failed: 0 };
+  expect(proxy.context.limits.storeOutcomes).toEqual({ ...none, [outcome]: statuses.length });
   expect(proxy.requests.at(-1)?.reason).toBe(reason);
 });
 

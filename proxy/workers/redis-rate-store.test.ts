@@ -123,6 +123,20 @@ class TestStore extends RedisRateStore {
     expect(verdict).not.toBe('failed');
   }, 20_000);
 
+  test('time-outs that are not in a row do not leave it alone', async () => {
+    await using server = await startRedis();
+    using store = await new TestStore(server.url, { timeoutMs: 1_000 }).connected();
+    using watcher = await new TestStore(server.url).connected();
+    for (let round = 0; round < 2; round++) {
+      server.process.kill('SIGSTOP');
+      const late = await Promise.all(Array.from({ length: 4 }, () => store.verdict(question)));
+      expect(late).toEqual(Array(4).fill('failed'));
+      server.process.kill('SIGCONT');
+      await watcher.verdict(question);
+      expect(await store.verdict({ ...question, client: `of round ${round}` })).toBe('passed');
+    }
+  });
+
   test('a limit that was lowered holds from the next interval on, whatever the client has sent before', async () => {
     await using server = await startRedis();
     using store = await new TestStore(server.url).connected();

@@ -75,6 +75,7 @@ describe('limits', () => {
     [{ 'limit-rate': '-5' }, {}, null],
     [{ 'limit-rate': '2' }, {}, { bytesPerSecond: 2048, afterBytes: 0 }],
     [{ 'limit-rate': '2', 'limit-rate-after': '10' }, {}, { bytesPerSecond: 2048, afterBytes: 10_240 }],
+    [{ 'limit-rate': '2', 'limit-rate-after': '-3' }, {}, { bytesPerSecond: 2048, afterBytes: 0 }],
     [{}, { 'limit-rate': '1', 'limit-rate-after': '1' }, { bytesPerSecond: 1024, afterBytes: 1024 }],
     [{ 'limit-rate': '50k' }, { 'limit-rate': '1' }, { bytesPerSecond: 1024, afterBytes: 0 }],
   ])('bandwidth %j, ConfigMap %j', (given, data, want) => {

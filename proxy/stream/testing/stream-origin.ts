@@ -44,10 +44,12 @@ export class TcpOrigin implements AsyncDisposable {
 export class UdpOrigin implements AsyncDisposable {
   readonly #socket: dgram.Socket;
   readonly datagrams: string[] = [];
+  #lastFrom: dgram.RemoteInfo | null = null;
 
   private constructor(answers: (datagram: string) => readonly string[], type: 'udp4' | 'udp6') {
     this.#socket = dgram.createSocket(type);
     this.#socket.on('message', (bytes, from) => {
+      this.#lastFrom = from;
       this.datagrams.push(String(bytes));
       for (const answer of answers(String(bytes))) this.#socket.send(answer, from.port, from.address);
     });
@@ -63,6 +65,11 @@ export class UdpOrigin implements AsyncDisposable {
 
   get port(): number {
     return this.#socket.address().port;
+  }
+
+  /** Sends something unasked to whoever sent the last datagram. */
+  answerAgain(text: string): void {
+    if (this.#lastFrom !== null) this.#socket.send(text, this.#lastFrom.port, this.#lastFrom.address);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -24,6 +24,7 @@ describe('readClientHello', () => {
     ['plain HTTP', Buffer.from('GET / HTTP/1.1\r\n\r\n'), null],
     ['a TLS alert', Buffer.from([21, 3, 3, 0, 2, 2, 40]), null],
     ['SSL 2', Buffer.from([0x80, 46, 1, 3, 1]), null],
+    ['a record of another version', Buffer.concat([Buffer.from([22, 2]), whole.subarray(2)]), null],
     ['an empty record', Buffer.from([22, 3, 1, 0, 0]), null],
     ['a record over the limit', Buffer.from([22, 3, 1, 0x40, 1]), null],
     ['a name behind 16 KiB', inRecords(clientHello([padding(MAX_CLIENT_HELLO_BYTES), serverName('a.test')])), null],
