@@ -128,6 +128,45 @@ describe('probes', () => {
     expect(seen).toEqual(['/grpc.health.v1.Health/Check 00000000050a03776562']);
   });
 
+  test.each([
+    ['the server as a whole', '', '0000000000'],
+    ['a name of 127 bytes', 'x'.repeat(127), `0000000081${'0a7f'}${'78'.repeat(127)}`],
+    ['a name of 300 bytes', 'x'.repeat(300), `000000012f${'0aac02'}${'78'.repeat(300)}`],
+  ])('gRPC asks for %s in full', async (_name, service, want) => {
+    const seen: string[] = [];
+    const port = await listen(grpc(seen, 1, '0'));
+    expect(await isFailing(port, { ...grpcProbe, service })).toBe(false);
+    expect(seen).toEqual([`/grpc.health.v1.Health/Check ${want}`]);
+  });
+
+  // Behind the flag and the length: field 1 (08), a varint. Also what an attacker or a mix-up might send.
+  test.each([
+    ['SERVING', '00 00000002 0801', false],
+    ['SERVING, and a field that nobody knows', '00 00000004 08011001', false],
+    ['no message', '', true],
+    ['an empty message: UNKNOWN', '00 00000000', true],
+    ['compressed, which was not offered', '01 00000002 0801', true],
+    ['a length that says nothing is there', '00 00000000 0801', true],
+    ['another field', '00 00000002 1001', true],
+    ['SERVICE_UNKNOWN', '00 00000002 0803', true],
+    ['cut in the state', '00 00000002 08', true],
+  ])('gRPC answer: %s', async (_name, hex, want) => {
+    const answer = Buffer.from(hex.replaceAll(' ', ''), 'hex');
+    const server = createHttp2Server().on('stream', (stream: ServerHttp2Stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(answer);
+    });
+    expect(await isFailing(await listen(server), grpcProbe)).toBe(want);
+  });
+
+  test('a gRPC server without a health service answers with trailers alone: that is no health', async () => {
+    const server = createHttp2Server().on('stream', (stream: ServerHttp2Stream) =>
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '12' }, { endStream: true }),
+    );
+    expect(await isFailing(await listen(server), grpcProbe)).toBe(true);
+  });
+
   test('over TLS, with a certificate that nobody knows', async () => {
     const { cert, private: key } = await generate([{ name: 'commonName', value: 'the pod' }], { keyType: 'ec' });
     const seen: string[] = [];

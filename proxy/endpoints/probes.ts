@@ -82,11 +82,9 @@ function probeGrpc(
     });
     let body = Buffer.alloc(0);
     let status: unknown;
-    stream.on('response', (headers) => {
-      status = headers['grpc-status'];
-    });
+    // A status in the head means that no message follows, and without one nothing is serving.
     stream.on('trailers', (trailers) => {
-      status = trailers['grpc-status'] ?? status;
+      status = trailers['grpc-status'];
     });
     stream.on('data', (part: Buffer) => {
       if (body.length < maxGrpcBytes) body = Buffer.concat([body, part]);
@@ -108,11 +106,18 @@ function settle(start: (done: (isGood: boolean) => void) => () => void): Promise
   return promise.finally(() => cleanUp());
 }
 
-/** A gRPC message (flag, length) that holds HealthCheckRequest: field 1, the service's name. */
+/** A gRPC message (flag, length) that holds HealthCheckRequest: field 1, the service's name, left out when it is empty. */
 function encodeCheckRequest(service: string): Buffer {
-  const name = Buffer.from(service).subarray(0, 127);
-  const message = name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
-  return Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
+  const name = Buffer.from(service);
+  const message = name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a, ...varint(name.length)]), name]);
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+/** Protocol Buffers' encoding of whole numbers: seven bits a byte, the lowest first. */
+function varint(value: number): readonly number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }
 
 /** Behind the five bytes of the gRPC frame: HealthCheckResponse, field 1 (a varint), 1 is SERVING. */

@@ -85,6 +85,55 @@ describe('limit-rate', () => {
     await stop(serving);
   });
 
+  test('each response of a connection is slowed by itself, and ends when its Service ends it', async () => {
+    const size = 30 * KIB;
+    const halves: string[] = ['a', 'b'].map((letter) => letter.repeat(size / 2));
+    await using origin = await startRawOrigin((socket) =>
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${halves[0]}`),
+    );
+    const policy = { bandwidth: { bytesPerSecond: 10 * KIB, afterBytes: 0 } };
+    await using proxy = await startDataPath([{ endpoints: [origin.port], policy }]);
+    using client = await connectRaw(proxy.port);
+    const responses = () => client.received.split('HTTP/1.1 200').length - 1;
+    for (let round = 1; round <= 2; round++) {
+      // Time that no response has used is nobody's.
+      proxy.pass(30_000);
+      const before = client.received.length;
+      const body = () => client.received.slice(before).split('\r\n\r\n')[1]?.length ?? 0;
+      client.send(GET);
+      await client.untilTrue(() => body() >= 10 * KIB);
+      expect(body()).toBe(10 * KIB);
+      for (let step = 0; step < 10; step++) proxy.pass(100);
+      await client.untilTrue(() => body() === size / 2);
+      // All that was held is out, but the response is not over.
+      for (let step = 0; step < 20; step++) proxy.pass(100);
+      expect([proxy.requests.length, proxy.leftovers().inFlight]).toEqual([round - 1, 1]);
+      origin.sockets[0]?.write(halves[1] as string);
+      await client.untilTrue(() => {
+        proxy.pass(100);
+        return body() === size;
+      });
+      await eventually(() => proxy.requests.length === round);
+    }
+    expect([responses(), origin.connections]).toEqual([2, 1]);
+  });
+
+  test('a response that ended while its client was slow does not hold up the next one', async () => {
+    const serving = await serve(8 * KIB * KIB, { bytesPerSecond: 1024 * KIB * KIB, afterBytes: 0 });
+    using client = await connectRaw(serving.proxy.port);
+    for (let round = 1; round <= 2; round++) {
+      client.socket.pause();
+      client.send(GET);
+      // As much of it is on its way as fits between the two.
+      for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate);
+      client.socket.resume();
+      await eventually(() => serving.proxy.requests.length === round);
+    }
+    await client.untilTrue(() => client.received.length > 16 * KIB * KIB);
+    client.socket.destroy();
+    await stop(serving);
+  });
+
   test('over HTTP/2', async () => {
     const serving = await serve(30 * KIB, { bytesPerSecond: 10 * KIB, afterBytes: 0 });
     const session = http2.connect(`http://127.0.0.1:${serving.proxy.port}`);

@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { request } from 'undici';
 import { ErrorCode, Flag, FrameType, Setting } from '../http2/protocol.ts';
 import { block, frame, uint32 } from '../listen/testing/http2-client.ts';
+import { defaultUpstreamHttp2 } from '../table/upstream-protocol.ts';
 import { eventually, startDataPath } from './testing/data-path.ts';
 import { headFrame, OK, type ServerEnd, startHttp2Origin } from './testing/http2-origin.ts';
 import { connectRaw } from './testing/raw-client.ts';
@@ -271,14 +272,40 @@ test('an upstream that resets is not answered with RST_STREAM, and may have sent
   expect(origin.connections[0]?.framesOf(FrameType.rstStream)).toEqual([]);
 });
 
-test('a reset amid the body cuts the response', async () => {
+// RFC 9113 §8.7 lets REFUSED_STREAM say that nothing was processed; behind a head it is a lie.
+test.each([
+  ['INTERNAL_ERROR', ErrorCode.internalError],
+  ['REFUSED_STREAM', ErrorCode.refusedStream],
+])('a reset amid the body with %s cuts the response, which is not asked for again', async (_name, code) => {
   await using origin = await startHttp2Origin((server, id) => {
     server.request(id, OK, false);
     server.data(id, 'part');
-    server.send(reset(id, ErrorCode.internalError));
+    server.send(reset(id, code));
   });
-  await using proxy = await startProxy([{ endpoints: [origin.port], policy: HTTP2 }]);
+  await using proxy = await startDataPath([{ endpoints: [origin.port], policy: HTTP2 }]);
   await expect(ask(proxy.port)).rejects.toThrow();
+  expect(proxy.requests).toMatchObject([{ status: 200, reason: 'upstreamTruncated' }]);
+  expect(origin.connections[0]?.requests).toEqual([1]);
+});
+
+test('the limit of streams holds for requests that wait for their connection as well', async () => {
+  const waiting: Array<() => void> = [];
+  await using origin = await startHttp2Origin((server, id) => {
+    waiting.push(() => server.respond(id, 'ok'));
+  });
+  await using proxy = await startProxy([{ endpoints: [origin.port], policy: HTTP2 }], {
+    upstreamHttp2: { ...defaultUpstreamHttp2, maxConcurrentStreams: 2 },
+  });
+  // Pipelined they would be served one after the other: each has a connection of its own, all of them open before.
+  const clients = await Promise.all([1, 2, 3, 4, 5].map(() => connectRaw(proxy.port)));
+  for (const client of clients) client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await eventually(() => waiting.length === 5);
+  for (const { requests } of origin.connections) expect(requests.length).toBeLessThanOrEqual(2);
+  for (const go of waiting) go();
+  for (const client of clients) {
+    expect((await client.responses(1))[0]?.status).toBe(200);
+    client.socket.destroy();
+  }
 });
 
 test('a response that comes before the request is complete stands, and the rest of the request is not sent', async () => {
