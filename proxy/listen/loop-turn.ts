@@ -2,7 +2,7 @@
 //
 // Two reasons. Several things for one socket leave in one system call. And a small write at once wakes the process at its
 // other end for that one message, and finds it asleep again with the next one: waking is the dearest part of a small
-// write (docs/performance.md, "Writes at the end of a turn").
+// write (docs/performance-history.md, "Writes at the end of a turn").
 
 /** Somebody who has something to write. */
 export interface Flushable {

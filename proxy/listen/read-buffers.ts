@@ -7,7 +7,7 @@
 
 /**
  * What most reads have room for: a response of 100 KB in one or two reads and writes costs 0.6 times what it does in five
- * of each (measured, docs/performance.md).
+ * of each (measured, docs/performance-history.md).
  */
 export const READ_BUFFER_BYTES = 128 * 1024;
 

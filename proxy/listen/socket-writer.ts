@@ -5,7 +5,7 @@
 // was called in, or until a large part is added.
 //
 // Text for a plain socket on which nothing waits goes straight to the socket's `_write`, the method that Node's stream
-// class calls itself: the queue around it costs a fortieth of a request of 1 KB (docs/performance.md). TLS needs the
+// class calls itself: the queue around it costs a fortieth of a request of 1 KB (docs/performance-history.md). TLS needs the
 // queue, since its handle takes one write at a time.
 
 import { Socket } from 'node:net';
