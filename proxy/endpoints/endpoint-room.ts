@@ -1,15 +1,24 @@
 // Limits of the single endpoints of an upstream: which of them may have another request, and who is asked instead of a full
-// one. Loads are those of all workers, where the upstream counts them so.
+// one. Loads are those of all workers, where the upstream counts them so: first counted in, then checked, so that workers
+// that ask at one moment never exceed a limit.
 
 import type { UpstreamLimits } from '../table/upstream-settings.ts';
 
 /** Full endpoints that the balancer is asked to pass over, for one pick. */
 const MAX_FULL_STEPS = 8;
 
+/** Two workers that want the last place at one moment both step back, and so have to look again. */
+const MAX_TAKES = 4;
+/** Instead of what `begin` of an endpoint gives: it has as many requests as it may. */
+export const FULL = -1;
+
 /** What is looked at of an endpoint. */
 export interface Loaded {
   /** Requests at it. */
   readonly load: number;
+  /** As those of `EndpointState`. */
+  begin(): number;
+  end(probe: number): void;
 }
 
 export class EndpointRoom<E extends Loaded> {
@@ -34,9 +43,17 @@ export class EndpointRoom<E extends Loaded> {
     return this.#limit !== null && endpoint.load >= this.#limit;
   }
 
-  /** It has more requests than its limit allows, since other workers began some at the same moment. */
-  isOverfull(endpoint: E): boolean {
-    return this.#limit !== null && endpoint.load > this.#limit;
+  /** Counts an attempt in, as `begin` of the endpoint; FULL when there is no place for it, then nothing is counted. */
+  begin(endpoint: E): number {
+    const limit = this.#limit;
+    if (limit === null) return endpoint.begin();
+    for (let takes = 0; takes < MAX_TAKES; takes++) {
+      const probe = endpoint.begin();
+      if (endpoint.load <= limit) return probe;
+      endpoint.end(probe);
+      if (endpoint.load >= limit) return FULL;
+    }
+    return FULL;
   }
 
   /**

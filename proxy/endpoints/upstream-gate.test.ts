@@ -288,6 +288,50 @@ describe('UpstreamGate', () => {
     expect([stays?.requests, goes?.requests]).toEqual([0, 0]);
   });
 
+  describe('rows that come late', () => {
+    const found = { minRequests: 1, maxRequests: 1000, tolerancePercent: 50, measureEveryMs: 60_000 };
+    const adaptive: UpstreamLimits = { ...limits, maxRequests: 100, adaptive: found };
+
+    /** Two gates that began with no row. `giveRows`: an update brings rows for them. */
+    function startShort(settings: UpstreamLimits) {
+      const loads = new TurnedLoads(allocateSharedLoads(2, 16));
+      const directory = new LoadDirectory(loads);
+      const rest = { upstreamId: 'u', nowMs: () => 0, hasRoom: () => true };
+      const gates = [0, 1].map((column) => new UpstreamGate(settings, { ...rest, loads: { loads, column } }));
+      const giveRows = () => {
+        directory.apply([{ ...plainUpstream('u', []), limits: settings }], []);
+        for (const gate of gates) gate.configure(settings);
+      };
+      return { gates: gates as [UpstreamGate, UpstreamGate], giveRows };
+    }
+
+    /** As many answers as a measurement takes. */
+    function measure(gate: UpstreamGate, latencyMs: number, fromMs: number) {
+      for (let at = 0; at < 80; at++) gate.observe(latencyMs, fromMs + at * 20);
+    }
+
+    test('the limit that one worker finds is that of all', () => {
+      const { gates, giveRows } = startShort(adaptive);
+      const [here, there] = gates;
+      measure(here, 10, 1000);
+      expect([here.adaptive?.baselineMs, there.adaptive?.baselineMs]).toEqual([10, 0]);
+      giveRows();
+      expect(gates.map(({ isShared }) => isShared)).toEqual([true, true]);
+      measure(there, 20, 5000);
+      expect(gates.map(({ adaptive }) => adaptive?.baselineMs)).toEqual([20, 20]);
+    });
+
+    test('requests that run and wait by then are in the counts of all', () => {
+      const { gates, giveRows } = startShort({ ...limits, maxRequests: 1 });
+      const [here, there] = gates;
+      const waiter = { onAdmitted: () => undefined, onTimedOut: () => undefined };
+      const before = [here, here, there].map((gate) => gate.enter(waiter, 0));
+      expect([before, here.requests, there.requests]).toEqual([['admitted', 'waiting', 'admitted'], 1, 1]);
+      giveRows();
+      expect([here.requests, there.requests, here.pending, there.pending]).toEqual([2, 2, 1, 1]);
+    });
+  });
+
   test('whatever happens: never above the limits, everybody gets exactly one answer, and it ends at zero', () => {
     const step = fc.record({
       worker: fc.nat(1),

@@ -42,6 +42,8 @@ export class UpstreamGate {
   #order: WaitingOrder;
   #limits: UpstreamLimits;
   #adaptive: AdaptiveLimit | null = null;
+  /** All numbers of `#adaptive` are those of all workers. */
+  #hasAdaptiveRow = false;
   /** Somebody is being let in: who gives a place back meanwhile need not look for the next one. */
   #isAdmitting = false;
   /** The one that was let in has found nothing: other workers were quicker. */
@@ -93,10 +95,7 @@ export class UpstreamGate {
     this.#limits = limits;
     // Also later: rows may have been short when it began.
     if (!this.isShared) this.#share();
-    const { adaptive } = limits;
-    if (adaptive === null) this.#adaptive = null;
-    else if (this.#adaptive === null) this.#adaptive = this.#adaptiveLimit(adaptive);
-    else this.#adaptive.configure(adaptive);
+    this.#adapt(limits.adaptive);
     this.#admit();
   }
 
@@ -232,6 +231,22 @@ export class UpstreamGate {
     this.#pending.countIn(pending);
     this.#order = this.#orderWith(waiting);
     this.#showFirst();
+    // Made anew on the shared numbers: one of its own would be a second limit for a count that is everybody's.
+    this.#adaptive = null;
+  }
+
+  /** Takes numbers of all workers also later: rows may have been short. */
+  #adapt(settings: AdaptiveLimitSettings | null): void {
+    if (settings === null) {
+      this.#adaptive = null;
+      this.#hasAdaptiveRow = false;
+      return;
+    }
+    const { loads, upstreamId } = this.#options;
+    const row = this.isShared && !this.#hasAdaptiveRow ? findCell(loads, upstreamId, adaptiveRow) : null;
+    if (this.#adaptive !== null && row === null) return this.#adaptive.configure(settings);
+    this.#hasAdaptiveRow = row !== null;
+    this.#adaptive = this.#adaptiveLimit(settings, row);
   }
 
   #orderWith(cell: LoadCell | null): WaitingOrder {
@@ -239,11 +254,9 @@ export class UpstreamGate {
   }
 
   /** Its numbers are in the cells for scores of the gate's rows, which have none. Without rows they are this worker's own. */
-  #adaptiveLimit(settings: AdaptiveLimitSettings): AdaptiveLimit {
-    const { loads, upstreamId } = this.#options;
+  #adaptiveLimit(settings: AdaptiveLimitSettings, row: LoadCell | null): AdaptiveLimit {
     const [found, times] = [numbersOf(this.#requests.cell), numbersOf(this.#pending.cell)];
-    const before = numbersOf(findCell(loads, upstreamId, adaptiveRow));
-    return new AdaptiveLimit(settings, { found, times, before }, this.#requests.cell?.columns);
+    return new AdaptiveLimit(settings, { found, times, before: numbersOf(row) }, this.#requests.cell?.columns);
   }
 }
 

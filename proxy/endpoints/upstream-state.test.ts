@@ -4,6 +4,7 @@ import { defaultHealth, defaultOutliers } from '../table/defaults.ts';
 import { noLimits, noPassiveHealth } from '../table/testing/build.ts';
 import type { Upstream } from '../table/types.ts';
 import type { BalancerSettings } from '../table/upstream-settings.ts';
+import { FULL } from './endpoint-room.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import { rowKey } from './shared-loads.ts';
 import { endpointOf, failTimes, pickedOf, pod, startUpstream, three } from './testing/upstream-scene.ts';
@@ -37,11 +38,8 @@ describe('what may be picked', () => {
     expect(states.map((state) => state.pick(null))).toEqual([null, null]);
     expect(rooms()).toEqual([false, false]);
     const other = endpointOf(states[1] as UpstreamState, 2);
-    expect(states[1]?.isOverfull(other)).toBe(false);
-    // Begun at the same moment in the other worker.
-    other.begin();
-    expect(states[1]?.isOverfull(other)).toBe(true);
-    other.end(0);
+    // Picked before the other worker took it.
+    expect([states[1]?.begin(other), other.inFlight, other.load]).toEqual([FULL, 0, 1]);
     endpointOf(upstream, 1).end(0);
     expect(states.map((state) => pickedOf(state))).toEqual(['1', '1']);
     expect(rooms()).toEqual([true, true]);

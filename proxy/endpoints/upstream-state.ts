@@ -3,7 +3,7 @@
 //
 // What the data path calls, in this order; docs/design/0008-load-balancing.md has the whole contract:
 //   pick(tried, key)                   -> an endpoint, or null
-//   probe = endpoint.begin()              the attempt counts
+//   probe = begin(endpoint)               the attempt counts, unless the endpoint is FULL by now: then pick again
 //   onAnswered(endpoint, latencyMs)       the head of a good answer is there, or
 //   onFailed(endpoint, elapsedMs)         the attempt failed; neither when the client went away
 //   endpoint.end(probe)                   the attempt is over, also when its response took an hour
@@ -166,9 +166,12 @@ export class UpstreamState<Slot = unknown> {
     return this.#recovering.length > 0;
   }
 
-  /** It has more requests than its limit allows, since other workers began some at the same moment. */
-  isOverfull(endpoint: EndpointState<Slot>): boolean {
-    return this.#room.isOverfull(endpoint);
+  /**
+   * Counts an attempt at an endpoint that was picked in, as `begin` of the endpoint; FULL, and nothing counted, when other
+   * workers have filled it since the pick.
+   */
+  begin(endpoint: EndpointState<Slot>): number {
+    return this.#room.begin(endpoint);
   }
 
   /** It has as many requests as its limit allows. */

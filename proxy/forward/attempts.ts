@@ -3,6 +3,7 @@
 // In: the route and its target. Out: endpoints, each counted in flight from its pick until `release`, what their answers
 // say about their health, and the attempts in the request's record. Reused by its exchange.
 
+import { FULL } from '../endpoints/endpoint-room.ts';
 import type { Waiter } from '../endpoints/pending-queue.ts';
 import type { Entrance, UpstreamGate } from '../endpoints/upstream-gate.ts';
 import { isFailureStatus } from '../endpoints/upstream-state.ts';
@@ -17,8 +18,8 @@ import { mayRepeat, mayRetry, mayRetryStatus, type RetryFacts } from './retry.ts
 import type { RetryAllowance } from './retry-allowance.ts';
 import type { LiveEndpoint, LiveUpstream } from './upstream-connection.ts';
 
-/** Endpoints that are looked at for a first attempt while other workers fill one after the other. */
-const MAX_FIRST_PICKS = 3;
+/** Endpoints that are looked at for one attempt while other workers fill one after the other. */
+const MAX_PICKS = 3;
 
 /** An attempt beside the one in use (hedging). */
 export interface SecondAttempt {
@@ -42,8 +43,10 @@ export class Attempts {
   #route: IndexedRoute | null = null;
   #upstream: LiveUpstream | null = null;
   #isReleased = true;
-  /** What `begin` of the endpoint in use gave. */
+  /** What `begin` gave for the endpoint in use. */
   #probe = 0;
+  /** The same for the endpoint that was taken last, which is counted in and not in use yet. */
+  #takenProbe = 0;
   #tried: LiveEndpoint[] | null = null;
   #refusals = 0;
   #startedAtMs = 0;
@@ -127,22 +130,11 @@ export class Attempts {
     return this.#upstream?.settings.limits?.retryAfterSeconds ?? 1;
   }
 
-  /** Picks the first endpoint; null when there is none. Passes on from one that other workers have filled meanwhile. */
+  /** Finds the first endpoint and uses it; null when there is none. */
   first(): LiveEndpoint | null {
-    let filled: LiveEndpoint[] | null = null;
-    for (let picks = 0; picks < MAX_FIRST_PICKS; picks++) {
-      const endpoint = this.#pick(filled);
-      if (endpoint === null) return null;
-      const probe = endpoint.begin();
-      if (this.#upstream?.isOverfull(endpoint) !== true) {
-        this.#use(endpoint, probe);
-        return endpoint;
-      }
-      endpoint.end(probe);
-      filled ??= [];
-      filled.push(endpoint);
-    }
-    return null;
+    const endpoint = this.#take(null);
+    if (endpoint !== null) this.#use(endpoint, this.#takenProbe);
+    return endpoint;
   }
 
   /** Why `first` found no endpoint. */
@@ -153,29 +145,34 @@ export class Attempts {
 
   /**
    * Finds an endpoint for another attempt after an answer of the one in use: one that this request has not been sent to,
-   * unless a cookie binds it. null when there is none: the answer stands. Call `use` with it, or none of it counts.
+   * unless a cookie binds it. null when there is none: the answer stands. It is counted in: `use` must follow.
    */
   next(): LiveEndpoint | null {
-    return this.#settle(this.#pickNext());
+    return this.#settle(this.#takeNext());
   }
 
   /** The same after a failure: where nobody else is left it is one that is left out, since there is no answer at all. */
   nextOrLeftOut(): LiveEndpoint | null {
-    return this.#settle(this.#pickNext() ?? this.#choice.pickLeftOut(this.#tried ?? []));
+    return this.#settle(this.#takeNext() ?? this.#takeLeftOut());
   }
 
-  /** Sends the request to an endpoint that `next` or `again` gave. */
+  /** Sends the request to an endpoint that `next`, `nextOrLeftOut` or `again` gave last. */
   use(endpoint: LiveEndpoint): void {
     this.release();
-    this.#use(endpoint, endpoint.begin());
+    this.#use(endpoint, this.#takenProbe);
   }
 
-  /** The endpoint had closed an idle connection: that says nothing about its health, so it is asked again, freshly. */
+  /**
+   * The endpoint had closed an idle connection: that says nothing about its health, so it is asked again, freshly. It must
+   * not have been released: its place could be another worker's by now.
+   */
   again(): LiveEndpoint | null {
     const { endpoint } = this;
     if (endpoint === null || endpoint.draining) return this.nextOrLeftOut();
     // That attempt never was.
     this.count--;
+    this.#takenProbe = this.#probe;
+    this.#isReleased = true;
     return endpoint;
   }
 
@@ -210,17 +207,16 @@ export class Attempts {
     return this.#choice.pick(this.#tried, false);
   }
 
-  /** Counts a second attempt; null when the budget or the limits of the upstream are used up. */
+  /** Counts a second attempt; null when the budget or the limits of the upstream or the endpoint are used up. */
   beginSecond(endpoint: LiveEndpoint): SecondAttempt | null {
     if (this.#gate !== null && !this.#gate.enterAgain()) return null;
-    if (!this.#takeAllowance(this.#route as IndexedRoute)) {
+    const probe = this.#takeAllowance(this.#route as IndexedRoute) ? this.#begin(endpoint) : FULL;
+    if (this.#settle(probe === FULL ? null : endpoint) === null) {
       this.#gate?.leave();
       return null;
     }
-    this.#allowance = null;
     this.count++;
     this.#noteTried(endpoint);
-    const probe = endpoint.begin();
     const at = this.#record.beginAttempt(endpoint);
     return { endpoint, startedAtMs: this.#context.preciseNowMs(), probe, at };
   }
@@ -294,7 +290,7 @@ export class Attempts {
     return this.#choice.cookieLine;
   }
 
-  /** Counts the endpoint in use out. */
+  /** Counts the endpoint in use out; nothing when it is out already. */
   release(): void {
     if (this.endpoint === null || this.#isReleased) return;
     this.endpoint.end(this.#probe);
@@ -311,9 +307,34 @@ export class Attempts {
     if (this.#gate !== null) this.#leave(this.#gate);
   }
 
-  #pickNext(): LiveEndpoint | null {
+  #takeNext(): LiveEndpoint | null {
     if (this.endpoint !== null) this.#noteTried(this.endpoint);
-    return this.#pick(this.#tried);
+    return this.#take(this.#tried);
+  }
+
+  #takeLeftOut(): LiveEndpoint | null {
+    const endpoint = this.#choice.pickLeftOut(this.#tried ?? []);
+    return endpoint !== null && this.#tryTake(endpoint) ? endpoint : null;
+  }
+
+  /** Picks an endpoint and counts it in. Passes on from those that other workers have filled meanwhile. */
+  #take(tried: readonly LiveEndpoint[] | null): LiveEndpoint | null {
+    let passed = tried;
+    for (let picks = 0; picks < MAX_PICKS; picks++) {
+      const endpoint = this.#pick(passed);
+      if (endpoint === null || this.#tryTake(endpoint)) return endpoint;
+      passed = passed === null ? [endpoint] : [...passed, endpoint];
+    }
+    return null;
+  }
+
+  #tryTake(endpoint: LiveEndpoint): boolean {
+    this.#takenProbe = this.#begin(endpoint);
+    return this.#takenProbe !== FULL;
+  }
+
+  #begin(endpoint: LiveEndpoint): number {
+    return this.#upstream === null ? FULL : this.#upstream.begin(endpoint);
   }
 
   /** The further attempt that was allowed is made, or takes nothing out of its budget. */
@@ -356,7 +377,7 @@ export class Attempts {
     return this.#tried === null && this.#context.balancing.mayRiskProbe();
   }
 
-  /** `probe`: what `begin` of the endpoint gave. */
+  /** `probe`: what `begin` gave for the endpoint. */
   #use(endpoint: LiveEndpoint, probe: number): void {
     this.count++;
     this.endpoint = endpoint;

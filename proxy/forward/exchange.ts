@@ -242,8 +242,8 @@ export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser
   }
 
   onUpstreamFailed(code: ProxyErrorCode, detail: string): void {
+    if (this.#phase === 'forwarding') return this.#upstream.lost(code, detail);
     this.#upstream.complete();
-    if (this.#phase === 'forwarding') return this.#upstream.failed(code, detail);
     if (this.#phase === 'responding') return this.#breakOff(code);
     // After an orderly end of the upstream's side this is only the other half of it.
     if (this.#tunnel?.isHalfClosed === true) this.#response.close('');

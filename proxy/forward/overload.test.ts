@@ -3,11 +3,12 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { expect, test } from '@jest/globals';
-import { allocateSharedLoads, rowKey, SharedLoads } from '../endpoints/shared-loads.ts';
+import { rowKey } from '../endpoints/shared-loads.ts';
 import { plainUpstream } from '../table/defaults.ts';
 import { noLimits } from '../table/testing/build.ts';
 import { eventually, NOTHING_LEFT, startDataPath, startSharedPath } from './testing/data-path.ts';
 import { startHttpOrigin } from './testing/origin.ts';
+import { RacingLoads } from './testing/racing-loads.ts';
 import { connectRaw, type RawClient } from './testing/raw-client.ts';
 import { tableOf } from './testing/test-proxy.ts';
 
@@ -175,28 +176,15 @@ test.each(['maxRequestsPerEndpoint', 'maxConnectionsPerEndpoint'] as const)(
   },
 );
 
-/** The other worker takes the endpoint `racedRow` whenever this one has just counted itself in there, `times` times. */
-class RacingLoads extends SharedLoads {
-  racedRow = -1;
-  times = 0;
-
-  override set(column: number, row: number, count: number): void {
-    super.set(column, row, count);
-    if (column !== 0 || row !== this.racedRow || count === 0 || this.times === 0) return;
-    this.times--;
-    super.set(1, row, 1);
-  }
-}
-
 test('two workers that take the last place of an endpoint at one moment: one of them waits', async () => {
   await using holding = await startHolding();
   const limits = { ...noLimits, maxRequestsPerEndpoint: 1, maxPending: 5, pendingTimeoutMs: 500 };
   const routes = [{ endpoints: [holding.port], upstream: { limits } }];
-  const racing = new RacingLoads(allocateSharedLoads(2, 64));
+  const racing = new RacingLoads();
   const { proxy, loads } = await startSharedPath(routes, { loads: racing });
   await using _ = proxy;
   racing.racedRow = loads.find(rowKey('u0', `127.0.0.1:${holding.port}`));
-  racing.times = 1;
+  racing.takes = 1;
   const gate = proxy.context.endpoints.get('u0')?.gate;
   using client = await send(proxy.port);
   await eventually(() => gate?.pending === 1);
@@ -209,7 +197,7 @@ test('two workers that take the last place of an endpoint at one moment: one of 
   expect(await statusOf(client)).toBe(200);
   expect([gate?.requests, gate?.pending, loads.sum(racing.racedRow)]).toEqual([0, 0, 0]);
   // Without a queue it is refused, and nothing stays counted.
-  racing.times = 1;
+  racing.takes = 1;
   proxy.context.endpoints.replaceUpstreams(
     tableOf([{ endpoints: [holding.port], upstream: { limits: { ...limits, maxPending: 0 } } }]).upstreams,
   );

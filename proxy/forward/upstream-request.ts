@@ -141,14 +141,22 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
     return true;
   }
 
+  /** The stream of the attempt at hand has failed, and is gone, before a response head came. */
+  lost(code: ProxyErrorCode, detail: string): void {
+    this.#stream = null;
+    // One that was asked on a connection it had closed is asked again: it keeps its place meanwhile.
+    if (!isStale(code)) this.#attempts.release();
+    this.#failed(code, detail);
+  }
+
   /** The attempt at hand has failed without a response head: another one follows, or `onNoResponse`. */
-  failed(code: ProxyErrorCode, detail: string): void {
-    this.drop();
+  #failed(code: ProxyErrorCode, detail: string): void {
     this.#attempts.failed(code);
     this.#parts.record.detail = detail;
     if (this.#hedge?.firstFailed() === true) return;
     if (!this.#attempts.mayGoOn(code, this.#request.canSendAgain)) return this.#user.onNoResponse(code);
     const endpoint = isStale(code) ? this.#attempts.again() : this.#attempts.nextOrLeftOut();
+    // Whatever is left of the attempt is given back by who answers.
     if (endpoint === null) return this.#user.onNoResponse(code);
     this.#attemptAt(endpoint, !isStale(code));
   }
@@ -213,14 +221,19 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
   onDeadline(): void {
     switch (this.#phase) {
       case 'connecting':
-        return this.failed('connectTimeout', 'connect timed out');
+        return this.#late('connectTimeout', 'connect timed out');
       case 'sending':
-        return this.failed(this.#lateCode(), 'timed out');
+        return this.#late(this.#lateCode(), 'timed out');
       case 'answered':
         return this.#user.onResponseLate();
       default:
         return;
     }
+  }
+
+  #late(code: ProxyErrorCode, detail: string): void {
+    this.drop();
+    this.#failed(code, detail);
   }
 
   #lateCode(): ProxyErrorCode {
