@@ -4,8 +4,8 @@ import { algorithms, scenarios } from './scenarios.ts';
 import { type Result, type Scenario, simulate } from './simulate.ts';
 
 /** Lines between which the table stands in the document. */
-export const tableBegins = '<!-- bench:balance -->';
-export const tableEnds = '<!-- /bench:balance -->';
+const tableBegins = '<!-- bench:balance -->';
+const tableEnds = '<!-- /bench:balance -->';
 
 /** Runs all simulations, some seconds, and renders one Markdown table per scenario. */
 export function renderTables(): string {

@@ -5,7 +5,7 @@ import { nearestName } from '../compile/settings/suggest.ts';
 import type { CommandName } from './flag.ts';
 import { type FlagName, flags } from './flags.ts';
 
-export const COMMANDS: readonly CommandName[] = ['serve', 'translate', 'annotations', 'rbac', 'version', 'help'];
+const COMMANDS: readonly CommandName[] = ['serve', 'translate', 'annotations', 'rbac', 'version', 'help'];
 
 export interface Arguments {
   /** null when none was written. */

@@ -21,7 +21,7 @@ const attempts = 3;
 const pauseMs = 1000;
 
 /** True when the flags leave it to the cluster to say the zone. */
-export function asksForZone({ enableTopologyAwareRouting, nodeZone }: Omit<ZoneSource, 'pod'>): boolean {
+function asksForZone({ enableTopologyAwareRouting, nodeZone }: Omit<ZoneSource, 'pod'>): boolean {
   return enableTopologyAwareRouting && nodeZone === '';
 }
 

@@ -97,13 +97,6 @@ export class Faults {
     });
   }
 
-  /** {@link pause} for a time. Resolves when it is over. */
-  async pauseFor(pauseMs: number): Promise<void> {
-    const turnOff = this.pause();
-    await after(pauseMs);
-    turnOff();
-  }
-
   /** Makes all connections of this moment half-open: nothing is ever sent on them again, and they are not closed. */
   halfOpen(): void {
     for (const socket of this.#liveSockets) this.#deadSockets.add(socket);

@@ -34,7 +34,7 @@ export function getObject(storage: Storage, kind: Kind, request: ResourceRequest
 }
 
 /** One object as a client wants to see it. */
-export function renderObject(kind: Kind, object: KubeObject, subresource: string, form: Form, nowMs: number): object {
+function renderObject(kind: Kind, object: KubeObject, subresource: string, form: Form, nowMs: number): object {
   if (subresource === 'scale') return scaleOf(object);
   const { resourceVersion } = object.metadata;
   switch (form.kind) {
@@ -188,7 +188,7 @@ function hasSelector(query: URLSearchParams): boolean {
 }
 
 /** Reads a resourceVersion parameter; '' and '0' are 0. */
-export function parseVersion(text: string): number {
+function parseVersion(text: string): number {
   if (text === '') return 0;
   if (/^\d+$/.test(text)) return Number(text);
   throw new ApiError(

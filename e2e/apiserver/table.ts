@@ -77,7 +77,7 @@ export function renderMetadata(object: KubeObject, version: string): object {
 }
 
 /** `5s`, `3m20s`, `2h5m`, `4d`: two parts only while the first is small (apimachinery pkg/util/duration). */
-export function showAge(ageMs: number): string {
+function showAge(ageMs: number): string {
   const seconds = Math.max(0, Math.floor(ageMs / 1000));
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);

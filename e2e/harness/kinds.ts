@@ -35,11 +35,6 @@ const namespaced: Readonly<Record<string, string>> = {
   RoleBinding: 'rolebindings',
 };
 
-/** True for a kind that lies in no namespace. */
-export function isClusterWide(kind: string): boolean {
-  return clusterWide[kind] !== undefined;
-}
-
 /** Path of the collection. Throws for a kind no test has used yet. */
 export function collectionPath(apiVersion: string, kind: string, namespace: string): string {
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;

@@ -33,7 +33,7 @@ interface Right {
 }
 
 /** The roles and bindings `sluice rbac` prints. */
-export async function readRules(flags: readonly string[], account: Grant['account']): Promise<readonly Manifest[]> {
+async function readRules(flags: readonly string[], account: Grant['account']): Promise<readonly Manifest[]> {
   const env = { ...process.env, NODE_OPTIONS: '', POD_NAMESPACE: account.namespace, POD_NAME: 'any' };
   const { stdout } = await promisify(execFile)(process.execPath, [SLUICE_MAIN, 'rbac', ...flags], { env });
   return readManifests(stdout);

@@ -7,7 +7,7 @@
 import { addUint32, crc32, crc32Register, finish } from './crc32.ts';
 
 /** nginx's and ingress-nginx's number of points for a weight of 1. */
-export const pointsPerWeight = 160;
+const pointsPerWeight = 160;
 /** Most points of one ring, 8 MB; above it all weights are scaled down, which keeps shares right to a promille. */
 const maxPoints = 2 ** 20;
 

@@ -6,7 +6,7 @@
 // Two workers may write at once: then one observation is lost, which a mean over ten seconds does not feel.
 
 /** ingress-nginx's DECAY_TIME. */
-export const decayMs = 10_000;
+const decayMs = 10_000;
 
 /** Cells one score takes: its value and when it was last touched, both milliseconds. */
 export const cellsPerScore = 2;

@@ -48,7 +48,7 @@ export function servingEndpoints<C extends Pick<Candidate, 'isTerminating'>>(end
  * Routing, "Safeguards"), when none is near, and when fewer of the near ones can be used than the setting asks for,
  * since those that are left would carry the load of all.
  */
-export function nearEndpoints<C extends Candidate>(tier: readonly C[], preference: ZonePreference): readonly C[] {
+function nearEndpoints<C extends Candidate>(tier: readonly C[], preference: ZonePreference): readonly C[] {
   if (tier.some(({ zones }) => zones.length === 0)) return tier;
   const near = tier.filter(({ zones }) => zones.includes(preference.zone));
   const usable = near.filter(({ isOut }) => !isOut).length;

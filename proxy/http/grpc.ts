@@ -58,7 +58,7 @@ export function grpcAnswerOf(answer: Answer): Answer {
 }
 
 /** The lines that tell a call's outcome, in a head or in trailers. `message` is plain ASCII of ours. */
-export function grpcStatusLines(status: number, message: string): string {
+function grpcStatusLines(status: number, message: string): string {
   return `grpc-status: ${status}\r\ngrpc-message: ${message}\r\n`;
 }
 

@@ -6,15 +6,7 @@
 // tiny windows), CVE-2023-44487 (rapid reset), CVE-2025-8671 (made you reset).
 
 /** What is counted; stable words, used as the reason in metrics and in the debug text of GOAWAY. */
-export const FLOOD_KINDS = [
-  'reset',
-  'settings',
-  'ping',
-  'emptyFrame',
-  'windowUpdate',
-  'priority',
-  'unknownFrame',
-] as const;
+const FLOOD_KINDS = ['reset', 'settings', 'ping', 'emptyFrame', 'windowUpdate', 'priority', 'unknownFrame'] as const;
 
 export type FloodKind = (typeof FLOOD_KINDS)[number];
 

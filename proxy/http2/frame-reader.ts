@@ -59,16 +59,6 @@ export class FrameReader {
     return this.#skip(at, end);
   }
 
-  /** A frame has begun and is not complete. */
-  get isWithinFrame(): boolean {
-    return this.#left !== -1 || this.#headerLength > 0;
-  }
-
-  /** Bytes kept for a frame that came in pieces. */
-  get gatheredBytes(): number {
-    return this.#gathered === null ? 0 : this.#gathered.length;
-  }
-
   /** Gives the position behind the frame header, -1 when it is incomplete. */
   #readHeader(buf: Buffer, start: number, end: number): number {
     if (this.#headerLength === 0 && end - start >= FRAME_HEADER_BYTES) {

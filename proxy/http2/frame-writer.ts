@@ -12,7 +12,7 @@ declare global {
 }
 
 /** One output buffer: some frames of the largest size, or all the small responses of a loop turn. */
-export const OUTPUT_BUFFER_BYTES = 64 * 1024;
+const OUTPUT_BUFFER_BYTES = 64 * 1024;
 const MAX_FREE = 32;
 
 /** Output buffers of one worker. */
@@ -192,14 +192,7 @@ export class FrameWriter {
 }
 
 /** Writes the nine bytes of a frame header (RFC 9113 §4.1). */
-export function putFrameHeader(
-  out: Buffer,
-  at: number,
-  length: number,
-  type: number,
-  flags: number,
-  streamId: number,
-): void {
+function putFrameHeader(out: Buffer, at: number, length: number, type: number, flags: number, streamId: number): void {
   out[at] = length >>> 16;
   out[at + 1] = (length >>> 8) & 0xff;
   out[at + 2] = length & 0xff;

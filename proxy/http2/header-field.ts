@@ -4,7 +4,7 @@
 // once per connection, not once per request, and its HTTP/1.1 line is made once as well.
 
 import { FIELD_VALUE, HT, SP, TOKEN, TOKEN_PLAIN } from '../http/bytes.ts';
-import { Field, identifyField, REQUEST_FIELDS } from '../http/field-names.ts';
+import { identifyField, REQUEST_FIELDS } from '../http/field-names.ts';
 
 /** Kinds beyond those of `Field`, which are used for all names that HTTP/1.1 knows too. */
 export const NameKind = {
@@ -126,9 +126,4 @@ function isFieldValue(buf: Uint8Array, start: number, end: number): boolean {
 /** True for kinds of pseudo-header fields. */
 export function isPseudo(kind: number): boolean {
   return kind >= NameKind.method && kind <= NameKind.otherPseudo;
-}
-
-/** True for names that are forwarded as they are. */
-export function isOrdinary(kind: number): boolean {
-  return kind === Field.other || kind === NameKind.priority;
 }

@@ -2,7 +2,7 @@
 
 /** 0 is the most urgent (RFC 9218 §4.1). */
 export const DEFAULT_URGENCY = 3;
-export const URGENCY_LEVELS = 8;
+const URGENCY_LEVELS = 8;
 
 export interface Priority {
   urgency: number;

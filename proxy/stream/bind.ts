@@ -4,7 +4,7 @@ import type net from 'node:net';
 import { isIPv4 } from 'node:net';
 import type { BindSettings } from '../table/stream-settings.ts';
 
-export const BACKLOG = 4096;
+const BACKLOG = 4096;
 
 /**
  * Addresses to listen on. `host` is the flag `--bind-address`, which wins over the ConfigMap; '' stands for every address, IPv4

@@ -1,25 +1,17 @@
-// Encodes a routing table or an update into shared memory and back: canonical JSON (sorted keys, no spaces) in UTF-8.
+// Encodes an update of the routing table into shared memory and back: canonical JSON (sorted keys, no spaces) in UTF-8.
 //
 // Encoding happens once per revision on the main thread; every worker reads the same bytes. Canonical means: equal
 // values give equal bytes, whatever order their keys were written in, so bytes can be compared and hashed.
 // The long lists of an update stand in lines of their own (update-lines.ts), so that both sides can take a large one in
 // pieces and serve others in between.
 
-import type { RoutingTable } from './types.ts';
 import type { TableUpdate } from './update.ts';
 import { joinLine, readHeadLine, updateLines } from './update-lines.ts';
 
-/** Encodes a table. Throws TypeError when it holds something that is not JSON, which is a bug in the compiler. */
-export function encodeTable(table: RoutingTable): SharedArrayBuffer {
-  return encode(table);
-}
-
-/** Decodes what `encodeTable` made. Throws SyntaxError on other bytes. */
-export function decodeTable(bytes: SharedArrayBuffer): RoutingTable {
-  return decode(bytes) as RoutingTable;
-}
-
-/** Encodes an update, key pairs included: the bytes are secret. Throws TypeError as `encodeTable` does. */
+/**
+ * Encodes an update, key pairs included: the bytes are secret. Throws TypeError when it holds something that is not JSON, which
+ * is a bug in the compiler.
+ */
 export function encodeUpdate(update: TableUpdate): SharedArrayBuffer {
   return joinParts([...updateLines(update)].map(encodeLine));
 }
@@ -61,6 +53,7 @@ function encodeLine(line: unknown): Buffer {
 }
 
 function parseLine(line: Buffer | undefined): unknown {
+  // TextDecoder refuses views of shared memory; Buffer reads them in place.
   return JSON.parse(line?.toString('utf8') ?? '');
 }
 
@@ -121,16 +114,4 @@ function sortKeysOfObject(value: Readonly<Record<string, unknown>>): Record<stri
     else copy[key] = sortKeys(value[key]);
   }
   return copy;
-}
-
-function encode(value: unknown): SharedArrayBuffer {
-  const text = renderCanonical(value);
-  const bytes = new SharedArrayBuffer(Buffer.byteLength(text, 'utf8'));
-  Buffer.from(bytes).write(text, 'utf8');
-  return bytes;
-}
-
-function decode(bytes: SharedArrayBuffer): unknown {
-  // TextDecoder refuses views of shared memory; Buffer reads them in place.
-  return JSON.parse(Buffer.from(bytes).toString('utf8'));
 }

@@ -53,7 +53,7 @@ export const nginxClass: Raw = {
   metadata: { name: 'nginx' },
   spec: { controller: 'k8s.io/ingress-nginx' },
 };
-export const otherClass: Raw = {
+const otherClass: Raw = {
   ...nginxClass,
   metadata: { name: 'other' },
   spec: { controller: 'example.com/other' },

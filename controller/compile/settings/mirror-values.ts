@@ -25,7 +25,7 @@ export function mirrorProblem(values: AnnotationValues): string | null {
 }
 
 /** The authority of `scheme://authority...`, read up to the first variable; null when there is none. */
-export function hostOfTarget([first]: Template): string | null {
+function hostOfTarget([first]: Template): string | null {
   if (first?.kind !== 'text') return null;
   const host = /^https?:\/\/([^/?#]+)/i.exec(first.text)?.[1] ?? null;
   // User information never belongs into a Host header.

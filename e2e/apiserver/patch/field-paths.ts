@@ -33,7 +33,7 @@ const UNOWNED = new Set(
   ].map((path) => path.map((member) => `f:${member}`).join(SEPARATOR)),
 );
 
-export function isOwnable(path: FieldPath): boolean {
+function isOwnable(path: FieldPath): boolean {
   return !UNOWNED.has(path);
 }
 

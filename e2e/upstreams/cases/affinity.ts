@@ -10,12 +10,12 @@ import type { Site, Surroundings } from '../site.ts';
 const sticky: Surroundings = { with: { affinity: 'cookie' } };
 
 /** The Set-Cookie line of an answer; '' without one. */
-export function setCookie({ headers }: Told): string {
+function setCookie({ headers }: Told): string {
   return headers['set-cookie']?.join('\n') ?? '';
 }
 
 /** Sends back what the answer set. */
-export function withCookieOf(told: Told): Asked {
+function withCookieOf(told: Told): Asked {
   return { headers: { cookie: setCookie(told).split(';')[0] ?? '' } };
 }
 

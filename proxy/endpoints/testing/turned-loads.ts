@@ -6,11 +6,6 @@ export class TurnedLoads extends SharedLoads {
   readonly #listeners = new Map<string, (() => void)[]>();
   #woken: (() => void)[] = [];
 
-  /** Wakes whose listeners have not run yet. */
-  get pendingWakes(): number {
-    return this.#woken.length;
-  }
-
   override wake(column: number, row: number): void {
     const key = `${column} ${row}`;
     this.#woken.push(...(this.#listeners.get(key) ?? []));

@@ -13,7 +13,7 @@ type Request = http.IncomingMessage | http2.Http2ServerRequest;
 type Response = http.ServerResponse | http2.Http2ServerResponse;
 
 /** How long what is slow takes: longer than the proxy gives an attempt. */
-export const SLOW_MS = 600;
+const SLOW_MS = 600;
 
 export class FickleOrigin {
   mode: FickleMode = 'ok';

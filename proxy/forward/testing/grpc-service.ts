@@ -17,7 +17,7 @@ const method = (path: string, requestStream: boolean, responseStream: boolean) =
 });
 
 /** Each way of calling. `Hang` never answers, `Fail` answers with the status whose number it is sent, else NOT_FOUND. */
-export const echoDefinition = {
+const echoDefinition = {
   unary: method('/test.Echo/Unary', false, false),
   collect: method('/test.Echo/Collect', true, false),
   expand: method('/test.Echo/Expand', false, true),

@@ -28,7 +28,7 @@ export type ProxyHeaderReading =
    */
   | { readonly kind: 'done'; readonly length: number; readonly addresses: ProxiedAddresses | null };
 
-export const V1_SIGNATURE = 'PROXY ';
+const V1_SIGNATURE = 'PROXY ';
 
 /** Reads the header at the start of `buf`, of which the bytes up to `end` have arrived. */
 export function readProxyHeader(buf: Buffer, end: number): ProxyHeaderReading {

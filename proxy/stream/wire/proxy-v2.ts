@@ -8,7 +8,7 @@ import type { ProxiedAddresses, ProxyHeaderReading } from './proxy-header.ts';
 
 export const V2_SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 /** What comes before the addresses. */
-export const V2_PREFIX_BYTES = 16;
+const V2_PREFIX_BYTES = 16;
 
 const COMMAND_LOCAL = 0;
 const COMMAND_PROXY = 1;

@@ -17,7 +17,7 @@ const part: fc.Arbitrary<TemplatePart> = fc.oneof(
 );
 
 /** A template in normal form: no two texts side by side. */
-export const arbitraryTemplate: fc.Arbitrary<Template> = fc
+const arbitraryTemplate: fc.Arbitrary<Template> = fc
   .tuple(fc.constantFrom('', '-', 'https://m.test/'), fc.array(part, { minLength: 1, maxLength: 3 }))
   .map(([text, parts]) => (text === '' ? parts : [{ kind: 'text', text }, ...parts]));
 

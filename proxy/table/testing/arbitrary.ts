@@ -31,7 +31,7 @@ const label = fc.constantFrom('a', 'b', 'a-b', 'x_1', 'é');
 const domain = fc.constantFrom('example.com', 'a.example.com', 'com', 'test');
 
 /** Name of a virtual host other than `_`: exact or wildcard. */
-export const arbitraryHostName: fc.Arbitrary<string> = fc.oneof(
+const arbitraryHostName: fc.Arbitrary<string> = fc.oneof(
   domain,
   fc.tuple(label, domain).map((parts) => parts.join('.')),
   domain.map((rest) => `*.${rest}`),

@@ -11,7 +11,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 /** True when tests can start one. */
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
-export class RedisServer {
+class RedisServer {
   readonly port: number;
   readonly process: ChildProcess;
 
