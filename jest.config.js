@@ -5,6 +5,7 @@ export default {
   injectGlobals: false,
   coverageProvider: 'v8',
   testEnvironment: 'node',
+  globalSetup: './e2e/harness/warm-start.ts',
   testMatch: ['**/*.test.ts'],
   randomize: true,
   maxWorkers: 2,

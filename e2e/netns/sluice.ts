@@ -23,7 +23,12 @@ export class NodeSluice {
 
   private constructor(node: LabNode, args: readonly string[]) {
     this.node = node;
-    const env = { POD_NAMESPACE: 'default', POD_NAME: podNameOf(node) };
+    const cache = process.env['NODE_COMPILE_CACHE'];
+    const env = {
+      POD_NAMESPACE: 'default',
+      POD_NAME: podNameOf(node),
+      ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }),
+    };
     this.#process = new LabProcess({ namespace: node.namespace, args, env, onLine: (line) => this.#read(line) });
   }
 
