@@ -1,66 +1,37 @@
 // Sends the copies of requests with undici, one connection for each that is under way to a target, and drops the answers.
 //
-// In: a copy and the limits that hold for it. Out: how it ended. What is still connecting when a copy is given up goes
-// away with its own time limit, so that a target which swallows connections never holds more than its share of them.
+// In: a copy and the limits that hold for it. Out: how it ended. There are never more connections than copies may be
+// under way: where all are taken up by other targets, the one that has waited longest for a copy is closed.
 
 import { lookup as systemLookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import type { Agent, Dispatcher } from 'undici';
+import type { Client } from 'undici';
 import type { MirrorLimits } from '../table/mirror-limits.ts';
+import { type ConnectionOwner, CopyConnection, type CopyToSend } from './copy-connection.ts';
+import { type CopyConnector, copyConnector } from './copy-socket.ts';
 import { sharedLookup } from './shared-lookup.ts';
+import type { TimerWheel } from './timer-wheel.ts';
 
-/** `sent`: answered, whatever the answer was. */
-export type CopyEnd = 'sent' | 'failed' | 'timedOut';
-
-export interface CopyTarget {
-  /** Scheme, host and port. */
-  readonly origin: string;
-  /** Path and query. */
-  readonly path: string;
-}
-
-export interface CopyToSend {
-  readonly target: CopyTarget;
-  readonly host: string;
-  readonly method: string;
-  /** The head that the upstream of the request gets. */
-  readonly text: string;
-  readonly body: Buffer | null;
-}
-
-/** Fields of the request to the upstream that are about its own connection and framing; the rest goes with the copy. */
-const NOT_COPIED = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-/** More of an answer than this is not waited for: the connection is closed instead. */
-const MAX_ANSWER_BYTES = 128 * 1024;
 /** Names at a time: the system answers one after the other, and may take a minute for each that has no server. */
 const MAX_LOOKUPS = 16;
-
-type Client = typeof import('undici');
 
 /** What `Mirrors` sends with. */
 export type CopyClient = Pick<MirrorClient, 'isLoaded' | 'load' | 'send' | 'close'>;
 
-export class MirrorClient {
+export class MirrorClient implements ConnectionOwner {
+  readonly wheel: TimerWheel;
   readonly #lookup: LookupFunction;
-  #loading: Promise<Client> | null = null;
-  #agent: Agent | null = null;
-  /** What `#agent` was made for. */
-  #limits: MirrorLimits | null = null;
+  #loading: Promise<void> | null = null;
+  #undiciClient: typeof Client | null = null;
+  #connector: CopyConnector | null = null;
+  readonly #connections = new Set<CopyConnection>();
+  /** Those without a copy, by origin: none has an empty list, and the one that got its first list first comes first. */
+  readonly #free = new Map<string, CopyConnection[]>();
   #isClosed = false;
 
-  /** `lookup` finds the addresses of targets. */
-  constructor(lookup: LookupFunction = sharedLookup(systemLookup, MAX_LOOKUPS)) {
+  /** `wheel` has the time limits. `lookup` finds the addresses of targets. */
+  constructor(wheel: TimerWheel, lookup: LookupFunction = sharedLookup(systemLookup, MAX_LOOKUPS)) {
+    this.wheel = wheel;
     this.#lookup = lookup;
   }
 
@@ -69,86 +40,78 @@ export class MirrorClient {
     return this.#loading !== null;
   }
 
+  /** Open connections, and such as are opening. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   load(): void {
-    this.#loading ??= import('undici');
+    this.#loading ??= import('undici').then((undici) => {
+      this.#undiciClient = undici.Client;
+    });
     // Whoever sends sees the failure.
     this.#loading.catch(() => undefined);
   }
 
-  /** Sends a copy and waits for the end of its answer. Never rejects. */
-  async send({ target, host, method, text, body }: CopyToSend, limits: MirrorLimits): Promise<CopyEnd> {
-    try {
-      const signal = AbortSignal.timeout(limits.timeoutMs);
-      const agent = await this.#agentFor(limits);
-      // undici knows the methods of its types, and sends others as well.
-      const named = method as Dispatcher.HttpMethod;
-      const answer = await agent.request({ ...target, method: named, headers: copiedFields(text, host), body, signal });
-      await answer.body.dump({ limit: MAX_ANSWER_BYTES, signal });
-      return 'sent';
-    } catch (error) {
-      return isTimeout(error) ? 'timedOut' : 'failed';
-    }
+  /** Sends a copy; `copy.onSent` is told of the end of its answer, also within the call. Never throws. */
+  send(origin: string, copy: CopyToSend, limits: MirrorLimits): void {
+    if (this.#isClosed) return copy.onSent('failed');
+    const ClientOf = this.#undiciClient;
+    if (ClientOf === null) return void this.#sendOnceLoaded(origin, copy, limits);
+    this.#connectionTo(origin, limits, ClientOf).send(copy, limits.timeoutMs);
+  }
+
+  get connect(): CopyConnector {
+    this.#connector ??= copyConnector(this.#lookup);
+    return this.#connector;
+  }
+
+  onFree(connection: CopyConnection): void {
+    const others = this.#free.get(connection.origin);
+    if (others === undefined) this.#free.set(connection.origin, [connection]);
+    else others.push(connection);
+  }
+
+  onGone(connection: CopyConnection): void {
+    this.#connections.delete(connection);
+    const { origin } = connection;
+    const others = this.#free.get(origin)?.filter((other) => other !== connection) ?? [];
+    if (others.length === 0) this.#free.delete(origin);
+    else this.#free.set(origin, others);
   }
 
   /** Cuts what is under way. */
-  async close(): Promise<void> {
+  close(): void {
     this.#isClosed = true;
-    await this.#agent?.destroy();
+    for (const connection of [...this.#connections]) connection.close();
   }
 
-  async #agentFor(limits: MirrorLimits): Promise<Agent> {
+  async #sendOnceLoaded(origin: string, copy: CopyToSend, limits: MirrorLimits): Promise<void> {
     this.load();
-    const undici = await (this.#loading as Promise<Client>);
-    if (this.#isClosed) throw new Error('closed before the copy was sent');
-    if (this.#agent !== null && this.#limits !== null && isSame(this.#limits, limits)) return this.#agent;
-    // What it has under way may end.
-    void this.#agent?.close();
-    this.#limits = limits;
-    this.#agent = new undici.Agent({
-      // Variables let clients choose the target.
-      maxOrigins: Math.max(1, limits.maxRequests),
-      connections: limits.maxRequestsPerTarget,
-      allowH2: false,
-      // The signal is the time limit.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: {
-        timeout: limits.timeoutMs,
-        // As nginx without `proxy_ssl_verify`: copies go to test deployments with certificates of their own.
-        rejectUnauthorized: false,
-        lookup: this.#lookup,
-      },
-    });
-    return this.#agent;
+    try {
+      await this.#loading;
+    } catch {
+      return copy.onSent('failed');
+    }
+    this.send(origin, copy, limits);
   }
-}
 
-function isSame(a: MirrorLimits, b: MirrorLimits): boolean {
-  return (
-    a.timeoutMs === b.timeoutMs && a.maxRequests === b.maxRequests && a.maxRequestsPerTarget === b.maxRequestsPerTarget
-  );
-}
-
-function isTimeout(error: unknown): boolean {
-  const { name } = error as { readonly name?: unknown };
-  return name === 'TimeoutError' || name === 'ConnectTimeoutError';
-}
-
-/** Splits a URL where it must be split and leaves its path as it is; null when it is none, or has a user in it. */
-export function readTarget(url: string): CopyTarget | null {
-  const match = /^(https?:\/\/[^/?#@]+)((?:[/?][^#]*)?)$/i.exec(url);
-  const [, origin = '', path = ''] = match ?? [];
-  if (!URL.canParse(origin) || /[^!-\u00ff]/.test(path)) return null;
-  return { origin, path: path.startsWith('/') ? path : `/${path}` };
-}
-
-/** The fields of a request as undici takes them: name, value, name, value ... */
-function copiedFields(requestText: string, host: string): string[] {
-  const fields = ['Host', host];
-  for (const line of requestText.split('\r\n').slice(1)) {
-    const colon = line.indexOf(':');
-    if (colon <= 0 || NOT_COPIED.has(line.slice(0, colon).toLowerCase())) continue;
-    fields.push(line.slice(0, colon), line.slice(colon + 1).trim());
+  #connectionTo(origin: string, { maxRequests }: MirrorLimits, ClientOf: typeof Client): CopyConnection {
+    const free = this.#free.get(origin);
+    const connection = free?.pop();
+    if (free?.length === 0) this.#free.delete(origin);
+    if (connection !== undefined) return connection;
+    // Variables let clients choose the target.
+    if (this.#connections.size >= maxRequests) this.#closeOneFree();
+    const opened = new CopyConnection(origin, this, ClientOf);
+    this.#connections.add(opened);
+    return opened;
   }
-  return fields;
+
+  #closeOneFree(): void {
+    for (const [longest] of this.#free.values()) {
+      longest?.close();
+      return;
+    }
+  }
 }

@@ -10,12 +10,14 @@ import type { TemplateSource } from '../filters/template.ts';
 import { defaultMirrorLimits, type MirrorLimits } from '../table/mirror-limits.ts';
 import type { MirrorSettings } from '../table/route-settings.ts';
 import type { TemplatePart } from '../table/template.ts';
+import { CopiedFields } from './copied-fields.ts';
 import { type MirrorOutcome, Mirrors } from './mirror.ts';
-import { type CopyClient, MirrorClient } from './mirror-client.ts';
+import type { CopyClient } from './mirror-client.ts';
 import { type DataPath, eventually, NOTHING_LEFT, startDataPath } from './testing/data-path.ts';
 import { type RawOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw } from './testing/raw-client.ts';
 import { startProxy, tableOf } from './testing/test-proxy.ts';
+import { TimerWheel } from './timer-wheel.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const GET = 'GET /a?b=1 HTTP/1.1\r\nHost: a.test\r\nX-Own: 1\r\n\r\n';
@@ -49,7 +51,7 @@ async function settled(proxy: DataPath): Promise<void> {
   const { mirrors } = proxy.context;
   await eventually(() => mirrors.underWay === 0);
   expect(mirrors.memoryBytes).toBe(0);
-  await mirrors.close();
+  mirrors.close();
 }
 
 describe('a copy', () => {
@@ -155,9 +157,14 @@ describe('its request is served', () => {
   test('when the target never answers: the copy is cut at its time limit', async () => {
     await using origin = await startReplyingOrigin(OK);
     await using mirror = await startRawOrigin(() => {});
-    await using proxy = await serve(origin, to(mirror.port), { timeoutMs: 50 });
+    await using proxy = await serve(origin, to(mirror.port), { timeoutMs: 500 });
     expect(await send(proxy, GET)).toBe(200);
-    await eventually(() => outcome(proxy, 'timedOut') === 1);
+    await eventually(() => mirror.received.length === 1);
+    proxy.pass(499);
+    expect(outcome(proxy, 'timedOut')).toBe(0);
+    // Never early, and as late as two ticks.
+    proxy.pass(201);
+    expect(outcome(proxy, 'timedOut')).toBe(1);
     await settled(proxy);
   });
 
@@ -182,7 +189,7 @@ describe('its request is served', () => {
       await eventually(() => outcome(proxy, 'sent') === i);
     }
     expect(proxy.context.mirrors.underWay).toBe(2);
-    await proxy.context.mirrors.close();
+    proxy.context.mirrors.close();
     await settled(proxy);
   });
 
@@ -201,7 +208,7 @@ describe('its request is served', () => {
     for (const client of [first, second]) client.send(POST.slice(-2));
     for (const client of [first, second]) expect((await client.responses(1))[0]?.status).toBe(200);
     expect([outcome(proxy, expected), mirrors.underWay, mirrors.memoryBytes]).toEqual([1, 1, 1024]);
-    await mirrors.close();
+    mirrors.close();
     await settled(proxy);
   });
 
@@ -227,7 +234,7 @@ describe('its request is served', () => {
     for (let i = 0; i < 5; i++) expect(await send(proxy, GET)).toBe(200);
     expect(proxy.context.mirrors.underWay).toBe(2);
     expect(outcome(proxy, 'tooMany')).toBe(3);
-    await proxy.context.mirrors.close();
+    proxy.context.mirrors.close();
     await settled(proxy);
   });
 });
@@ -330,41 +337,23 @@ describe('the client', () => {
     const client: CopyClient = {
       isLoaded: true,
       load: () => {},
-      send: async ({ target }) => {
-        sent.push(target.path);
-        return 'sent';
+      send: (_origin, copy) => {
+        sent.push(copy.path);
+        copy.onSent('sent');
       },
-      close: async () => {},
+      close: () => {},
     };
-    const mirrors = new Mirrors(
-      () => defaultMirrorLimits,
-      () => 0,
-      client,
-    );
-    const source = { target: '/a', method: 'GET' } as TemplateSource;
-    for (let i = 0; i < 20; i++) mirrors.begin(to(1), source, GET, false)?.release();
-    expect(mirrors.underWay).toBe(20);
+    const mirrors = new Mirrors(() => defaultMirrorLimits, new TimerWheel(0), client);
+    const source = { target: '/a', method: 'GET', requestId: '' } as TemplateSource;
+    for (let i = 0; i < 80; i++) mirrors.begin(to(1), source, GET, new CopiedFields(), false)?.release();
+    expect(mirrors.underWay).toBe(50);
     const sentByTurn: number[] = [];
     for (let turn = 0; turn < 5; turn++) {
       sentByTurn.push(sent.length);
       await new Promise(setImmediate);
     }
-    expect(sentByTurn).toEqual([0, 0, 8, 16, 20]);
-    expect([mirrors.underWay, mirrors.outcomes.get('sent')]).toEqual([0, 20]);
-  });
-
-  test('finds targets by the lookup it is given', async () => {
-    await using mirror = await startReplyingOrigin(OK);
-    const asked: string[] = [];
-    const client = new MirrorClient((name, _options, answer) => {
-      asked.push(name);
-      answer(null, [{ address: '127.0.0.1', family: 4 }]);
-    });
-    const target = { origin: `http://copy.test:${mirror.port}`, path: '/' };
-    const copy = { target, host: 'copy.test', method: 'GET', text: GET, body: null };
-    expect(await client.send(copy, defaultMirrorLimits)).toBe('sent');
-    expect(asked).toEqual(['copy.test']);
-    await client.close();
+    expect(sentByTurn).toEqual([0, 0, 32, 50, 50]);
+    expect([mirrors.underWay, mirrors.outcomes.get('sent'), mirrors.outcomes.get('targetFull')]).toEqual([0, 50, 30]);
   });
 
   test('is loaded with the first table that has a mirror, not with the first request', async () => {

@@ -8,7 +8,11 @@ import { renderTemplate, type TemplateSource } from '../filters/template.ts';
 import type { MirrorLimits } from '../table/mirror-limits.ts';
 import type { MirrorSettings } from '../table/route-settings.ts';
 import type { VirtualHost } from '../table/types.ts';
-import { type CopyClient, type CopyEnd, type CopyTarget, MirrorClient, readTarget } from './mirror-client.ts';
+import type { CopiedFields } from './copied-fields.ts';
+import type { CopyEnd, CopyToSend } from './copy-connection.ts';
+import { type CopyClient, MirrorClient } from './mirror-client.ts';
+import { type CopyTarget, TargetReader } from './mirror-target.ts';
+import type { TimerWheel } from './timer-wheel.ts';
 
 /**
  * How a copy ended. `tooMany`, `targetFull`: so many are under way, at all or to this target. `requestFailed`: the request
@@ -23,15 +27,16 @@ export type MirrorOutcome =
   | 'badTarget'
   | 'requestFailed';
 
-/** Copies that are sent in one turn: about a millisecond of work that requests wait for. */
-const SENT_PER_TURN = 8;
+/** Copies that are sent in one turn: about half a millisecond of work that requests wait for. */
+const SENT_PER_TURN = 32;
 const FIRST_BYTES = 1024;
 
 export class Mirrors {
   readonly outcomes = new Map<MirrorOutcome, number>();
   readonly #limits: () => MirrorLimits;
-  readonly #nowMs: () => number;
+  readonly #wheel: TimerWheel;
   readonly #client: CopyClient;
+  readonly #targets = new TargetReader();
   /** Copies that hold memory for a body that is not complete, oldest first. */
   readonly #gathering = new Set<MirrorCopy>();
   /** Copies under way by target. */
@@ -40,10 +45,10 @@ export class Mirrors {
   #underWay = 0;
   #memoryBytes = 0;
 
-  /** `limits` are asked for each copy. `nowMs`: any clock that never goes back. */
-  constructor(limits: () => MirrorLimits, nowMs: () => number, client: CopyClient = new MirrorClient()) {
+  /** `limits` are asked for each copy. */
+  constructor(limits: () => MirrorLimits, wheel: TimerWheel, client: CopyClient = new MirrorClient(wheel)) {
     this.#limits = limits;
-    this.#nowMs = nowMs;
+    this.#wheel = wheel;
     this.#client = client;
   }
 
@@ -77,25 +82,32 @@ export class Mirrors {
   }
 
   /**
-   * Begins the copy of a request. `requestText` is the head that its upstream gets. Gives the copy, which waits for the
-   * request's endpoint and perhaps its body; null when there will be none.
+   * Begins the copy of a request. `head` is what its upstream gets, of which `fields` cuts those of the copy. Gives the
+   * copy, which waits for the request's endpoint and, where it has one, for the body; null when there will be none.
    */
-  begin(settings: MirrorSettings, source: TemplateSource, requestText: string, hasBody: boolean): MirrorCopy | null {
+  begin(
+    settings: MirrorSettings,
+    source: TemplateSource,
+    head: string,
+    fields: CopiedFields,
+    hasBody: boolean,
+  ): MirrorCopy | null {
     const limits = this.#limits();
     if (this.#underWay >= limits.maxRequests) return this.#drop('tooMany');
-    const target = readTarget(renderTemplate(settings.target, source));
+    const target = this.#targets.read(renderTemplate(settings.target, source));
     if (target === null) return this.#drop('badTarget');
     // Its body need not be gathered for nothing.
     if (this.#isFull(target, limits)) return this.#drop('targetFull');
-    const { host } = settings;
-    const request = { target, host, method: source.method, text: requestText };
-    return new MirrorCopy(this, request, hasBody && settings.sendBody, this.#nowMs());
+    const { host, sendBody } = settings;
+    const { method, requestId } = source;
+    const request = { target, host, method, requestId, head, fields };
+    return new MirrorCopy(this, request, hasBody && sendBody, this.#wheel.nowMs);
   }
 
   /** A copy is complete: it is sent once those who wait in this turn have been served. */
   queue(copy: MirrorCopy): void {
     const limits = this.#limits();
-    const { target } = copy.request;
+    const { target } = copy;
     this.#gathering.delete(copy);
     const refusal =
       this.#underWay >= limits.maxRequests ? 'tooMany' : this.#isFull(target, limits) ? 'targetFull' : null;
@@ -113,12 +125,22 @@ export class Mirrors {
     while (this.#memoryBytes + bytes > maxMemoryBytes) {
       const [oldest] = this.#gathering;
       // Streams that never end must not keep it for ever; among those that do end, who came first is nearest to it.
-      if (oldest === undefined || oldest === copy || this.#nowMs() - oldest.beganAtMs < timeoutMs) return false;
+      if (oldest === undefined || oldest === copy || this.#wheel.nowMs - oldest.beganAtMs < timeoutMs) return false;
       oldest.drop('timedOut');
     }
     this.#gathering.add(copy);
     this.#memoryBytes += bytes;
     return true;
+  }
+
+  /** What was queued has been sent, or was not. */
+  sent(copy: MirrorCopy, end: CopyEnd): void {
+    const { origin } = copy.target;
+    const others = (this.#byOrigin.get(origin) ?? 1) - 1;
+    if (others === 0) this.#byOrigin.delete(origin);
+    else this.#byOrigin.set(origin, others);
+    this.#underWay--;
+    this.forget(copy, end);
   }
 
   /** A copy is over: gives back its memory, and counts it. */
@@ -129,27 +151,21 @@ export class Mirrors {
   }
 
   /** Cuts what is under way. */
-  async close(): Promise<void> {
-    await this.#client.close();
+  close(): void {
+    this.#client.close();
   }
 
   readonly #sendQueued = (): void => {
-    const sent = this.#queue.slice(0, SENT_PER_TURN);
-    this.#queue = this.#queue.slice(SENT_PER_TURN);
-    for (const copy of sent) void this.#send(copy);
+    const queue = this.#queue;
+    this.#queue = queue.length > SENT_PER_TURN ? queue.slice(SENT_PER_TURN) : [];
+    const limits = this.#limits();
+    const count = Math.min(queue.length, SENT_PER_TURN);
+    for (let i = 0; i < count; i++) {
+      const copy = queue[i] as MirrorCopy;
+      this.#client.send(copy.target.origin, copy, limits);
+    }
     if (this.#queue.length > 0) setImmediate(this.#sendQueued);
   };
-
-  /** Never rejects. */
-  async #send(copy: MirrorCopy): Promise<void> {
-    const { origin } = copy.request.target;
-    const end = await this.#client.send({ ...copy.request, body: copy.body }, this.#limits());
-    const others = (this.#byOrigin.get(origin) ?? 1) - 1;
-    if (others === 0) this.#byOrigin.delete(origin);
-    else this.#byOrigin.set(origin, others);
-    this.#underWay--;
-    this.forget(copy, end);
-  }
 
   #isFull({ origin }: CopyTarget, { maxRequestsPerTarget }: MirrorLimits): boolean {
     return (this.#byOrigin.get(origin) ?? 0) >= maxRequestsPerTarget;
@@ -171,17 +187,19 @@ interface CopiedRequest {
   /** Host header. */
   readonly host: string;
   readonly method: string;
+  readonly requestId: string;
   /** The head that the upstream of the request gets. */
-  readonly text: string;
+  readonly head: string;
+  readonly fields: CopiedFields;
 }
 
 const NOTHING = Buffer.alloc(0);
 
-/** The copy of one request, until it is queued: it waits for an endpoint of the request, and for the body. */
-export class MirrorCopy {
-  readonly request: CopiedRequest;
+/** The copy of one request. Until it is queued it waits for an endpoint of the request, and for the body. */
+export class MirrorCopy implements CopyToSend {
   readonly beganAtMs: number;
   readonly #mirrors: Mirrors;
+  readonly #request: CopiedRequest;
   /** One buffer that doubles: small parts of a body would each cost more than they hold. */
   #held = NOTHING;
   #length = 0;
@@ -193,10 +211,27 @@ export class MirrorCopy {
 
   constructor(mirrors: Mirrors, request: CopiedRequest, gathers: boolean, nowMs: number) {
     this.#mirrors = mirrors;
-    this.request = request;
+    this.#request = request;
     this.#gathers = gathers;
     this.#isComplete = !gathers;
     this.beganAtMs = nowMs;
+  }
+
+  get target(): CopyTarget {
+    return this.#request.target;
+  }
+
+  get path(): string {
+    return this.#request.target.path;
+  }
+
+  get method(): string {
+    return this.#request.method;
+  }
+
+  get fields(): readonly string[] {
+    const { fields, head, requestId, host } = this.#request;
+    return fields.of(head, requestId, host);
   }
 
   /** Memory that the body takes. */
@@ -233,6 +268,10 @@ export class MirrorCopy {
   /** The request has ended. Drops the copy unless it is on its way already. */
   requestEnded(): void {
     this.drop('requestFailed');
+  }
+
+  onSent(end: CopyEnd): void {
+    this.#mirrors.sent(this, end);
   }
 
   drop(outcome: MirrorOutcome): void {

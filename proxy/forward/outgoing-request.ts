@@ -7,8 +7,10 @@
 import type { RequestHead } from '../http/request-head.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import type { RequestRecord } from '../observe/observer.ts';
+import type { MirrorSettings } from '../table/route-settings.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CurrentTable, ProxyContext } from './context.ts';
+import { CopiedFields } from './copied-fields.ts';
 import { forwardingParts } from './forwarding.ts';
 import { KeptBody } from './kept-body.ts';
 import type { MirrorCopy } from './mirror.ts';
@@ -33,6 +35,7 @@ export class OutgoingRequest {
   #readsAhead = false;
   /** The copy that gathers this request's body. */
   #copy: MirrorCopy | null = null;
+  #copiedFields: CopiedFields | null = null;
   #text = '';
   #bodyBytes = 0;
   #maxBodyBytes: number | null = null;
@@ -57,11 +60,16 @@ export class OutgoingRequest {
     this.#isBodyDone = !head.hasBody;
     this.#text = this.#render(head, current);
     const { mirror } = route.route;
-    if (mirror !== null) this.#copy = this.#context.mirrors.begin(mirror, this.#facts, this.#text, head.hasBody);
+    if (mirror !== null) this.#beginCopy(mirror, head.hasBody);
     this.#isChunked = head.isChunked;
     this.#readsAhead = false;
     if (head.hasBody) this.#beginBody(head, route);
     else this.#kept.begin(0);
+  }
+
+  #beginCopy(mirror: MirrorSettings, hasBody: boolean): void {
+    this.#copiedFields ??= new CopiedFields();
+    this.#copy = this.#context.mirrors.begin(mirror, this.#facts, this.#text, this.#copiedFields, hasBody);
   }
 
   #beginBody(head: RequestHead, { policy }: IndexedRoute): void {

@@ -194,7 +194,7 @@ export class ProxyWorker implements Observer, TickListener {
 
   close(): void {
     this.#timer.stop();
-    void this.#context.mirrors.close();
+    this.#context.mirrors.close();
     this.#accessLog.flush();
   }
 
@@ -351,10 +351,7 @@ export class ProxyWorker implements Observer, TickListener {
       pool,
       observer: this,
       limits: new RequestLimits(this.#options.limits, this.#options.machineMs),
-      mirrors: new Mirrors(
-        () => worker.#context.current.global.mirrorLimits,
-        () => wheel.nowMs,
-      ),
+      mirrors: new Mirrors(() => worker.#context.current.global.mirrorLimits, wheel),
       bodies: new BodyMemory(() => worker.#context.current.global.bodyLimits),
       hedging: new Hedging(monotonicMs, repeat),
       dateLine: renderDateLine(wallMs()),

@@ -95,10 +95,7 @@ export class DataPath implements Observer {
       pool: this.#pool,
       observer: this,
       limits: new RequestLimits(this.limits, () => wheel.nowMs),
-      mirrors: new Mirrors(
-        () => path.context.current.global.mirrorLimits,
-        () => wheel.nowMs,
-      ),
+      mirrors: new Mirrors(() => path.context.current.global.mirrorLimits, wheel),
       bodies: new BodyMemory(() => path.context.current.global.bodyLimits),
       hedging: new Hedging(
         () => wheel.nowMs,
