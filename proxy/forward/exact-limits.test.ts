@@ -94,7 +94,9 @@ test('a hedge whose endpoint another worker takes at that moment is not made', a
 
 test('a request whose kept connection turned out closed keeps its place while it opens another one', async () => {
   const heads = (text: string) => text.split('\r\n\r\n').length - 1;
+  const grabsAtSecond: number[] = [];
   await using origin = await startRawOrigin((socket, soFar, connection) => {
+    if (connection === 1) grabsAtSecond.push(racing.grabs);
     // Closes at the second request of the first connection, as at the end of a keep-alive time.
     if (connection === 0 && heads(soFar) === 2) socket.resetAndDestroy();
     else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
@@ -107,6 +109,8 @@ test('a request whose kept connection turned out closed keeps its place while it
   racing.grabs = 1;
   client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   expect((await client.responses(2))[1]?.status).toBe(200);
+  // The other worker has found nothing to grab before the request was over.
   await eventually(() => racing.grabs === 0);
+  expect(grabsAtSecond).toEqual([1]);
   expect([origin.received.map(heads), proxy.requests[1]?.attempts.length]).toEqual([[2, 1], 2]);
 });
