@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from '@jest/globals';
 import { plainEndpoint, plainUpstream } from '../table/defaults.ts';
+import { noLimits } from '../table/testing/build.ts';
 import { LoadDirectory } from './load-directory.ts';
 import { allocateSharedLoads, SharedLoads } from './shared-loads.ts';
 import type { RoomJob } from './testing/room-hammer.ts';
-import { noLimits } from './testing/upstream-scene.ts';
 
 test.each([1, 2])('threads that begin at the same moment never exceed an endpoint limit of %i', async (limit) => {
   const workers = limit + 1;
