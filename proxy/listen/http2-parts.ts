@@ -1,10 +1,9 @@
 // What all HTTP/2 connections of a worker share: buffers, stream objects, and counters.
 
+import { MAX_BLOCK_BYTES } from '../http2/frame-intake.ts';
 import { OutputBuffers } from '../http2/frame-writer.ts';
 import type { SampleValue } from '../workers/messages.ts';
 
-/** Largest header block, compressed, in all its frames. A block that is larger cannot be answered, only refused. */
-export const MAX_BLOCK_BYTES = 64 * 1024;
 const MAX_FREE_STREAMS = 1024;
 
 export class Http2Parts<Stream> {
