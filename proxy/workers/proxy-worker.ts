@@ -17,7 +17,6 @@ import { Mirrors } from '../forward/mirror.ts';
 import { TimerWheel } from '../forward/timer-wheel.ts';
 import type { LiveEndpoints, UpstreamSlot } from '../forward/upstream-connection.ts';
 import { UpstreamPool } from '../forward/upstream-pool.ts';
-import type { Handshakes } from '../listen/handshakes.ts';
 import { Listeners } from '../listen/listeners.ts';
 import { LoopTurn } from '../listen/loop-turn.ts';
 import { ReadBuffers } from '../listen/read-buffers.ts';
@@ -40,9 +39,10 @@ import { StreamWatch } from '../stream/stream-watch.ts';
 import { emptyGlobal } from '../table/defaults.ts';
 import type { GlobalSettings, RouteId, StreamId } from '../table/types.ts';
 import type { FullUpdate, PartsUpdate, TableUpdate } from '../table/update.ts';
-import type { EndpointNews, ListenerSettings, SampleValue, WorkerSample } from './messages.ts';
+import type { EndpointNews, ListenerSettings, WorkerSample } from './messages.ts';
 import { TICK_MS, type TickListener, Ticks } from './ticks.ts';
 import { repeat } from './timers.ts';
+import { sampleOf } from './worker-sample.ts';
 
 /** The access log and the date: once a second. */
 const TICKS_PER_SECOND = 1000 / TICK_MS;
@@ -87,9 +87,7 @@ export class ProxyWorker implements Observer, TickListener {
   /** By reason. */
   readonly #ejections = new Map<EjectionReason, number>();
   #ticks = 0;
-  #openPlain = 0;
-  #openTls = 0;
-  #accepted = 0;
+  readonly #connections = { accepted: 0, openPlain: 0, openTls: 0 };
 
   constructor(options: ProxyWorkerOptions) {
     this.#options = options;
@@ -199,38 +197,18 @@ export class ProxyWorker implements Observer, TickListener {
   }
 
   sample(): WorkerSample {
-    const { index } = this.#context.current;
-    this.#forgetGoneRoutes(index);
-    const { counters, histograms } = this.#metrics.sample();
-    const { pool } = this.#context;
-    const refused = this.#listeners.refused + this.#streams.failedAccepts;
-    return {
-      counters: [
-        ...counters,
-        { name: 'sluice_connections_total', labels: { state: 'accepted' }, value: this.#accepted },
-        { name: 'sluice_connections_total', labels: { state: 'refused' }, value: refused },
-        { name: 'sluice_stalled_connections_total', labels: {}, value: this.#listeners.streams.stalledConnections },
-        ...this.#listeners.http2.samples(),
-        ...this.#streamWatch.counters(),
-        { name: 'sluice_proxy_header_failures_total', labels: {}, value: this.#listeners.entrance.refused },
-        ...handshakeFailures(this.#listeners.handshakes),
-        ...ejections(this.#ejections),
-        { name: 'sluice_limit_entries_given_up_total', labels: {}, value: this.#context.limits.givenUp },
-        ...mirrorOutcomes(this.#context.mirrors),
-        ...hedgeOutcomes(this.#context.hedging),
-        ...storeOutcomes(this.#context.limits),
-      ],
-      gauges: [
-        ...this.#streamWatch.gauges(),
-        ...portStates(this.#streams),
-        ...limitedUpstreams(this.#endpoints, this.#options.loads),
-        { name: 'sluice_open_connections', labels: { protocol: 'http' }, value: this.#openPlain },
-        { name: 'sluice_open_connections', labels: { protocol: 'https' }, value: this.#openTls },
-        { name: 'sluice_upstream_connections', labels: { state: 'idle' }, value: pool.idleCount },
-        { name: 'sluice_upstream_connections', labels: { state: 'busy' }, value: pool.size - pool.idleCount },
-      ],
-      histograms,
-    };
+    this.#forgetGoneRoutes(this.#context.current.index);
+    return sampleOf({
+      context: this.#context,
+      metrics: this.#metrics,
+      endpoints: this.#endpoints,
+      loads: this.#options.loads,
+      listeners: this.#listeners,
+      streams: this.#streams,
+      streamWatch: this.#streamWatch,
+      ejections: this.#ejections,
+      connections: this.#connections,
+    });
   }
 
   /** Linear in the routes of hosts that have had requests. */
@@ -251,14 +229,14 @@ export class ProxyWorker implements Observer, TickListener {
   }
 
   onConnectionOpened(isTls: boolean): void {
-    this.#accepted++;
-    if (isTls) this.#openTls++;
-    else this.#openPlain++;
+    this.#connections.accepted++;
+    if (isTls) this.#connections.openTls++;
+    else this.#connections.openPlain++;
   }
 
   onConnectionClosed(isTls: boolean): void {
-    if (isTls) this.#openTls--;
-    else this.#openPlain--;
+    if (isTls) this.#connections.openTls--;
+    else this.#connections.openPlain--;
   }
 
   /** The catch-all's built-in 404 is not logged by default (metrics-and-logs.md §3.3); refused requests are. */
@@ -360,57 +338,6 @@ export class ProxyWorker implements Observer, TickListener {
       preciseNowMs: monotonicMs,
     };
   }
-}
-
-function handshakeFailures({ failures }: Handshakes): SampleValue[] {
-  return Object.entries(failures).map(([reason, value]) => ({
-    name: 'sluice_tls_handshake_failures_total',
-    labels: { reason },
-    value,
-  }));
-}
-
-function mirrorOutcomes({ outcomes }: Mirrors): SampleValue[] {
-  const name = 'sluice_mirrored_requests_total';
-  return [...outcomes].map(([result, value]) => ({ name, labels: { result }, value }));
-}
-
-/** Samples of workers are added up: each tells of its own requests, and a limit that all share is told by the first one only. */
-function limitedUpstreams(endpoints: LiveEndpoints, loads: WorkerLoads | null): SampleValue[] {
-  const samples: SampleValue[] = [];
-  for (const { id: upstream, gate } of endpoints.upstreams()) {
-    if (gate === null) continue;
-    for (const [state, value] of Object.entries(gate.own))
-      samples.push({ name: 'sluice_limited_upstream_requests', labels: { upstream, state }, value });
-    if (gate.adaptive === null || (gate.isShared && loads?.column !== 0)) continue;
-    samples.push({ name: 'sluice_upstream_concurrency_limit', labels: { upstream }, value: gate.adaptive.limit });
-  }
-  return samples;
-}
-
-/** Workers without hedged routes name none. */
-function hedgeOutcomes({ outcomes }: Hedging): SampleValue[] {
-  const name = 'sluice_hedged_requests_total';
-  return Object.entries(outcomes)
-    .filter(([, value]) => value > 0)
-    .map(([result, value]) => ({ name, labels: { result }, value }));
-}
-
-function ejections(counts: ReadonlyMap<EjectionReason, number>): SampleValue[] {
-  return [...counts].map(([reason, value]) => ({ name: 'sluice_endpoint_ejections_total', labels: { reason }, value }));
-}
-
-function portStates({ listenerCounts: { open, failed } }: StreamServices): SampleValue[] {
-  const name = 'sluice_stream_ports';
-  return [
-    { name, labels: { state: 'open' }, value: open },
-    { name, labels: { state: 'failed' }, value: failed },
-  ];
-}
-
-function storeOutcomes({ storeOutcomes }: RequestLimits): SampleValue[] {
-  const name = 'sluice_limit_store_requests_total';
-  return Object.entries(storeOutcomes).map(([result, value]) => ({ name, labels: { result }, value }));
 }
 
 /** IMF-fixdate (RFC 9110 §5.6.7), which is what `toUTCString` gives. */
