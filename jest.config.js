@@ -4,7 +4,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   injectGlobals: false,
   coverageProvider: 'v8',
-  testEnvironment: 'node',
+  testEnvironment: './jest.environment.js',
   globalSetup: './e2e/harness/warm-start.ts',
   testMatch: ['**/*.test.ts'],
   randomize: true,

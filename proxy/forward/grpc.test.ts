@@ -79,7 +79,7 @@ test('client streaming: 100,000 messages', async () => {
     go();
   });
   expect(count).toBe('100000');
-}, 60_000);
+}, 180_000);
 
 test('server streaming: 100,000 messages in order', async () => {
   let next = 0;
@@ -92,7 +92,7 @@ test('server streaming: 100,000 messages in order', async () => {
     stream.on('error', reject);
   });
   expect(next).toBe(100_000);
-}, 60_000);
+}, 180_000);
 
 test('both ways at one time: each message is answered before the next is sent', async () => {
   const stream = client.chat();
@@ -110,13 +110,13 @@ test('both ways at one time: each message is answered before the next is sent', 
   expect(got).toEqual(Array.from({ length: 500 }, (_, at) => String(at)));
 });
 
-test('both ways at one time: 100,000 messages each way, thousands of them under way', async () => {
+test('both ways at one time: 100,000 messages each way, a thousand of them under way', async () => {
   const stream = client.chat();
   let sent = 0;
   let answered = 0;
   const go = (): void => {
     // Not all at once: what a client of this library has queued costs it time for each message that it sends or gets.
-    while (sent < 100_000 && sent - answered < 5000) stream.write(Buffer.from(String(sent++)));
+    while (sent < 100_000 && sent - answered < 1000) stream.write(Buffer.from(String(sent++)));
     if (answered === 100_000) stream.end();
   };
   await new Promise<void>((resolve, reject) => {
@@ -129,7 +129,7 @@ test('both ways at one time: 100,000 messages each way, thousands of them under 
     go();
   });
   expect(answered).toBe(100_000);
-}, 60_000);
+}, 180_000);
 
 test('a client that cancels ends the call at the server', async () => {
   const stream = client.chat();
