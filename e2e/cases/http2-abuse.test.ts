@@ -3,7 +3,8 @@
 //
 // An attacker opens a connection every 100 ms and sends each time what would keep an unprotected server at work for a
 // fraction of a second. So one request in 25 of the normal client meets an attack: its p99 is the time that one attack
-// takes of the worker, from the handshake to the GOAWAY.
+// takes of the worker, from the handshake to the GOAWAY. Beside it, at the same time, the client asks a Sluice that nobody
+// attacks: what attackers and other tests take of the machine is in both.
 
 import { readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -18,22 +19,24 @@ import { NormalClient } from '../http2/normal-client.ts';
 
 const NORMAL = 'normal.test';
 const PAUSE_MS = 100;
-/** Quiet times and times under attack take turns, so that whatever else the machine does meets both. */
-const ROUNDS = 3;
-const WINDOW_MS = 400;
+/** The attack that takes a second is met once in each, and so twice in a hundred requests. */
+const ROUNDS = 4;
+const WINDOW_MS = 200;
 const MAX_GROWTH_MB = 10;
 /**
- * Twice of very little is no limit: a quiet p99 of 2 ms would allow less than one time slice of the scheduler, which five busy
+ * Twice of very little is no limit: a p99 of 2 ms would allow less than one time slice of the scheduler, which six busy
  * processes share here. Before requests of one read were spread over loop turns, resets brought the p99 to 33 ms.
  */
 const ALWAYS_FINE_MS = 20;
 /**
- * Measured again and again, up to this time, and the best of each value counts: noise of the machine comes and goes and the
- * heap grows once, while a proxy that an attack holds up, or that keeps memory for it, does so each time.
+ * Measured again and again, up to this time, and the best value under attack counts: noise of the machine comes and goes and
+ * the heap grows once, while a proxy that an attack holds up, or that keeps memory for it, does so each time. Of the Sluice
+ * beside it the median counts, which a moment of noise does not move.
  */
 const PATIENCE_MS = 60_000;
 
-const BIG = Buffer.alloc(1_000_000, 'x');
+/** A hundred of them, kept for streams with closed windows, would be more than twice the memory that is allowed. */
+const BIG = Buffer.alloc(256 * 1024, 'x');
 
 let stack: AsyncDisposableStack;
 let sluice: SluiceProcess;
@@ -48,10 +51,12 @@ beforeAll(async () => {
     settings: { 'sluice-http2-stall-timeout': '1s', 'keep-alive-requests': '100000000', 'disable-access-log': 'true' },
   });
   stack.defer(() => rm(folder, { recursive: true }));
-  sluice = new SluiceProcess(['--manifests', folder, '--configmap=default/settings', '--bind-address=127.0.0.1']);
-  stack.defer(() => sluice.kill());
+  const flags = ['--manifests', folder, '--configmap=default/settings', '--bind-address=127.0.0.1'];
+  sluice = new SluiceProcess(flags);
+  const spared = new SluiceProcess(flags);
+  for (const started of [sluice, spared]) stack.defer(() => started.kill());
   port = (await sluice.serving()).httpsPort;
-  await normal.begin({ port, host: NORMAL });
+  await normal.begin({ ports: [port, (await spared.serving()).httpsPort], host: NORMAL });
   // Memory of an attack is what it costs beyond code that is compiled and buffers that have their size.
   for (const attack of ATTACKS) await attackOnce(port, attack);
 }, 120_000);
@@ -75,32 +80,33 @@ function p99(latenciesMs: readonly number[]): number {
 }
 
 interface Measured {
-  readonly quietMs: number;
   readonly attackedMs: number;
+  /** Of the Sluice that nobody attacks. */
+  readonly sparedMs: number;
   readonly growthMb: number;
 }
 
-/** Latencies and memory in quiet times and under attack, in turns; each attack is checked for its end. */
+/** Latencies and memory under attack; each attack is checked for its end. */
 async function measure(attack: Attack): Promise<Measured> {
-  const quiet: number[] = [];
   const attacked: number[] = [];
+  const spared: number[] = [];
   const beforeMb = await residentMb();
   let peakMb = 0;
   for (let round = 0; round < ROUNDS; round++) {
     await normal.take();
-    await delay(WINDOW_MS);
-    quiet.push(...(await normal.take()));
     const attackers = new Attackers(port, attack, { count: 1, pauseMs: PAUSE_MS });
     for (let passedMs = 0; passedMs < WINDOW_MS; passedMs += 50) {
       await delay(50);
       peakMb = Math.max(peakMb, await residentMb());
     }
-    attacked.push(...(await normal.take()));
+    const [here = [], beside = []] = await normal.take();
+    attacked.push(...here);
+    spared.push(...beside);
     for (const { goAway, text } of await attackers.stop()) {
       expect({ goAway, text }).toEqual({ goAway: attack.end.goAway, text: attack.end.text });
     }
   }
-  return { quietMs: p99(quiet), attackedMs: p99(attacked), growthMb: peakMb - beforeMb };
+  return { attackedMs: p99(attacked), sparedMs: p99(spared), growthMb: peakMb - beforeMb };
 }
 
 test.each(ATTACKS.map((attack) => [attack.name, attack] as const))(
@@ -109,26 +115,27 @@ test.each(ATTACKS.map((attack) => [attack.name, attack] as const))(
     const { resets } = await attackOnce(port, attack);
     if (attack.end.reset !== undefined) expect(resets).toContain(attack.end.reset);
     const endMs = performance.now() + PATIENCE_MS;
-    let best = await measure(attack);
-    while (!isHarmless(best) && performance.now() < endMs) best = bestOf(best, await measure(attack));
-    expect(best.growthMb).toBeLessThan(MAX_GROWTH_MB);
-    expect(best.attackedMs).toBeLessThan(limitMs(best));
+    const all = [await measure(attack)];
+    while (!isHarmless(all) && performance.now() < endMs) all.push(await measure(attack));
+    expect(leastGrowthMb(all)).toBeLessThan(MAX_GROWTH_MB);
+    expect(leastAttackedMs(all)).toBeLessThan(limitMs(all));
   },
   PATIENCE_MS + 30_000,
 );
 
-function isHarmless(measured: Measured): boolean {
-  return measured.growthMb < MAX_GROWTH_MB && measured.attackedMs < limitMs(measured);
+function isHarmless(all: readonly Measured[]): boolean {
+  return leastGrowthMb(all) < MAX_GROWTH_MB && leastAttackedMs(all) < limitMs(all);
 }
 
-function limitMs({ quietMs }: Measured): number {
-  return Math.max(2 * quietMs, ALWAYS_FINE_MS);
+function limitMs(all: readonly Measured[]): number {
+  const spared = all.map(({ sparedMs }) => sparedMs).sort((a, b) => a - b);
+  return Math.max(2 * (spared[Math.floor((spared.length - 1) / 2)] ?? 0), ALWAYS_FINE_MS);
 }
 
-function bestOf(a: Measured, b: Measured): Measured {
-  return {
-    quietMs: Math.min(a.quietMs, b.quietMs),
-    attackedMs: Math.min(a.attackedMs, b.attackedMs),
-    growthMb: Math.min(a.growthMb, b.growthMb),
-  };
+function leastAttackedMs(all: readonly Measured[]): number {
+  return Math.min(...all.map(({ attackedMs }) => attackedMs));
+}
+
+function leastGrowthMb(all: readonly Measured[]): number {
+  return Math.min(...all.map(({ growthMb }) => growthMb));
 }

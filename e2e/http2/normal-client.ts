@@ -33,10 +33,10 @@ export class NormalClient implements AsyncDisposable {
     await this.#answer();
   }
 
-  /** Latencies of the requests since the last call, in milliseconds. Rejects when a request has failed. */
-  async take(): Promise<readonly number[]> {
+  /** Latencies of the requests since the last call at each port, in milliseconds. Rejects when a request has failed. */
+  async take(): Promise<readonly (readonly number[])[]> {
     this.#child.send('take');
-    return (await this.#answer()) as readonly number[];
+    return (await this.#answer()) as readonly (readonly number[])[];
   }
 
   async #answer(): Promise<unknown> {
