@@ -57,6 +57,13 @@ describe('LeastLoaded', () => {
     expect((got.get('a') ?? 0) / 8000).toBeCloseTo(0.25, 1);
   });
 
+  test('one that is out gets nothing, although it has nothing to do', () => {
+    const endpoints = loaded([0, 5, 6]);
+    const balancer = new LeastLoaded<FakeEndpoint>('connections', seededRandom(1));
+    balancer.update(endpoints, endpoints.slice(1));
+    expect(pickMany(balancer, 20)).toBe('b'.repeat(20));
+  });
+
   test('tried ones are left out; null when all are', () => {
     const endpoints = loaded([0, 5]);
     const balancer = over(new LeastLoaded<FakeEndpoint>('connections', seededRandom(1)), endpoints);
@@ -203,13 +210,16 @@ describe('ConsistentHash', () => {
     expect(names.read).toBe(3);
   });
 
-  test('bounded: an endpoint that is out gets nothing, and its weight raises nobody’s bound', () => {
-    const endpoints = loaded([0, 1, 1]);
+  test('bounded: an endpoint that is out gets nothing, and its weight lowers nobody’s bound', () => {
+    const endpoints = loaded([0, 2, 1]);
     const [out] = endpoints;
     if (out !== undefined) out.isAvailable = false;
-    const balancer = make(1.01, () => 2);
+    const balancer = over(
+      make(1.01, () => 3),
+      endpoints,
+    );
     balancer.update(endpoints, endpoints.slice(1));
-    // 1.01 x (2 + this one) / 2: a second one fits.
+    // 1.01 x (3 + this one) / 2: a third one fits. Among three it would not.
     expect([...shares(keys.map((key) => balancer.pick(null, key)?.key ?? '-')).keys()].join('')).toBe('bc');
   });
 

@@ -34,6 +34,7 @@ describe('selectEndpoints', () => {
 
   test.each([
     ['near ones only', 'a@z b@y c@z', 'ac', 'ac'],
+    ['exactly the share that is asked for is left', 'a@z b@z! c@z d@z! e@y', 'abcd', 'ac'],
     ['an endpoint without hints: hints are ignored', 'a@z b c@y', 'abc', 'abc'],
     ['hints of several zones', 'a@y+z b@y', 'a', 'a'],
     ['none is near: all', 'a@x b@y', 'ab', 'ab'],
@@ -44,6 +45,11 @@ describe('selectEndpoints', () => {
   ])('zone: %s', (_, text, members, available) => {
     const got = selectEndpoints(candidates(text), here);
     expect([names(got.members), names(got.available)]).toEqual([members, available]);
+  });
+
+  test('clients may be bound to ready endpoints of any zone', () => {
+    const got = selectEndpoints(candidates('a@z b@y c@z! d@y~'), here);
+    expect([names(got.bindable), names(got.members), names(got.available)]).toEqual(['abc', 'ac', 'a']);
   });
 
   test('whatever the endpoints: something is available unless there is none, and it is a part of the members', () => {

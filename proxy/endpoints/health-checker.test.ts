@@ -45,6 +45,8 @@ const grpc = (seen: string[], state: number, grpcStatus: string) =>
 
 function serving(seen: string[], state: number, grpcStatus: string) {
   return (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+    // A gRPC server refuses who does not say that it reads trailers.
+    if (headers['te'] !== 'trailers') return stream.close();
     stream.on('data', (part: Buffer) => seen.push(`${headers[':path']} ${part.toString('hex')}`));
     stream.on('end', () => {
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
@@ -108,6 +110,20 @@ describe('probes', () => {
     const port = await listen(http(seen, status));
     expect(await isFailing(port, httpProbe)).toBe(want);
     expect(seen).toEqual([`GET /ready?x=1 127.0.0.1:${port}`]);
+  });
+
+  test('an HTTP status below the range fails', async () => {
+    expect(await isFailing(await listen(http([], 200)), { ...httpProbe, minStatus: 201 })).toBe(true);
+  });
+
+  test('an HTTP answer is good with its head, and the connection does not wait for its body', async () => {
+    const closed = Promise.withResolvers<void>();
+    const endless = createHttpServer((request, response) => {
+      request.socket.on('close', () => closed.resolve());
+      response.writeHead(200).write('and so on');
+    });
+    expect(await isFailing(await listen(endless), httpProbe)).toBe(false);
+    await closed.promise;
   });
 
   test('HTTP with a host of its own, on a port of its own', async () => {

@@ -218,6 +218,16 @@ describe('slow start', () => {
     expect([endpointOf(upstream, 3).weight, upstream.isRestless]).toEqual([1, false]);
   });
 
+  test('a heavy one gets a share of its own weight', () => {
+    const heavy = pod(3, { weight: 4 });
+    const { upstream, apply, clock } = startUpstream({ endpoints: [pod(1), pod(2)], health });
+    apply({ endpoints: [pod(1), pod(2), heavy] });
+    expect(endpointOf(upstream, 3).weight).toBe(0.2);
+    clock.nowMs += 5_000;
+    upstream.tick();
+    expect([1, 3].map((n) => endpointOf(upstream, n).weight)).toEqual([1, 2]);
+  });
+
   test('also after an ejection', () => {
     const { upstream, clock } = startUpstream({ endpoints: three, health });
     failTimes(upstream, 1, 5);

@@ -26,6 +26,25 @@ describe('what may be picked', () => {
     expect(pickedOf(upstream)).toBe('23');
   });
 
+  test('who has been to all near endpoints goes to a far one: to any that is well, has room and was not tried', () => {
+    const endpoints = [1, 2, 3, 4, 5, 6].map((n) => pod(n, { zones: [n < 3 ? 'a' : 'b'] }));
+    const limits = { ...noLimits, maxRequestsPerEndpoint: 1 };
+    const { upstream } = startUpstream({ endpoints, limits, zone: { zone: 'a', minUsablePercent: 50 } });
+    const [one, two, three, four, five] = upstream.endpoints as [EndpointState, EndpointState, ...EndpointState[]];
+    const far = (...more: (EndpointState | undefined)[]) => {
+      const tried = [one, two, ...more.flatMap((each) => each ?? [])];
+      const got = Array.from({ length: 100 }, () => upstream.pick(tried)?.address.at(-1) ?? '-');
+      return [...new Set(got)].sort().join('');
+    };
+    expect([pickedOf(upstream), far()]).toEqual(['12', '3456']);
+    upstream.probed('10.0.0.3:80', true);
+    expect(far()).toBe('456');
+    four?.begin();
+    expect(far()).toBe('56');
+    expect(far(five)).toBe('6');
+    expect(far(three, four, five, upstream.endpoints[5])).toBe('-');
+  });
+
   test('full endpoints are passed over, in all workers; null when all are full', () => {
     const limits = { ...noLimits, maxRequestsPerEndpoint: 1 };
     const { states, upstream } = startUpstream({ endpoints: [pod(1), pod(2)], limits }, 2);

@@ -5,7 +5,7 @@ import { plainUpstream } from '../table/defaults.ts';
 import type { GlobalSettings } from '../table/types.ts';
 import { type DataPath, eventually, startDataPath } from './testing/data-path.ts';
 import { type ServerEnd, startHttp2Origin } from './testing/http2-origin.ts';
-import { type RawOrigin, startReplyingOrigin } from './testing/origin.ts';
+import { type RawOrigin, startRawOrigin, startReplyingOrigin } from './testing/origin.ts';
 import { connectRaw } from './testing/raw-client.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -123,6 +123,53 @@ test('a shared connection that is busy is not closed for the sake of others, nor
   held?.();
   expect((await client.responses(1))[0]?.status).toBe(200);
   expect(proxy.leftovers()).toMatchObject({ idleUpstreamConnections: 1, upstreamConnections: 1 });
+});
+
+/** Answers the first requests when there are so many, each on a connection of its own, and later ones at once. */
+async function startTogether(count: number): Promise<RawOrigin> {
+  let first = 0;
+  const origin = await startRawOrigin((socket, soFar) => {
+    if (!soFar.endsWith('\r\n\r\n')) return;
+    if (first === count) socket.write(OK);
+    else if (++first === count) for (const each of origin.sockets) each.write(OK);
+  });
+  return origin;
+}
+
+test('a limit that was lowered holds from the next connection on, and the longest idle ones go', async () => {
+  await using origin = await startTogether(4);
+  await using proxy = await startDataPath([{ endpoints: [origin.port] }]);
+  await Promise.all([1, 2, 3, 4].map(() => ask(proxy, 1)));
+  expect(proxy.leftovers().idleUpstreamConnections).toBe(4);
+  const { current } = proxy.context;
+  proxy.context.current = { ...current, global: { ...current.global, upstreamKeepAliveConnections: 2 } };
+  await ask(proxy, 1);
+  expect(proxy.leftovers()).toMatchObject({ idleUpstreamConnections: 2, upstreamConnections: 2 });
+});
+
+test('the connection that was used last is used next: the others may end for being idle', async () => {
+  await using origin = await startTogether(2);
+  await using proxy = await startDataPath([{ endpoints: [origin.port] }], { upstreamKeepAliveTimeoutMs: 10_000 });
+  await Promise.all([1, 2].map(() => ask(proxy, 1)));
+  proxy.pass(6_000);
+  await ask(proxy, 1);
+  proxy.pass(6_000);
+  await ask(proxy, 1);
+  expect(origin.connections).toBe(2);
+  expect(proxy.leftovers().idleUpstreamConnections).toBe(1);
+  const requests = origin.received.map((text) => text.split('\r\n\r\n').length - 1);
+  expect(requests.toSorted()).toEqual([1, 3]);
+});
+
+test('a connection whose endpoint left while it served is not kept', async () => {
+  await using origin = await startRawOrigin(() => undefined);
+  await using proxy = await startDataPath([{ endpoints: [origin.port] }]);
+  const asked = ask(proxy, 1);
+  await eventually(() => origin.received[0]?.endsWith('\r\n\r\n') === true);
+  proxy.context.endpoints.replaceUpstreams([plainUpstream('u0', [])]);
+  origin.sockets[0]?.write(OK);
+  await asked;
+  await eventually(() => proxy.leftovers().upstreamConnections === 0);
 });
 
 test('the idle connections of an endpoint that left are closed', async () => {

@@ -137,6 +137,15 @@ test('the table of sessions is bounded', async () => {
   expect(openSessions()).toBe(2);
 });
 
+test('a place in the table of sessions is free again when its session is over', async () => {
+  await using origin = await UdpOrigin.start(() => ['answer']);
+  await publishServices(proxy, [{ id: ID, endpoints: [origin.port] }], { maxUdpSessions: 1 });
+  for (let times = 0; times < 3; times++) {
+    expect(await ask(await openClient(), 'question')).toBe('answer');
+    await untilSessions(0);
+  }
+});
+
 test('an endpoint that is not there ends the session, and another one is asked next', async () => {
   const gone = await UdpOrigin.start(() => []);
   const { port } = gone;
@@ -165,6 +174,29 @@ test('a removed service takes no new clients, but owes no answers', async () => 
   expect(openSessions()).toBe(1);
   expect(await proxy.worker.drain(50)).toBe(1);
   expect(openSessions()).toBe(0);
+});
+
+test('a removed service goes on with the clients it has, takes no others, and gives its port up after the last', async () => {
+  const first = Promise.withResolvers<void>();
+  await using origin = await UdpOrigin.start((text) => {
+    first.resolve();
+    return text === 'more' ? ['one', 'two'] : [];
+  });
+  await publishServices(proxy, [{ id: ID, endpoints: [origin.port] }], { udpResponses: 1 });
+  const port = proxy.worker.streams.portOf(ID);
+  const [client, stranger] = [await openClient(), await openClient()];
+  client.send('question');
+  await first.promise;
+  proxy.publish(streamTable([]));
+  stranger.send('too late');
+  expect(await ask(client, 'more')).toMatch(/one|two/);
+  await untilSessions(0);
+  expect(origin.datagrams).toEqual(['question', 'more']);
+  // Nobody has it any more: it can be taken without sharing.
+  const taker = dgram.createSocket('udp4');
+  clients.push(taker);
+  taker.bind(port, '127.0.0.1');
+  await once(taker, 'listening');
 });
 
 test('an endpoint that the system has no way to ends the session, and nothing else', async () => {

@@ -1,66 +1,18 @@
 // Against a real redis-server; without one these tests say so and are skipped.
 
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createPlainServer, type Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
+import { createClient } from '@redis/client';
 import { generate } from 'selfsigned';
-import type { RateQuestion, RateVerdict } from '../filters/rate-store.ts';
+import type { RateVerdict } from '../filters/rate-store.ts';
 import { eventually } from '../forward/testing/data-path.ts';
-import { RedisRateStore, type RedisRateStoreOptions } from './redis-rate-store.ts';
 import { hasRedis, startRedis, startTlsRedis } from './testing/redis-server.ts';
 import { SilentRelay } from './testing/silent-relay.ts';
+import { question, TestStore } from './testing/test-store.ts';
 
 if (!hasRedis) process.stderr.write('redis-server is not installed: the tests of the limit store are skipped\n');
-
-const question: RateQuestion = { zone: 'a/b|minute', client: '192.0.2.1', intervalMs: 60_000, burst: 9 };
-
-class TestStore extends RedisRateStore {
-  /** Connections made and lost. */
-  readonly news: boolean[];
-  /** Codes of all bad news. */
-  readonly codes: string[];
-  readonly #clock: { aheadMs: number };
-
-  constructor(url: string, more: Partial<RedisRateStoreOptions> = {}) {
-    const [news, codes]: [boolean[], string[]] = [[], []];
-    const clock = { aheadMs: 0 };
-    super({
-      url,
-      ca: null,
-      timeoutMs: 5_000,
-      nowMs: () => performance.now() + clock.aheadMs,
-      onChange: (isConnected, code) => {
-        news.push(isConnected);
-        if (!isConnected) codes.push(code);
-      },
-      onRefused: (code) => codes.push(code),
-      ...more,
-    });
-    this.news = news;
-    this.codes = codes;
-    this.#clock = clock;
-  }
-
-  /** Its clock goes on by so much. */
-  pass(ms: number): void {
-    this.#clock.aheadMs += ms;
-  }
-
-  async connected(): Promise<this> {
-    this.start();
-    await eventually(() => this.isConnected);
-    return this;
-  }
-
-  verdict(...questions: RateQuestion[]): Promise<RateVerdict> {
-    return new Promise((resolve) => this.ask(questions, resolve));
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-}
 
 (hasRedis ? describe : describe.skip)('rates in a Redis', () => {
   test('replicas together let exactly burst and one pass', async () => {
@@ -137,6 +89,84 @@ class TestStore extends RedisRateStore {
     }
   });
 
+  test('an answer that comes too late decides nothing, and when all is decided no timer turns', async () => {
+    await using server = await startRedis();
+    let looks = 0;
+    const nowMs = () => {
+      looks++;
+      return performance.now();
+    };
+    using store = await new TestStore(server.url, { timeoutMs: 20, nowMs }).connected();
+    using watcher = await new TestStore(server.url).connected();
+    server.process.kill('SIGSTOP');
+    const verdicts: RateVerdict[] = [];
+    for (let at = 0; at < 3; at++) store.ask([question], (verdict) => verdicts.push(verdict));
+    await eventually(() => verdicts.length === 3);
+    server.process.kill('SIGCONT');
+    await watcher.verdict(question);
+    const before = looks;
+    const endMs = performance.now() + 50;
+    while (performance.now() < endMs) await new Promise(setImmediate);
+    expect(verdicts).toEqual(['failed', 'failed', 'failed']);
+    // The late answers were looked at, each once.
+    expect(looks - before).toBeLessThanOrEqual(3);
+  });
+
+  test('a store that answers is not silent, though something always waits for an answer', async () => {
+    await using server = await startRedis();
+    await using relay = await SilentRelay.start(server.port);
+    using store = await new TestStore(`redis://127.0.0.1:${relay.port}`).connected();
+    // Each answer asks again before the other question is answered, and a second has passed.
+    const verdicts: RateVerdict[] = [];
+    const chain = (name: string): void =>
+      store.ask([{ ...question, client: `${name}${verdicts.length}` }], (verdict) => {
+        if (verdicts.push(verdict) >= 20) return;
+        store.pass(1_000);
+        chain(name);
+      });
+    chain('a');
+    chain('b');
+    await eventually(() => verdicts.length >= 20);
+    expect(new Set(verdicts)).toEqual(new Set(['passed']));
+    expect([relay.connections, store.news]).toEqual([1, [true]]);
+  });
+
+  test('what it keeps says nothing of clients, and vanishes with what it would say', async () => {
+    await using server = await startRedis();
+    using store = await new TestStore(server.url).connected();
+    await store.verdict(question, { ...question, client: 'Bearer secret', zone: 'a/b|second', intervalMs: 1_000 });
+    const reader = await createClient({ url: server.url }).connect();
+    const keys = (await reader.keys('*')).toSorted();
+    expect(keys.map((key) => key.replace(/\{[\w-]{22}\}/, '{}'))).toEqual(
+      ['sluice:{}:a/b|minute', 'sluice:{}:a/b|second'].toSorted(),
+    );
+    expect(keys.join()).not.toMatch(/192\.0\.2\.1|secret/);
+    for (const key of keys) {
+      const lifeMs = await reader.pTTL(key);
+      expect(lifeMs).toBeGreaterThan(0);
+      expect(lifeMs).toBeLessThanOrEqual(key.endsWith('second') ? 1_000 : 60_000);
+    }
+    reader.destroy();
+  });
+
+  test('close ends the connection, its timer and what waits', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    await using server = await startRedis();
+    const before = timers();
+    const store = await new TestStore(server.url, { timeoutMs: 600_000 }).connected();
+    const reader = await createClient({ url: server.url }).connect();
+    const clients = async () => (await reader.sendCommand(['CLIENT', 'LIST'])).toString().trim().split('\n').length;
+    expect(await clients()).toBe(2);
+    server.process.kill('SIGSTOP');
+    const waiting = store.verdict(question);
+    store.close();
+    expect(await waiting).toBe('failed');
+    server.process.kill('SIGCONT');
+    while ((await clients()) > 1);
+    reader.destroy();
+    await eventually(() => timers() <= before);
+  });
+
   test('a limit that was lowered holds from the next interval on, whatever the client has sent before', async () => {
     await using server = await startRedis();
     using store = await new TestStore(server.url).connected();
@@ -185,8 +215,9 @@ class TestStore extends RedisRateStore {
     relay.silence();
     const asked = Array.from({ length: 10_000 }, () => store.verdict(question));
     store.pass(9_000);
-    // One more than may wait: the client library refuses it, which says nothing about the store.
-    expect(await store.verdict(question)).toBe('failed');
+    // One more than may wait: the client library refuses it at once, which says nothing about the store.
+    const waits = new Promise<string>((resolve) => setImmediate(() => setImmediate(() => resolve('it waits'))));
+    expect(await Promise.race([store.verdict(question), waits])).toBe('failed');
     store.pass(12_000);
     expect(await store.verdict(question)).toBe('failed');
     expect(new Set(await Promise.all(asked))).toEqual(new Set(['failed']));
@@ -285,6 +316,30 @@ test('a store that never was there is news once', async () => {
   await eventually(() => store.news.length === 1);
   expect(store.news).toEqual([false]);
   expect(await store.verdict(question)).toBe('failed');
+});
+
+test('a store that takes the connection and says nothing is dialled again', async () => {
+  const sockets: Socket[] = [];
+  const server = createPlainServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined).resume();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  using store = new TestStore(`redis://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  store.start();
+  await eventually(() => sockets.length === 1);
+  store.pass(8_000);
+  expect([await store.verdict(question), sockets.length]).toEqual(['failed', 1]);
+  store.pass(1_500);
+  expect(await store.verdict(question)).toBe('failed');
+  await eventually(() => sockets.length === 2);
+  expect([store.news, store.codes]).toEqual([[false], ['ETIMEDOUT']]);
+  // The one before is not kept.
+  await eventually(() => sockets[0]?.destroyed === true);
+  store.close();
+  server.close();
+  await once(server, 'close');
 });
 
 test('the name of the store is told in the TLS handshake', async () => {

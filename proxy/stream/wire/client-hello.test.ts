@@ -5,6 +5,8 @@ import { clientHello, extension, inRecords, serverName } from './testing/hello-b
 
 const grease = extension(0x0a0a, Buffer.alloc(0));
 const padding = (bytes: number) => extension(21, Buffer.alloc(bytes));
+/** Where the length of the extensions stands in what `clientHello` builds. */
+const EXTENSIONS_AT = 4 + 2 + 32 + 33 + 6 + 2;
 const whole = inRecords(clientHello([grease, serverName('a.test'), padding(100)]));
 
 describe('readClientHello', () => {
@@ -21,6 +23,20 @@ describe('readClientHello', () => {
     ['two names', inRecords(clientHello([extension(0, twoNames())])), null],
     ['a cut name list', inRecords(clientHello([extension(0, Buffer.from([0, 9, 0, 0, 1]))])), null],
     ['another handshake message', inRecords(clientHello([serverName('a.test')], 2)), null],
+    ['a name of another type', inRecords(clientHello([extension(0, Buffer.from([0, 4, 1, 0, 1, 97]))])), null],
+    [
+      'a list that claims more than it has',
+      inRecords(clientHello([extension(0, Buffer.from([0, 9, 0, 0, 1, 97]))])),
+      null,
+    ],
+    ['a name of 255 bytes', inRecords(clientHello([serverName('x'.repeat(255))])), 'x'.repeat(255)],
+    ['a name behind the end of the message', inRecords(cutAt(clientHello([grease, serverName('a.test')]), 4)), null],
+    [
+      'a name behind the end of the extensions',
+      inRecords(shorterExtensions(clientHello([serverName('a.test')]))),
+      null,
+    ],
+    ['all of 16 KiB', exactly(MAX_CLIENT_HELLO_BYTES), 'z.test'],
     ['plain HTTP', Buffer.from('GET / HTTP/1.1\r\n\r\n'), null],
     ['a TLS alert', Buffer.from([21, 3, 3, 0, 2, 2, 40]), null],
     ['SSL 2', Buffer.from([0x80, 46, 1, 3, 1]), null],
@@ -80,6 +96,26 @@ describe('readClientHello', () => {
     );
   });
 });
+
+/** The message says that it ends behind the first `kept` bytes of its extensions; the others follow nevertheless. */
+function cutAt(message: Buffer, kept: number): Buffer {
+  const out = Buffer.from(message);
+  out.writeUIntBE(EXTENSIONS_AT + 2 + kept - 4, 1, 3);
+  return out;
+}
+
+/** The extensions say that they end two bytes early; the message does not. */
+function shorterExtensions(message: Buffer): Buffer {
+  const out = Buffer.from(message);
+  out.writeUInt16BE(out.readUInt16BE(EXTENSIONS_AT) - 2, EXTENSIONS_AT);
+  return out;
+}
+
+/** One record and its header, so many bytes long, with the name at the end. */
+function exactly(bytes: number): Buffer {
+  const short = inRecords(clientHello([padding(0), serverName('z.test')])).length;
+  return inRecords(clientHello([padding(bytes - short), serverName('z.test')]));
+}
 
 function twoNames(): Buffer {
   const entry = Buffer.from([0, 0, 1, 97]);
