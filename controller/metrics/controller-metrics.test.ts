@@ -3,8 +3,9 @@ import { buildHost, buildTable, testGlobal } from '#proxy/table/testing/build.ts
 import type { CertificateInfo, RoutingTable } from '#proxy/table/types.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import { versionOf } from '../publish/testing/version-of.ts';
-import { catalogue, workerMetrics } from './catalogue.ts';
+import { catalogue } from './catalogue.ts';
 import { type CheckSample, type ClusterSample, ControllerMetrics, type PublishedTable } from './controller-metrics.ts';
+import { workerMetrics } from './worker-catalogue.ts';
 
 const constants = { controller_namespace: 'ns', controller_class: 'k8s.io/ingress-nginx', controller_pod: 'pod' };
 const K = 'controller_namespace="ns",controller_class="k8s.io/ingress-nginx",controller_pod="pod"';

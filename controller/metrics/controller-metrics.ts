@@ -11,12 +11,14 @@ import type { WorkerSample } from '#proxy/workers/messages.ts';
 import type { TableVersion } from '../compile/table-version.ts';
 import type { Diagnostic } from '../objects/diagnostic.ts';
 import type { ObjectRef } from '../objects/types.ts';
-import { constantLabels, controllerMetrics, type MetricRecord, nginxPrefix, workerMetrics } from './catalogue.ts';
+import { controllerMetrics } from './catalogue.ts';
 import { listCertificateSeries } from './certificate-series.ts';
 import { renderExposition } from './exposition.ts';
+import { constantLabels, type MetricRecord, nginxPrefix } from './metric-record.ts';
 import { type ConstantLabels, toNginxMetrics } from './nginx-metrics.ts';
 import { type IngressLabels, ReviewedIngresses } from './reviewed-ingresses.ts';
 import { TableSummaries } from './table-summary.ts';
+import { workerMetrics } from './worker-catalogue.ts';
 
 export interface ControllerMetricsOptions {
   /** Environment POD_NAMESPACE, flag `--controller-class`, environment POD_NAME. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { WorkerSample } from '#proxy/workers/messages.ts';
-import type { MetricRecord } from './catalogue.ts';
 import { renderExposition } from './exposition.ts';
+import type { MetricRecord } from './metric-record.ts';
 
 /** The whole page. */
 function textOf(sample: WorkerSample, metrics: readonly MetricRecord[]): string {

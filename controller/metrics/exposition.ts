@@ -4,7 +4,7 @@
 // Source: Prometheus docs, "Exposition formats", text-based format.
 
 import type { SampleHistogram, SampleValue, WorkerSample } from '#proxy/workers/messages.ts';
-import type { MetricKind, MetricRecord } from './catalogue.ts';
+import type { MetricKind, MetricRecord } from './metric-record.ts';
 
 /** Characters of a piece of the page, about: a millisecond of work. */
 const PIECE_CHARS = 256 * 1024;

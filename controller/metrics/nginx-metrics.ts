@@ -2,7 +2,7 @@
 // that there come from nginx's stub status and here from what the workers count anyway. Pure.
 
 import type { SampleValue, WorkerSample } from '#proxy/workers/messages.ts';
-import { type constantLabels, nginxPrefix } from './catalogue.ts';
+import { type constantLabels, nginxPrefix } from './metric-record.ts';
 
 export type ConstantLabels = Readonly<Record<(typeof constantLabels)[number], string>>;
 

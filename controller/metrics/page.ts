@@ -1,6 +1,7 @@
 // Renders docs/metrics.md from the catalogue.
 
-import { catalogue, constantLabels, type MetricRecord, nginxPrefix } from './catalogue.ts';
+import { catalogue } from './catalogue.ts';
+import { constantLabels, type MetricRecord, nginxPrefix } from './metric-record.ts';
 
 /** Renders the page. A test compares it with the file; `npm run golden:update` writes it. */
 export function renderMetricsPage(): string {

@@ -76,3 +76,16 @@ export function parseOwn(
     global: settings(data).values,
   });
 }
+
+/** Severity, reason and field without the prefix, for short expectations. */
+export function summary({ diagnostics }: ParsedAnnotations): string[] {
+  return diagnostics.map(({ severity, reason, field }) => {
+    const name = field.replace(`metadata.annotations[${DEFAULT_PREFIX}/`, '').replace(/\]$/, '');
+    return `${severity} ${reason} ${name}`.trim();
+  });
+}
+
+/** What people read of them. */
+export function messages({ diagnostics }: ParsedAnnotations): string[] {
+  return diagnostics.map(({ message }) => message);
+}
