@@ -1,7 +1,7 @@
 // Requests that wait for a place, first come first served, each for a limited time. PURE: times are arguments.
 //
-// A linked list, so that one whose client went away leaves at once. All wait equally long, so the first to come is also
-// the first to run out of time.
+// A linked list, so that one whose client went away leaves at once. All may wait equally long, so the first to come is also
+// the first to run out of time; how long that is may change while they wait.
 
 /** Who waits. One object waits in one queue at a time. */
 export interface Waiter {
@@ -13,7 +13,7 @@ export interface Waiter {
 
 interface Entry {
   readonly waiter: Waiter;
-  readonly untilMs: number;
+  readonly sinceMs: number;
   previous: Entry | null;
   next: Entry | null;
 }
@@ -27,14 +27,14 @@ export class PendingQueue {
     return this.#entries.size;
   }
 
-  /** Until when the one waits that has waited longest; null when nobody waits. */
-  get firstUntilMs(): number | null {
-    return this.#first === null ? null : this.#first.untilMs;
+  /** Since when the one waits that has waited longest; null when nobody waits. */
+  get firstSinceMs(): number | null {
+    return this.#first === null ? null : this.#first.sinceMs;
   }
 
-  /** Adds a waiter at the end. `untilMs` must not be before that of the one ahead. */
-  add(waiter: Waiter, untilMs: number): void {
-    const entry: Entry = { waiter, untilMs, previous: this.#last, next: null };
+  /** Adds a waiter at the end. `sinceMs` must not be before that of the one ahead. */
+  add(waiter: Waiter, sinceMs: number): void {
+    const entry: Entry = { waiter, sinceMs, previous: this.#last, next: null };
     if (this.#last === null) this.#first = entry;
     else this.#last.next = entry;
     this.#last = entry;
@@ -42,8 +42,8 @@ export class PendingQueue {
   }
 
   /** Puts one back that `take` gave and that has found nothing: before all others. */
-  putBack(waiter: Waiter, untilMs: number): void {
-    const entry: Entry = { waiter, untilMs, previous: null, next: this.#first };
+  putBack(waiter: Waiter, sinceMs: number): void {
+    const entry: Entry = { waiter, sinceMs, previous: null, next: this.#first };
     if (this.#first === null) this.#last = entry;
     else this.#first.previous = entry;
     this.#first = entry;
@@ -66,9 +66,9 @@ export class PendingQueue {
     return entry.waiter;
   }
 
-  /** Takes the one that has waited longest if its time is up. */
-  takeTimedOut(nowMs: number): Waiter | null {
-    return this.#first === null || this.#first.untilMs > nowMs ? null : this.take();
+  /** Takes the one that has waited longest if it has done so since `latestMs` or before. */
+  takeWaitingSince(latestMs: number): Waiter | null {
+    return this.#first === null || this.#first.sinceMs > latestMs ? null : this.take();
   }
 
   #unlink(entry: Entry): void {

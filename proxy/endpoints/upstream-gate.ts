@@ -90,7 +90,7 @@ export class UpstreamGate {
     return this.#queue.length > 0;
   }
 
-  /** New limits hold from now on, also for those who wait; they keep their time. */
+  /** New limits hold from now on, also for those who wait, and for how long. */
   configure(limits: UpstreamLimits): void {
     this.#limits = limits;
     // Also later: rows may have been short when it began.
@@ -109,9 +109,8 @@ export class UpstreamGate {
     this.#adaptive?.advance(nowMs, this.#requests.load);
     // Nobody overtakes those who wait.
     if (this.#queue.length === 0 && this.#isOurTurn() && this.#takePlace()) return 'admitted';
-    const { maxPending, pendingTimeoutMs } = this.#limits;
-    if (!takeOne(this.#pending, maxPending)) return 'full';
-    this.#queue.add(waiter, nowMs + pendingTimeoutMs);
+    if (!takeOne(this.#pending, this.#limits.maxPending)) return 'full';
+    this.#queue.add(waiter, nowMs);
     this.#showFirst();
     // A place that was freed before others could see that somebody waits: nobody wakes this worker for it.
     if (this.#queue.length > 1 || !this.#hasFree() || !this.#isOurTurn() || !this.#takePlace()) return 'waiting';
@@ -130,10 +129,9 @@ export class UpstreamGate {
    */
   waitOn(waiter: Waiter, sinceMs: number): boolean {
     this.#requests.add(-1);
-    const { maxPending, pendingTimeoutMs } = this.#limits;
-    if (!takeOne(this.#pending, maxPending)) return false;
+    if (!takeOne(this.#pending, this.#limits.maxPending)) return false;
     this.#isBeaten = true;
-    this.#queue.putBack(waiter, sinceMs + pendingTimeoutMs);
+    this.#queue.putBack(waiter, sinceMs);
     this.#showFirst();
     return true;
   }
@@ -154,7 +152,12 @@ export class UpstreamGate {
   /** Ends waits whose time is up, and looks for places. Ten times a second is enough. */
   tick(nowMs: number): void {
     this.#admit();
-    for (let late = this.#queue.takeTimedOut(nowMs); late !== null; late = this.#queue.takeTimedOut(nowMs)) {
+    const latestMs = nowMs - this.#limits.pendingTimeoutMs;
+    for (
+      let late = this.#queue.takeWaitingSince(latestMs);
+      late !== null;
+      late = this.#queue.takeWaitingSince(latestMs)
+    ) {
       this.#pending.add(-1);
       this.#showFirst();
       late.onTimedOut();
@@ -219,7 +222,7 @@ export class UpstreamGate {
   }
 
   #showFirst(): void {
-    this.#order.show(this.#queue.firstUntilMs);
+    this.#order.show(this.#queue.firstSinceMs);
   }
 
   #share(): void {

@@ -1,8 +1,7 @@
 // Whose turn it is when a place comes free: requests wait in their own worker, and the place belongs to the one that has
 // waited longest in the whole process. Without it a worker that holds all places would serve its own queue for ever.
 //
-// Each worker shows in a shared cell when the first of its queue runs out of time. All wait equally long, so the earliest
-// of these came first. A worker whose turn it is elsewhere is woken through its cell, and shows that it has heard; one
+// Each worker shows in a shared cell since when the first of its queue waits. A worker whose turn it is elsewhere is woken through its cell, and shows that it has heard; one
 // that does not is busy or dead, and after a moment it is passed over, so that no free place waits for it.
 
 import type { LoadCell } from './load-cell.ts';
@@ -25,7 +24,7 @@ export interface WaitingOrderOptions {
 
 export class WaitingOrder {
   readonly #options: WaitingOrderOptions;
-  #untilMs: number | null = null;
+  #sinceMs: number | null = null;
   #bit = 0;
   /** Who was woken last and when, and what its cell showed then. */
   #wokenColumn = -1;
@@ -38,15 +37,15 @@ export class WaitingOrder {
     this.#options = options;
   }
 
-  /** The first of this worker's queue waits until then; null: nobody waits here. */
-  show(untilMs: number | null): void {
+  /** The first of this worker's queue waits since then; null: nobody waits here. */
+  show(sinceMs: number | null): void {
     const { cell } = this.#options;
-    this.#untilMs = untilMs;
+    this.#sinceMs = sinceMs;
     if (cell === null) return;
     this.#bit ^= 1;
     // Never 0, which is nobody.
-    cell.set(untilMs === null ? 0 : ((Math.floor((untilMs * STEPS_PER_MS) / 2) * 2 + this.#bit) % RANGE) + 2);
-    if (untilMs !== null && !this.#isListening && cell.columns > 1) this.#listen(cell);
+    cell.set(sinceMs === null ? 0 : ((Math.floor((sinceMs * STEPS_PER_MS) / 2) * 2 + this.#bit) % RANGE) + 2);
+    if (sinceMs !== null && !this.#isListening && cell.columns > 1) this.#listen(cell);
   }
 
   /** The worker with the request that has waited longest, unless it is this one or does not react; else -1. */
@@ -99,7 +98,7 @@ export class WaitingOrder {
       this.#isListening = false;
       if (this.#isClosed) return;
       // It has heard, and hears on.
-      if (this.#untilMs !== null) this.show(this.#untilMs);
+      if (this.#sinceMs !== null) this.show(this.#sinceMs);
       this.#options.onTurn();
     });
   }
