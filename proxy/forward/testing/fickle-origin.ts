@@ -25,6 +25,10 @@ export class FickleOrigin {
   /** Connections that a request has come on. */
   readonly #used = new WeakSet<Socket>();
   readonly #open = new Set<Socket>();
+  /** How many responses each connection is amid. */
+  readonly #sending = new Map<Socket, number>();
+  /** Connections that are reset, or will be as soon as no response is amid. */
+  readonly #ending = new WeakSet<Socket>();
   readonly #timers = new Set<NodeJS.Timeout>();
 
   private constructor(protocol: OriginProtocol, posts: string[]) {
@@ -50,7 +54,7 @@ export class FickleOrigin {
   async kill(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
-    for (const socket of this.#open) socket.resetAndDestroy();
+    for (const socket of this.#open) this.#reset(socket);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     await closed;
@@ -75,10 +79,35 @@ export class FickleOrigin {
     // Compat requests of a session that is gone have no socket any more.
     if (socket === null || socket === undefined) return;
     const connection = this.#connectionOf(socket);
-    if (this.mode === 'resetOnReuse' && this.#used.has(connection)) return void connection.resetAndDestroy();
+    if (this.mode === 'resetOnReuse' && this.#used.has(connection)) return this.#reset(connection);
     this.#used.add(connection);
     request.resume();
-    request.once('end', () => this.#reply(response));
+    request.once('end', () => this.#reply(response, connection));
+  }
+
+  /**
+   * Resets a connection, but not amid a quick response: over HTTP/2 Node sends its head, its body and its end one after
+   * the other, and what breaks off between them nobody can hide from a client.
+   */
+  #reset(connection: Socket): void {
+    this.#ending.add(connection);
+    if (!this.#sending.has(connection)) connection.resetAndDestroy();
+    else setImmediate(() => this.#reset(connection));
+  }
+
+  /** Sends a whole response, or nothing. */
+  #send(response: Response, connection: Socket, body?: string): void {
+    if (this.#ending.has(connection)) return;
+    this.#sending.set(connection, (this.#sending.get(connection) ?? 0) + 1);
+    // What Node has taken it sends at the end of this turn.
+    response.once('close', () => setImmediate(() => this.#sent(connection)));
+    response.end(body);
+  }
+
+  #sent(connection: Socket): void {
+    const others = (this.#sending.get(connection) ?? 0) - 1;
+    if (others > 0) this.#sending.set(connection, others);
+    else this.#sending.delete(connection);
   }
 
   /** The socket itself: HTTP/2 sessions show a stand-in for it. */
@@ -87,15 +116,14 @@ export class FickleOrigin {
     return socket as Socket;
   }
 
-  #reply(response: Response): void {
+  #reply(response: Response, connection: Socket): void {
     this.served++;
     switch (this.mode) {
       case 'silent':
         return;
       case 'failing':
         response.statusCode = 503;
-        response.end();
-        return;
+        return this.#send(response, connection);
       case 'slowHead':
         return this.#later(() => response.end('ok'));
       case 'brokenHead':
@@ -105,7 +133,7 @@ export class FickleOrigin {
         (response as http.ServerResponse).write('o');
         return this.#later(() => response.end('k'));
       default:
-        response.end('ok');
+        this.#send(response, connection, 'ok');
     }
   }
 
