@@ -200,6 +200,7 @@ describe('limit store', () => {
   test('defaults', () => {
     expect(optionsOf('--manifests m')).toMatchObject({
       limitEntries: 65_536,
+      limitEntriesFull: 'open',
       limitStoreUrl: '',
       limitStoreTimeout: 25,
       limitStoreFailure: 'local',
@@ -293,6 +294,7 @@ describe('mistakes', () => {
       '--limit-store-ca needs a --limit-store-url that begins with rediss://',
     ],
     ['--manifests m --limit-store-password-file=p', '--limit-store-password-file needs --limit-store-url'],
+    ['--manifests m --limit-entries-full=shut', '--limit-entries-full "shut" is not one of open, closed'],
     ['--manifests m --limit-entries=7', '--limit-entries "7" is not a whole number from 8 to 16777216'],
     ...['0', '10001', 'many'].map(
       (places) =>

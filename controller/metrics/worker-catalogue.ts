@@ -116,7 +116,7 @@ export const workerMetrics: readonly MetricRecord[] = [
     kind: 'counter',
     source: 'workers',
     labels: [],
-    help: 'Clients whose rate was forgotten early, and requests that were not counted, since `--limit-entries` is too small for all that come.',
+    help: 'Clients whose rate was forgotten early, and requests that were not counted (they passed, or were refused by `--limit-entries-full`), since `--limit-entries` is too small for all that come.',
   },
   {
     name: 'sluice_limit_store_requests_total',

@@ -81,6 +81,12 @@ const listeners = {
     65_536,
     'Clients that rate and connection limits count at a time, over all workers and Ingresses; the longest at rest are forgotten.',
   ),
+  'limit-entries-full': full(
+    oneOf('open', 'closed'),
+    'open',
+    'Where requests under way leave limit-entries no room for another client: open lets it pass uncounted, closed refuses it, as nginx does.',
+    ['serve'],
+  ),
   'shared-counts': full(
     entryCount,
     16_384,

@@ -279,7 +279,14 @@ function workerStart(
       isPerHost: options.metricsPerHost,
       hasStatusClasses: options.reportStatusClasses,
     },
-    limitMemory: createLimitMemory({ entries: options.limitEntries, columns: workers }, randomInt(2 ** 32)),
+    limitMemory: createLimitMemory(
+      {
+        entries: options.limitEntries,
+        columns: workers,
+        isClosedWhenFull: options.limitEntriesFull === 'closed',
+      },
+      randomInt(2 ** 32),
+    ),
     limitStore: readLimitStore(options),
     loads,
   };

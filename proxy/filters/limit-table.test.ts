@@ -157,6 +157,24 @@ describe('a full table', () => {
     expect(table.openConnection('z', 'new', 0, 1)).toBe(REFUSED);
   });
 
+  test('closed when full: refuses who finds no entry, counts them, and never those that have one', () => {
+    const table = new LimitTable(createLimitMemory({ entries: 8, columns: 2, isClosedWhenFull: true }, 7), 1);
+    expect(table.takeRequest('z', 'c0', 0, 100, 0)).toBe(true);
+    const places = Array.from({ length: 8 }, (_, i) => table.openConnection('z', `c${i}`, 0, 2));
+    expect(Math.min(...places)).toBeGreaterThanOrEqual(0);
+    expect([table.openConnection('z', 'new', 0, 2), table.takeRequest('z', 'new', 0, 100, 0)]).toEqual([
+      REFUSED,
+      false,
+    ]);
+    expect([table.ownGivenUp, table.openConnection('z', 'c0', 0, 2)]).toEqual([2, places[0]]);
+    expect([table.takeRequest('z', 'c0', 50, 100, 0), table.takeRequest('z', 'c0', 100, 100, 0)]).toEqual([
+      false,
+      true,
+    ]);
+    table.closeConnection(places[3] as number);
+    expect(table.openConnection('z', 'new', 0, 2)).toBe(places[3]);
+  });
+
   test('a million other addresses free nobody who is over the limit', async () => {
     const memory = createLimitMemory({ entries: 65_536, columns: 1 }, 7);
     const table = new LimitTable(memory, 0);

@@ -2,14 +2,14 @@
 //
 // A hash table of fixed size. A bucket of eight entries is changed under its lock, so a limit of n lets exactly n pass
 // however many workers ask. Memory is bounded: in a full bucket the rate entry that is nearest to being at rest is given
-// up, as nginx gives up its oldest node; a bucket full of connections lets further clients pass uncounted. Connections are
-// counted in one column per worker, so that those of a worker that died can be taken off. Client addresses are not stored,
+// up, as nginx gives up its oldest node; a bucket full of connections lets further clients pass uncounted, or refuses them,
+// by setting. Connections are counted in one column per worker, so that those of a worker that died can be taken off. Client addresses are not stored,
 // only a keyed hash of them.
 
 /** Entries that share a lock. */
 const WAYS = 8;
-/** Words of the header: bucket count, columns, seed, entries given up. */
-const HEADER_WORDS = 4;
+/** Words of the header: bucket count, columns, seed, entries given up, whether a full bucket refuses. */
+const HEADER_WORDS = 5;
 /** Words of an entry before its columns: two of the hash. */
 const ENTRY_WORDS = 2;
 /** States of a lock; `AWAITED` is held, and a thread sleeps for it. */
@@ -33,10 +33,13 @@ export interface LimitTableSize {
   readonly entries: number;
   /** Workers that count connections, at least 1. */
   readonly columns: number;
+  /** Who finds no entry is refused, as by nginx. Default false: it passes uncounted. */
+  readonly isClosedWhenFull?: boolean;
 }
 
 /** Makes the shared memory, on the main thread. `seed` must be unpredictable: clients choose part of what is hashed. */
-export function createLimitMemory({ entries, columns }: LimitTableSize, seed: number): SharedArrayBuffer {
+export function createLimitMemory(size: LimitTableSize, seed: number): SharedArrayBuffer {
+  const { entries, columns, isClosedWhenFull = false } = size;
   const buckets = 2 ** Math.max(0, Math.ceil(Math.log2(entries / WAYS)));
   const words = HEADER_WORDS + buckets + buckets * WAYS * (ENTRY_WORDS + columns);
   // Times stand behind the words, at a multiple of eight bytes.
@@ -45,6 +48,7 @@ export function createLimitMemory({ entries, columns }: LimitTableSize, seed: nu
   header[0] = buckets;
   header[1] = columns;
   header[2] = seed;
+  header[4] = isClosedWhenFull ? 1 : 0;
   return memory;
 }
 
@@ -63,7 +67,8 @@ export class LimitTable {
   readonly #columns: number;
   readonly #column: number;
   readonly #seed: number;
-  /** Entries in use that this thread gave up for others, and requests that it let pass because there was no entry. */
+  readonly #isClosedWhenFull: boolean;
+  /** Entries in use that this thread gave up for others, and requests for which there was no entry. */
   ownGivenUp = 0;
   #high = 0;
   #low = 0;
@@ -71,7 +76,7 @@ export class LimitTable {
 
   /** `column` is this worker's own, from 0. */
   constructor(memory: SharedArrayBuffer, column: number) {
-    const [buckets = 0, columns = 0, seed = 0] = new Int32Array(memory, 0, HEADER_WORDS);
+    const [buckets = 0, columns = 0, seed = 0, , isClosed = 0] = new Int32Array(memory, 0, HEADER_WORDS);
     const words = HEADER_WORDS + buckets + buckets * WAYS * (ENTRY_WORDS + columns);
     if (column < 0 || column >= columns) throw new Error(`limit table has no column ${column}`);
     this.#words = new Int32Array(memory, 0, words);
@@ -80,6 +85,7 @@ export class LimitTable {
     this.#columns = columns;
     this.#column = column;
     this.#seed = seed;
+    this.#isClosedWhenFull = isClosed === 1;
   }
 
   /** `ownGivenUp` of all threads since the start: the table is too small. */
@@ -88,14 +94,14 @@ export class LimitTable {
   }
 
   /**
-   * Counts a request of `client` in `zone`; false: it is beyond rate and burst, and was not counted. nginx's leaky
-   * bucket without delay: `burst` requests may come at once beyond the first, and one more every `intervalMs`.
+   * Counts a request of `client` in `zone`; false: it is beyond rate and burst, and was not counted, or there is no entry
+   * for it and the table refuses such. nginx's leaky bucket without delay: `burst` requests may come at once beyond the first, and one more every `intervalMs`.
    * `nowMs` is a clock that all workers share (monotonic time of the machine).
    */
   takeRequest(zone: string, client: string, nowMs: number, intervalMs: number, burst: number): boolean {
     const bucket = this.#lock(zone, client);
     const entry = this.#find(bucket, nowMs);
-    let isTaken = true;
+    let isTaken = !this.#isClosedWhenFull;
     if (entry !== -1) {
       const burstMs = burst * intervalMs;
       // Further ahead than the burst: the limit was lowered, and counts as just used up.
@@ -119,12 +125,13 @@ export class LimitTable {
 
   /**
    * Counts one more request in progress and gives the place where it is counted, for `closeConnection`; `REFUSED`: there
-   * are `max` already. `UNCOUNTED`: the table has no place, so the request passes and nothing is to be taken off.
+   * are `max` already, or the table has no entry and refuses such. `UNCOUNTED`: it has none, so the request passes and
+   * nothing is to be taken off.
    */
   openConnection(zone: string, client: string, nowMs: number, max: number): number {
     const bucket = this.#lock(zone, client);
     const entry = this.#find(bucket, nowMs);
-    let place = UNCOUNTED;
+    let place = this.#isClosedWhenFull ? REFUSED : UNCOUNTED;
     if (entry !== -1) place = this.#connectionsOf(entry) < max ? this.#columnAt(entry, this.#column) : REFUSED;
     if (place >= 0) this.#words[place] = (this.#words[place] as number) + 1;
     this.#unlock(bucket);

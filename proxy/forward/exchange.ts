@@ -265,7 +265,7 @@ export class Exchange implements FilterUser, CallOwner, ResponseUser, TunnelUser
 
   /** Answers instead of the upstream, unless a response is already under way. */
   #fail(code: ProxyErrorCode): void {
-    this.#upstream.drop();
+    this.#upstream.giveUp();
     if (this.#phase === 'responding') this.#response.abort(code);
     else this.#response.fail(code, this.#upstream.retryAfterSeconds);
   }

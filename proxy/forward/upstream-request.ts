@@ -28,6 +28,12 @@ import type { LiveEndpoint } from './upstream-connection.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
 import type { Transport } from './upstream-transport.ts';
 
+/**
+ * A connection that is not open by then has lost a packet at least once: the first one is sent again after a second (RFC 6298
+ * §2.1). Within a cluster it takes a few milliseconds.
+ */
+const UNREACHED_MS = 1000;
+
 export type UpstreamPhase = 'idle' | 'queued' | 'connecting' | 'sending' | 'answered';
 
 /** Whose request it is. Implemented by Exchange. */
@@ -51,6 +57,8 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
   #phase: UpstreamPhase = 'idle';
   #route: IndexedRoute | null = null;
   #stream: UpstreamStream | null = null;
+  /** By the wheel, which does not count a standstill of ours. */
+  #connectingSinceMs = 0;
 
   constructor(context: ProxyContext, parts: ExchangeParts, user: UpstreamRequestUser) {
     this.#context = context;
@@ -176,7 +184,19 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
     this.#attempts.release();
   }
 
-  /** Gives the attempt at hand up. */
+  /**
+   * The request is not waited for any more, as when its client has gone. That says nothing of an endpoint that may be at
+   * work on it, but one that has not even taken the connection by now is not reached: clients with less patience than
+   * `proxy-connect-timeout` would otherwise be sent to a dead node for ever.
+   */
+  giveUp(): void {
+    const isConnecting = this.#phase === 'connecting' && this.#stream !== null;
+    if (isConnecting && this.#context.wheel.nowMs - this.#connectingSinceMs >= UNREACHED_MS)
+      this.#attempts.blame('connectTimeout', UNREACHED_MS);
+    this.drop();
+  }
+
+  /** Drops the attempt at hand. */
   drop(): void {
     this.#stream?.abandon();
     this.complete();
@@ -248,6 +268,7 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
     this.drop();
     this.#stream = stream;
     this.#phase = isConnecting ? 'connecting' : 'sending';
+    this.#connectingSinceMs = this.#context.wheel.nowMs;
     this.#beginTry();
     this.#deadline.arm(isConnecting ? connectTimeoutMs : readTimeoutMs);
   }
@@ -293,6 +314,7 @@ export class UpstreamRequest implements HedgedRequest, Timed, Waiter {
 
   #connect(endpoint: LiveEndpoint): void {
     this.#phase = 'connecting';
+    this.#connectingSinceMs = this.#context.wheel.nowMs;
     this.#deadline.arm(this.#policy().connectTimeoutMs);
     this.#stream = this.#context.pool.connect(endpoint, this.#user, this.#transport());
   }
