@@ -6,8 +6,10 @@ export default {
   coverageProvider: 'v8',
   testEnvironment: './jest.environment.js',
   globalSetup: './e2e/harness/warm-start.ts',
+  testSequencer: './e2e/harness/test-order.mjs',
   testMatch: ['**/*.test.ts'],
   randomize: true,
   maxWorkers: 2,
+  maxConcurrency: 4,
   testTimeout: 20000,
 };

@@ -1,9 +1,9 @@
 // An API server that pauses, forgets, refuses and overloads, with traffic running: no request fails, the state comes
 // right afterwards, and writes stay few. The faults happen in the gate, so they happen in front of a real server as well.
 
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { ask } from '../harness/ask.ts';
-import { type Pod, startPod } from '../harness/pods.ts';
+import { startPod } from '../harness/pods.ts';
 import { publishedAddress, type Replica, Scene } from '../harness/scene.ts';
 import { SteadyLoad } from '../harness/steady-load.ts';
 import { until } from '../harness/wait.ts';
@@ -14,39 +14,81 @@ const pauseSeconds = Number(process.env['E2E_PAUSE_SECONDS'] ?? '12');
 /** Lists that a relist of everything may take: as many as there are kinds, some of them twice (chosen by name and type). */
 const listsOfOneRelist = 12;
 
-let scene: Scene;
-let pods: readonly [Pod, Pod];
-let sluice: Replica;
-let httpPort: number;
-/** Null until there is something to ask. */
-let load: SteadyLoad | null;
+/** A scene with an Ingress that a Sluice serves under load. Each test has its own: they run side by side, and wait mostly. */
+class Outage implements AsyncDisposable {
+  readonly scene: Scene;
+  readonly sluice: Replica;
+  /** The slice of the first pod is applied. */
+  readonly slices: readonly [first: string, second: string];
+  readonly httpPort: number;
+  readonly load: SteadyLoad;
+  readonly #stack: AsyncDisposableStack;
 
-beforeEach(async () => {
-  load = null;
-  scene = await Scene.open({ flags: ['--election-ttl=4s', '--status-update-interval=5'] });
-  pods = await Promise.all([startPod('first'), startPod('second')]);
-  await scene.apply(serviceYaml() + sliceYaml(pods[0]) + ingressYaml('one'));
-  sluice = await scene.startSluice();
-  ({ httpPort } = await sluice.process.serving());
-  await settle('before');
-  load = new SteadyLoad(httpPort, 'one.test');
-}, 60_000);
+  private constructor(
+    scene: Scene,
+    slices: Outage['slices'],
+    sluice: Replica,
+    port: number,
+    stack: AsyncDisposableStack,
+  ) {
+    this.scene = scene;
+    this.slices = slices;
+    this.sluice = sluice;
+    this.httpPort = port;
+    this.#stack = stack;
+    this.load = stack.use(new SteadyLoad(port, 'one.test'));
+  }
 
-afterEach(async () => {
-  await load?.stop();
-  await scene[Symbol.asyncDispose]();
-  await Promise.all(pods.map((pod) => pod[Symbol.asyncDispose]()));
-  expect(scene.refused).toEqual([]);
-});
+  static async open(): Promise<Outage> {
+    await using stack = new AsyncDisposableStack();
+    const [first, second] = [stack.use(await startPod('first')), stack.use(await startPod('second'))];
+    const slices = [sliceYaml(first), sliceYaml(second)] as const;
+    const scene = await Scene.open({ flags: ['--election-ttl=4s', '--status-update-interval=5'] });
+    stack.defer(() => expect(scene.refused).toEqual([]));
+    stack.use(scene);
+    await scene.apply(serviceYaml() + slices[0] + ingressYaml('one'));
+    const sluice = await scene.startSluice();
+    const { httpPort } = await sluice.process.serving();
+    await settle(scene, httpPort, 'before');
+    return new Outage(scene, slices, sluice, httpPort, stack.move());
+  }
+
+  /** See {@link settle}. */
+  settle(name: string): Promise<void> {
+    return settle(this.scene, this.httpPort, name);
+  }
+
+  /** Waits till the new Ingress `name` is served. */
+  async serves(name: string): Promise<void> {
+    await serves(this.httpPort, name);
+  }
+
+  /** Waits till the second pod answers. */
+  async answersAsSecond(): Promise<void> {
+    await until(
+      'answers of second',
+      () => ask(this.httpPort, 'one.test'),
+      (answer) => answer.body === 'second',
+    );
+  }
+
+  lastContactAge(): Promise<number> {
+    return this.sluice.process.metric('sluice_api_last_contact_age_seconds{resource="ingresses"}');
+  }
+
+  async noFailures(): Promise<void> {
+    expect((await this.load.stop()).failures).toEqual([]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
 
 /** A new Ingress that is served, published and told: whatever was still to come has come before it. */
-async function settle(name: string): Promise<void> {
+async function settle(scene: Scene, httpPort: number, name: string): Promise<void> {
   await scene.apply(ingressYaml(name));
-  await until(
-    name,
-    () => ask(httpPort, `${name}.test`),
-    ({ status }) => status === 200,
-  );
+  await serves(httpPort, name);
   await until(
     `the status of ${name}`,
     () => scene.addressesOf(name),
@@ -59,29 +101,30 @@ async function settle(name: string): Promise<void> {
   );
 }
 
-const answersAs = (body: string) =>
+const serves = (httpPort: number, name: string) =>
   until(
-    `answers of ${body}`,
-    () => ask(httpPort, 'one.test'),
-    (answer) => answer.body === body,
+    name,
+    () => ask(httpPort, `${name}.test`),
+    ({ status }) => status === 200,
   );
-const lastContactAge = () => sluice.process.metric('sluice_api_last_contact_age_seconds{resource="ingresses"}');
-const noFailures = async () => expect((await load?.stop())?.failures).toEqual([]);
+
 /** What one new Ingress costs: its address, and its Event. */
 const costOf = (name: string) => ['create events', `patch ingresses/status ${name}`];
 
-test('the server pauses', async () => {
+test.concurrent('the server pauses', async () => {
+  await using outage = await Outage.open();
+  const { load, scene, slices, sluice } = outage;
   const mark = scene.gate.log.mark;
   const goOn = scene.gate.pause();
-  await scene.apply(sliceYaml(pods[1]) + ingressYaml('meanwhile'));
-  const answersBefore = load?.answers ?? 0;
+  await scene.apply(slices[1] + ingressYaml('meanwhile'));
+  const answersBefore = load.answers;
   await until(
     'the age of the objects on /metrics',
-    lastContactAge,
+    () => outage.lastContactAge(),
     (age) => age >= pauseSeconds,
     pauseSeconds * 1000 + 30_000,
   );
-  expect(load?.answers).toBeGreaterThan(answersBefore);
+  expect(load.answers).toBeGreaterThan(answersBefore);
   // Not leader any more: another one that has a connection may be.
   expect(await sluice.process.isLeader()).toBe(false);
   expect(sluice.process.find('not leader any more')).toBeDefined();
@@ -89,30 +132,38 @@ test('the server pauses', async () => {
   // One attempt to renew every quarter of the ttl, given up after as long.
   expect(waiting.length).toBeLessThan(pauseSeconds * 4);
   goOn();
-  await answersAs('second');
-  await settle('after');
+  await outage.answersAsSecond();
+  await outage.settle('after');
   expect(scene.gate.log.writesSince(mark)).toEqual([...costOf('after'), ...costOf('meanwhile')].sort());
-  await noFailures();
+  await outage.noFailures();
 }, 150_000);
 
-test('the server is gone and comes back: age in metrics and log, and a patient return', async () => {
+test.concurrent('the server is gone and comes back: age in metrics and log, and a patient return', async () => {
+  await using outage = await Outage.open();
+  const { scene, slices, sluice } = outage;
   const mark = scene.gate.log.mark;
   await scene.gate.close();
-  await scene.apply(sliceYaml(pods[1]) + ingressYaml('meanwhile'));
-  await until('the age of the objects on /metrics', lastContactAge, (age) => age >= 3);
+  await scene.apply(slices[1] + ingressYaml('meanwhile'));
+  await until(
+    'the age of the objects on /metrics',
+    () => outage.lastContactAge(),
+    (age) => age >= 3,
+  );
   expect(sluice.process.records.some(({ msg }) => /cannot be read|no answer/.test(msg ?? ''))).toBe(true);
   await scene.gate.open();
-  await answersAs('second');
-  await settle('after');
+  await outage.answersAsSecond();
+  await outage.settle('after');
   expect(scene.gate.log.writesSince(mark)).toEqual([...costOf('after'), ...costOf('meanwhile')].sort());
-  await noFailures();
+  await outage.noFailures();
 }, 120_000);
 
-test('410 on every watch: everything is read again once, and nothing is written', async () => {
+test.concurrent('410 on every watch: everything is read again once, and nothing is written', async () => {
+  await using outage = await Outage.open();
+  const { scene } = outage;
   const mark = scene.gate.log.mark;
   const watches = scene.gate.dropWatches();
   scene.gate.expireWatches(watches);
-  await settle('after');
+  await outage.settle('after');
   await until(
     'all watches',
     () => scene.gate.countAllWatches(),
@@ -123,10 +174,12 @@ test('410 on every watch: everything is read again once, and nothing is written'
   expect(reads.length).toBeGreaterThanOrEqual(watches);
   expect(reads.length).toBeLessThanOrEqual(listsOfOneRelist);
   expect(scene.gate.log.writesSince(mark)).toEqual(costOf('after'));
-  await noFailures();
+  await outage.noFailures();
 }, 90_000);
 
-test('watches that are cut again and again: no relist, and bounded attempts', async () => {
+test.concurrent('watches that are cut again and again: no relist, and bounded attempts', async () => {
+  await using outage = await Outage.open();
+  const { scene } = outage;
   const mark = scene.gate.log.mark;
   const cut = async () => {
     await until(
@@ -137,7 +190,7 @@ test('watches that are cut again and again: no relist, and bounded attempts', as
     scene.gate.dropWatches();
   };
   for (let round = 0; round < 4; round += 1) await cut();
-  await settle('after');
+  await outage.settle('after');
   const since = scene.gate.log.since(mark);
   expect(since.filter(({ verb, isStreamingList }) => verb === 'list' || isStreamingList)).toEqual([]);
   const watchesOf = (resource: string) => since.filter((request) => request.resource === resource).length;
@@ -145,26 +198,24 @@ test('watches that are cut again and again: no relist, and bounded attempts', as
   for (const resource of ['ingresses', 'services', 'endpointslices'])
     expect(watchesOf(resource)).toBeLessThanOrEqual(6);
   expect(scene.gate.log.writesSince(mark)).toEqual(costOf('after'));
-  await noFailures();
+  await outage.noFailures();
 }, 90_000);
 
-test.each([
+test.concurrent.each([
   [429, { retryAfterSeconds: 1 }],
   [500, {}],
 ])(
   'writes are answered with %d: they are tried again with growing waits, and then done',
   async (code, more) => {
+    await using outage = await Outage.open();
+    const { scene, slices } = outage;
     const filters = [{ resource: 'ingresses/status' }, { resource: 'events' }];
     const turnOffs = filters.map((filter) => scene.gate.fail({ code, ...more }, { verb: 'write', ...filter }));
     const mark = scene.gate.log.mark;
     const startedAtMs = performance.now();
-    await scene.apply(sliceYaml(pods[1]) + ingressYaml('meanwhile'));
-    await until(
-      'the new Ingress',
-      () => ask(httpPort, 'meanwhile.test'),
-      ({ status }) => status === 200,
-    );
-    await answersAs('second');
+    await scene.apply(slices[1] + ingressYaml('meanwhile'));
+    await outage.serves('meanwhile');
+    await outage.answersAsSecond();
     const count = (resource: string) => scene.gate.log.since(mark).filter((one) => one.resource === resource).length;
     const attempts = () => [count('ingresses/status'), count('events')];
     await until('several attempts of each', attempts, (counts) => Math.min(...counts) >= 3);
@@ -173,15 +224,17 @@ test.each([
     const most = 1 + Math.log2(seconds / 0.4 + 1);
     for (const made of attempts()) expect(made).toBeLessThanOrEqual(most);
     for (const turnOff of turnOffs) turnOff();
-    await settle('after');
+    await outage.settle('after');
     expect(await scene.addressesOf('meanwhile')).toEqual([publishedAddress]);
     expect(await scene.eventsOf('meanwhile')).toEqual(['Sync 1 Scheduled for sync']);
-    await noFailures();
+    await outage.noFailures();
   },
   90_000,
 );
 
-test('all writes are refused: the leader gives up leading, and another attempt comes only with the Lease', async () => {
+test.concurrent('all writes are refused: the leader gives up leading, and another attempt comes only with the Lease', async () => {
+  await using outage = await Outage.open();
+  const { scene, sluice } = outage;
   const turnOff = scene.gate.fail({ code: 500 }, { verb: 'write' });
   const mark = scene.gate.log.mark;
   const startedAtMs = performance.now();
@@ -191,34 +244,32 @@ test('all writes are refused: the leader gives up leading, and another attempt c
     (record) => record !== undefined,
   );
   await scene.apply(ingressYaml('meanwhile'));
-  await until(
-    'the new Ingress',
-    () => ask(httpPort, 'meanwhile.test'),
-    ({ status }) => status === 200,
-  );
+  await outage.serves('meanwhile');
   // One attempt every quarter of the ttl of 4 s, each of at most two requests.
   const seconds = (performance.now() - startedAtMs) / 1000;
   expect(scene.gate.log.leaseWritesSince(mark)).toBeLessThanOrEqual(2 * (seconds + 1));
   expect(scene.gate.log.writesSince(mark)).toEqual([]);
   turnOff();
-  await settle('after');
+  await outage.settle('after');
   expect(await scene.addressesOf('meanwhile')).toEqual([publishedAddress]);
   expect(await scene.eventsOf('meanwhile')).toEqual(['Sync 1 Scheduled for sync']);
-  await noFailures();
+  await outage.noFailures();
 }, 90_000);
 
-test('the token rotates, and the old one is refused from then on', async () => {
+test.concurrent('the token rotates, and the old one is refused from then on', async () => {
+  await using outage = await Outage.open();
+  const { scene, slices, sluice } = outage;
   const mark = scene.gate.log.mark;
   const old = await sluice.rotateToken();
   scene.gate.refuse(old);
   scene.gate.dropWatches();
-  await scene.apply(sliceYaml(pods[1]));
-  await answersAs('second');
-  await settle('after');
+  await scene.apply(slices[1]);
+  await outage.answersAsSecond();
+  await outage.settle('after');
   const since = scene.gate.log.since(mark);
   // Each of the requests that were under way with the old token may be refused once or twice, not for a minute.
   expect(since.filter(({ status }) => status === 401).length).toBeLessThanOrEqual(20);
   expect(scene.gate.log.doneSince(mark)).toEqual(costOf('after'));
   expect(scene.gate.log.writesSince(mark).length).toBeLessThanOrEqual(4);
-  await noFailures();
+  await outage.noFailures();
 }, 90_000);

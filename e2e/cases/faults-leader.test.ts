@@ -3,11 +3,11 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { ask } from '../harness/ask.ts';
 import { backendKind } from '../harness/backends/choose.ts';
-import { type Pod, startPod } from '../harness/pods.ts';
-import { publishedAddress, type Replica, Scene } from '../harness/scene.ts';
+import { startPod } from '../harness/pods.ts';
+import { publishedAddress, type Replica, Scene, type SceneOptions } from '../harness/scene.ts';
 import { SteadyLoad } from '../harness/steady-load.ts';
 import { until } from '../harness/wait.ts';
 import { ingressYaml, serviceYaml, sliceYaml } from '../harness/web.ts';
@@ -15,33 +15,37 @@ import { ingressYaml, serviceYaml, sliceYaml } from '../harness/web.ts';
 const ttlSeconds = 4;
 const skewedClock = new URL('../harness/skewed-clock.mjs', import.meta.url);
 
-let scene: Scene;
-let pod: Pod;
-
-beforeEach(async () => {
-  [scene, pod] = await Promise.all([Scene.open({ flags: [`--election-ttl=${ttlSeconds}s`] }), startPod('pod')]);
+/**
+ * A scene with a pod behind an Ingress. Each test has its own, because they run side by side: they wait most of the time, for
+ * a Lease to run out or to be renewed.
+ */
+async function openScene(
+  options: Pick<SceneOptions, 'node'> = {},
+): Promise<AsyncDisposable & { readonly scene: Scene }> {
+  await using stack = new AsyncDisposableStack();
+  const pod = stack.use(await startPod('pod'));
+  const scene = await Scene.open({ flags: [`--election-ttl=${ttlSeconds}s`], ...options });
+  stack.defer(() => expect(scene.refused).toEqual([]));
+  stack.use(scene);
   await scene.apply(serviceYaml() + sliceYaml(pod) + ingressYaml('one'));
-}, 60_000);
-afterEach(async () => {
-  await scene[Symbol.asyncDispose]();
-  await pod[Symbol.asyncDispose]();
-  expect(scene.refused).toEqual([]);
-});
+  const opened = stack.move();
+  return { scene, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
 
-const leads = (replica: Replica) =>
+const leads = (scene: Scene, replica: Replica) =>
   until(
     `${replica.name} as leader`,
     () => scene.leader(),
     (name) => name === replica.name,
   );
-const isPublished = (name: string) =>
+const isPublished = (scene: Scene, name: string) =>
   until(
     `the status of ${name}`,
     () => scene.addressesOf(name),
     (addresses) => addresses.join() === publishedAddress,
   );
 const portOf = async ({ process }: Replica) => (await process.serving()).httpPort;
-const isTold = (name: string) =>
+const isTold = (scene: Scene, name: string) =>
   until(
     `the Event of ${name}`,
     () => scene.eventsOf(name),
@@ -49,7 +53,7 @@ const isTold = (name: string) =>
   );
 
 /** A change after all the others, served, told and written: whatever was still to come has come before it. */
-async function settle(replica: Replica, name: string): Promise<void> {
+async function settle(scene: Scene, replica: Replica, name: string): Promise<void> {
   await scene.apply(ingressYaml(name));
   const port = await portOf(replica);
   await until(
@@ -57,14 +61,16 @@ async function settle(replica: Replica, name: string): Promise<void> {
     () => ask(port, `${name}.test`),
     ({ status }) => status === 200,
   );
-  await isPublished(name);
-  await isTold(name);
+  await isPublished(scene, name);
+  await isTold(scene, name);
 }
 
-test('a leader that is killed: the other takes over within the Lease, and writes nothing twice', async () => {
+test.concurrent('a leader that is killed: the other takes over within the Lease, and writes nothing twice', async () => {
+  await using opened = await openScene();
+  const { scene } = opened;
   const first = await scene.startSluice();
-  await leads(first);
-  await settle(first, 'before');
+  await leads(scene, first);
+  await settle(scene, first, 'before');
   const second = await scene.startSluice();
   await using load = new SteadyLoad(await portOf(second), 'one.test');
   const events = await scene.eventsOf('before');
@@ -74,11 +80,11 @@ test('a leader that is killed: the other takes over within the Lease, and writes
   // Nobody leads: what changes now is told by whoever comes.
   await scene.apply(ingressYaml('meanwhile'));
   const killedAtMs = performance.now();
-  await leads(second);
+  await leads(scene, second);
   const tookSeconds = (performance.now() - killedAtMs) / 1000;
-  await isPublished('meanwhile');
-  expect(await isTold('meanwhile')).toEqual(['Sync 1 Scheduled for sync']);
-  await settle(second, 'after');
+  await isPublished(scene, 'meanwhile');
+  expect(await isTold(scene, 'meanwhile')).toEqual(['Sync 1 Scheduled for sync']);
+  await settle(scene, second, 'after');
 
   // The Lease has run out when it stood still for its duration as seen by the other, who looks every 1.2 quarters of it.
   expect(tookSeconds).toBeLessThan(ttlSeconds * 1.7 + 2);
@@ -96,15 +102,14 @@ test('a leader that is killed: the other takes over within the Lease, and writes
 const canFakePods = backendKind(process.env) !== 'cluster';
 if (!canFakePods) console.warn('e2e/cases/faults-leader.test.ts: no eviction in a cluster that is lent');
 
-(canFakePods ? test : test.skip)(
+(canFakePods ? test.concurrent : test.concurrent.skip)(
   'a leader that is evicted: no wait, no address lost, nothing written twice',
   async () => {
-    await scene[Symbol.asyncDispose]();
-    scene = await Scene.open({ flags: [`--election-ttl=${ttlSeconds}s`], node: 'evicted-node' });
-    await scene.apply(serviceYaml() + sliceYaml(pod) + ingressYaml('one'));
+    await using opened = await openScene({ node: 'evicted-node' });
+    const { scene } = opened;
     const first = await scene.startSluice();
-    await leads(first);
-    await settle(first, 'before');
+    await leads(scene, first);
+    await settle(scene, first, 'before');
     const second = await scene.startSluice();
     await using load = new SteadyLoad(await portOf(second), 'one.test');
     const mark = scene.gate.log.mark;
@@ -114,8 +119,8 @@ if (!canFakePods) console.warn('e2e/cases/faults-leader.test.ts: no eviction in 
     expect(['', second.name]).toContain(await scene.leader());
     // Another replica serves, so the address is as true as before.
     expect(await scene.addressesOf('before')).toEqual([publishedAddress]);
-    await leads(second);
-    await settle(second, 'after');
+    await leads(scene, second);
+    await settle(scene, second, 'after');
 
     expect(await scene.addressesOf('before')).toEqual([publishedAddress]);
     expect(scene.gate.log.writesSince(mark)).toEqual(['create events', 'patch ingresses/status after']);
@@ -128,18 +133,20 @@ if (!canFakePods) console.warn('e2e/cases/faults-leader.test.ts: no eviction in 
   90_000,
 );
 
-test.each([
+test.concurrent.each([
   ['a day ahead', 86_400_000],
   ['a day back', -86_400_000],
 ])(
   'the wall clock of the leader jumps %s: it stays leader and goes on',
   async (_, jumpMs) => {
+    await using opened = await openScene();
+    const { scene } = opened;
     const clock = join(scene.folder, 'clock');
     await writeFile(clock, '0');
     const first = await scene.startSluice([], { NODE_OPTIONS: `--import=${skewedClock.href}`, E2E_CLOCK_FILE: clock });
     const second = await scene.startSluice();
-    await leads(first);
-    await isPublished('one');
+    await leads(scene, first);
+    await isPublished(scene, 'one');
     await using load = new SteadyLoad(await portOf(first), 'one.test');
     const mark = scene.gate.log.mark;
 
@@ -158,7 +165,7 @@ test.each([
     expect(await second.process.isLeader()).toBe(false);
     // Tokens are read again, whatever the time.
     scene.gate.refuse(await first.rotateToken());
-    await settle(first, 'after');
+    await settle(scene, first, 'after');
     expect(scene.gate.log.doneSince(mark)).toEqual(['create events', 'patch ingresses/status after']);
     // Each of the two may have met the old token's end once.
     expect(scene.gate.log.writesSince(mark).length).toBeLessThanOrEqual(4);

@@ -60,7 +60,8 @@ const lendsNodes = backendKind(process.env) !== 'cluster';
 if (!lendsNodes)
   console.warn('e2e/cases/rbac.test.ts: no nodes are made in a cluster that is lent; that variant is skipped');
 
-test.each(variants.filter(({ node }) => lendsNodes || node === undefined))(
+// They wait most of the time, for a Lease or an Event, each with a server of its own.
+test.concurrent.each(variants.filter(({ node }) => lendsNodes || node === undefined))(
   '$name',
   async ({ flags, address, node, status, keepsStatus }) => {
     await using scene = await Scene.open({
