@@ -5,7 +5,7 @@
 
 import { FULL } from '../endpoints/endpoint-room.ts';
 import type { Waiter } from '../endpoints/pending-queue.ts';
-import type { Entrance, UpstreamGate } from '../endpoints/upstream-gate.ts';
+import type { Entrance } from '../endpoints/upstream-gate.ts';
 import { isFailureStatus } from '../endpoints/upstream-state.ts';
 import type { IndexedRoute } from '../match/index.ts';
 import type { RequestRecord } from '../observe/observer.ts';
@@ -13,6 +13,7 @@ import type { UpstreamTarget } from '../table/types.ts';
 import type { ProxyContext } from './context.ts';
 import { EndpointChoice } from './endpoint-choice.ts';
 import { isStale, PROXY_ERRORS, type ProxyErrorCode } from './errors.ts';
+import { GatePlace } from './gate-place.ts';
 import type { RequestFacts } from './request-facts.ts';
 import { mayRepeat, mayRetry, mayRetryStatus, type RetryFacts } from './retry.ts';
 import type { RetryAllowance } from './retry-allowance.ts';
@@ -53,10 +54,7 @@ export class Attempts {
   #attemptStartedAtMs = 0;
   /** The first attempt began later than the request, which had to wait for its turn. */
   #isLate = false;
-  #gate: UpstreamGate | null = null;
-  #waiter: Waiter | null = null;
-  /** When it asked for a place. */
-  #enteredAtMs = 0;
+  readonly #place = new GatePlace();
   /** The budget that `mayGoOn` took a further attempt from, until that attempt is made. */
   #allowance: RetryAllowance | null = null;
 
@@ -94,13 +92,7 @@ export class Attempts {
   /** Asks for a place among the requests of the upstream. With `waiting` the waiter is told later. */
   enter(waiter: Waiter): Entrance {
     const gate = this.#upstream?.gate ?? null;
-    if (gate === null) return 'admitted';
-    this.#enteredAtMs = this.#context.balancing.nowMs();
-    const entrance = gate.enter(waiter, this.#enteredAtMs);
-    if (entrance === 'full') return entrance;
-    this.#gate = gate;
-    this.#waiter = entrance === 'waiting' ? waiter : null;
-    return entrance;
+    return gate === null ? 'admitted' : this.#place.enter(gate, waiter, this.#context.balancing.nowMs());
   }
 
   /** Why `enter` has found neither a place nor one to wait. */
@@ -110,19 +102,13 @@ export class Attempts {
 
   /** For a request that was admitted, when `first` has found all endpoints full: true when it waits on. */
   waitOn(waiter: Waiter): boolean {
-    const gate = this.#gate;
-    if (gate === null || this.emptyReason !== 'endpointsFull') return false;
-    const isWaiting = gate.waitOn(waiter, this.#enteredAtMs);
-    if (isWaiting) this.#waiter = waiter;
-    else this.#gate = null;
-    return isWaiting;
+    return this.emptyReason === 'endpointsFull' && this.#place.waitOn(waiter);
   }
 
   /** The wait that `enter` began has ended, with a place or without one. */
   waited(isAdmitted: boolean): void {
-    this.#waiter = null;
     this.#isLate = true;
-    if (!isAdmitted) this.#gate = null;
+    this.#place.waited(isAdmitted);
   }
 
   /** For Retry-After: whole seconds, of the upstream's limits. */
@@ -209,10 +195,10 @@ export class Attempts {
 
   /** Counts a second attempt; null when the budget or the limits of the upstream or the endpoint are used up. */
   beginSecond(endpoint: LiveEndpoint): SecondAttempt | null {
-    if (this.#gate !== null && !this.#gate.enterAgain()) return null;
+    if (!this.#place.enterAgain()) return null;
     const probe = this.#takeAllowance(this.#route as IndexedRoute) ? this.#begin(endpoint) : FULL;
     if (this.#settle(probe === FULL ? null : endpoint) === null) {
-      this.#gate?.leave();
+      this.#place.leaveAgain();
       return null;
     }
     this.count++;
@@ -228,7 +214,7 @@ export class Attempts {
     if (isFailureStatus(status)) this.#upstream?.onFailed(endpoint, elapsedMs);
     else if (status !== 0) this.#upstream?.onAnswered(endpoint, elapsedMs);
     endpoint.end(probe);
-    this.#gate?.leave();
+    this.#place.leaveAgain();
   }
 
   /** The attempt in use is given up without an answer, because the second one was faster. Follow with `useSecond`. */
@@ -245,7 +231,7 @@ export class Attempts {
     this.#isReleased = false;
     this.#attemptStartedAtMs = startedAtMs;
     this.#record.attemptAt = at;
-    this.#gate?.leave();
+    this.#place.leaveAgain();
   }
 
   /** The connection for the attempt at hand had to be opened, and is. */
@@ -267,7 +253,7 @@ export class Attempts {
     if (endpoint === null || this.#upstream === null) return;
     if (isUnavailable || isFailureStatus(status)) return this.#upstream.onFailed(endpoint, elapsedMs);
     this.#upstream.onAnswered(endpoint, elapsedMs);
-    if (this.#gate !== null) this.#tellGate(this.#gate, elapsedMs);
+    this.#place.observe(elapsedMs, this.#context.balancing.nowMs);
   }
 
   /** The attempt at hand failed. Only the upstream's own failures count against its endpoint. */
@@ -276,7 +262,8 @@ export class Attempts {
     const elapsedMs = this.#note(status);
     if (side !== 'upstream') return;
     this.blame(code, elapsedMs);
-    if (this.#gate !== null && condition === 'timeout') this.#tellGate(this.#gate, elapsedMs);
+    // Failures that come fast would only mislead a limit that follows the response times.
+    if (condition === 'timeout') this.#place.observe(elapsedMs, this.#context.balancing.nowMs);
   }
 
   /** Tells the upstream that its endpoint failed, `elapsedMs` after the attempt began. */
@@ -304,7 +291,7 @@ export class Attempts {
     this.endpoint = null;
     this.#tried = null;
     this.#choice.clear();
-    if (this.#gate !== null) this.#leave(this.#gate);
+    this.#place.clear();
   }
 
   #takeNext(): LiveEndpoint | null {
@@ -347,20 +334,6 @@ export class Attempts {
   #noteTried(endpoint: LiveEndpoint): void {
     this.#tried ??= [];
     if (!this.#tried.includes(endpoint)) this.#tried.push(endpoint);
-  }
-
-  /** What the attempt took, for a limit that follows the response times. Failures that come fast would only mislead it. */
-  #tellGate(gate: UpstreamGate, elapsedMs: number): void {
-    if (gate.adaptive !== null) gate.observe(elapsedMs, this.#context.balancing.nowMs());
-  }
-
-  #leave(gate: UpstreamGate): void {
-    const waiter = this.#waiter;
-    this.#gate = null;
-    this.#waiter = null;
-    // The place may go to another request at once.
-    if (waiter === null) gate.leave();
-    else gate.cancel(waiter);
   }
 
   #pick(tried: readonly LiveEndpoint[] | null): LiveEndpoint | null {
