@@ -96,7 +96,7 @@ export class FickleOrigin {
   }
 
   /** Sends a whole response, or nothing. */
-  #send(response: Response, connection: Socket, body?: string): void {
+  #send(response: Response, connection: Socket, body: string): void {
     if (this.#ending.has(connection)) return;
     this.#sending.set(connection, (this.#sending.get(connection) ?? 0) + 1);
     // What Node has taken it sends at the end of this turn.
@@ -124,7 +124,7 @@ export class FickleOrigin {
         return;
       case 'failing':
         response.statusCode = 503;
-        return this.#send(response, connection);
+        return this.#send(response, connection, '');
       case 'slowHead':
         return this.#later(() => response.end('ok'));
       case 'brokenHead':
