@@ -1,6 +1,6 @@
 // Runs one scenario: check every contender first, then interleaved rounds.
 
-import type { Arena, Instance } from './arena.ts';
+import { type Arena, ask, type Instance } from './arena.ts';
 import { type Contender, ORIGIN_PORTS } from './contenders/contender.ts';
 import { coreBusyNs } from './core-usage.ts';
 import { checkGrpc } from './grpc-check.ts';
@@ -45,7 +45,9 @@ export async function measureScenario(
   for (const contender of able) {
     const instance = await arena.instance(contender, scenario.flavour);
     if (scenario.http2?.isGrpc === true) await checkGrpc(instance.ports.https, GRPC_CHECK_BYTES);
+    const getsBefore = await countedGets();
     const check = await runOnce(instance, scenario, { ...options, warmupSeconds: 0, seconds: CHECK_SECONDS });
+    if (scenario.flavour === 'mirror') assertCopied(check, (await countedGets()) - getsBefore);
     runs.set(contender, check.errors > 0 ? [check] : []);
     if (check.errors === 0) timed.push(contender);
   }
@@ -56,6 +58,17 @@ export async function measureScenario(
     }
   }
   return able.map((contender) => summarize(contender.name, runs.get(contender) ?? []));
+}
+
+/** GET requests that have come to any of the origins. */
+async function countedGets(): Promise<number> {
+  return Number((await ask(ORIGIN_PORTS[0], '/counts')).split(' ')[0]);
+}
+
+/** A copy that is not sent costs nothing. Those of the last moment may still be on their way. */
+function assertCopied({ requests }: LoadResult, gets: number): void {
+  const copies = gets - requests;
+  if (copies < 0.98 * requests) throw new Error(`of ${requests} requests ${copies} copies have come to the origin`);
 }
 
 /** A run and what disturbed it. */

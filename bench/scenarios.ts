@@ -46,6 +46,9 @@ export const SCENARIOS: readonly Scenario[] = [
       flavour: 'affinityAndLimits',
     },
   ),
+  get('get-1k-64-mirror', '1 KB GET, 64 connections, a copy of each request to another origin', '/1k', 64, {
+    flavour: 'mirror',
+  }),
   get('get-100k-16', '100 KB GET, 16 connections', '/100k', 16),
   get('get-1m-8', '1 MB GET, 8 connections', '/1m', 8, { field: 'all', isQuick: true }),
   post('post-1k-64', '1 KB POST, 64 connections', 1024, 64),

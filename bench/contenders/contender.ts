@@ -8,7 +8,7 @@ import type { PinnedProcess } from '../pinned-process.ts';
  * first origin as TCP. `webSocket`: upgrades are let through, which nginx needs to be told. `grpc`: everything goes to the gRPC
  * origin over HTTP/2 without TLS. `affinityAndLimits`: a cookie binds clients, rates and connections are limited, endpoints are
  * picked by response time where that is known. `bufferedUploads`: request bodies are read before they are sent on, as nginx and
- * Sluice do by default.
+ * Sluice do by default. `mirror`: the second origin gets a copy of each request.
  */
 export type Flavour =
   | 'plain'
@@ -17,6 +17,7 @@ export type Flavour =
   | 'filters'
   | 'affinityAndLimits'
   | 'bufferedUploads'
+  | 'mirror'
   | 'tcpService'
   | 'webSocket'
   | 'grpc';

@@ -21,7 +21,17 @@ import {
 
 export const nginx: Contender = {
   name: 'nginx',
-  flavours: ['plain', 'accessLog', 'manyHosts', 'filters', 'affinityAndLimits', 'bufferedUploads', 'webSocket', 'grpc'],
+  flavours: [
+    'plain',
+    'accessLog',
+    'manyHosts',
+    'filters',
+    'affinityAndLimits',
+    'bufferedUploads',
+    'mirror',
+    'webSocket',
+    'grpc',
+  ],
   hasTls: true,
   version: () => spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr.trim().replace('nginx version: ', ''),
   start: (options) => {
@@ -125,6 +135,11 @@ const AFFINITY_AND_LIMITS = `
     limit_req zone=rps burst=5000000 nodelay; limit_conn conn 60000;
     add_header Set-Cookie $new_cookie; proxy_pass http://sticky;`;
 
+/** As ingress-nginx renders it. */
+const MIRROR = `
+    location / { mirror /copy; mirror_request_body on; proxy_pass http://origin-${ORIGIN_PORTS[0]}; }
+    location = /copy { internal; proxy_pass http://origin-${ORIGIN_PORTS[1]}$request_uri; }`;
+
 function renderUpstream(port: number): string {
   return `upstream origin-${port} { server 127.0.0.1:${port}; keepalive 1024; keepalive_requests 100000000; }`;
 }
@@ -136,6 +151,7 @@ function renderServers({ flavour, ports }: StartOptions): string {
   if (flavour === 'affinityAndLimits') {
     return `server { ${listen} server_name ${HOST}; location / { ${AFFINITY_AND_LIMITS} } }`;
   }
+  if (flavour === 'mirror') return `server { ${listen} server_name ${HOST}; ${MIRROR} }`;
   if (flavour === 'grpc') {
     return `server { ${listen} server_name ${HOST}; location / { grpc_pass grpc://origin-${GRPC_PORT}; } }`;
   }

@@ -27,6 +27,7 @@ export const sluice: Contender = {
     'filters',
     'affinityAndLimits',
     'bufferedUploads',
+    'mirror',
     'tcpService',
     'webSocket',
     'grpc',
@@ -96,6 +97,9 @@ function settings(flavour: Flavour): Record<string, string> {
     'proxy-request-buffering': flavour === 'bufferedUploads' ? 'on' : 'off',
     'ssl-redirect': 'false',
     hsts: 'false',
+    // nginx has no such limits: with them, copies that are too many for a busy core would cost nothing.
+    'sluice-mirror-max-requests': '10000',
+    'sluice-mirror-max-requests-per-target': '10000',
   };
 }
 
@@ -137,6 +141,9 @@ const AFFINITY_AND_LIMITS = {
 function annotations(flavour: Flavour): Readonly<Record<string, string>> {
   if (flavour === 'filters') return FILTERS;
   if (flavour === 'affinityAndLimits') return AFFINITY_AND_LIMITS;
+  if (flavour === 'mirror') {
+    return { 'nginx.ingress.kubernetes.io/mirror-target': `http://127.0.0.1:${ORIGIN_PORTS[1]}$request_uri` };
+  }
   return flavour === 'grpc' ? { 'nginx.ingress.kubernetes.io/backend-protocol': 'GRPC' } : {};
 }
 
