@@ -45,12 +45,15 @@ export class CopiedFields {
     const before = this.#before;
     const behind = this.#behind;
     const idLength = this.#idAt === -1 ? 0 : requestId.length;
+    const idStart = start + before.length;
+    const idEnd = idStart + idLength;
     return (
       head.length - start === before.length + idLength + behind.length &&
       host === this.#host &&
-      head.startsWith(before, start) &&
-      head.endsWith(behind) &&
-      (idLength === 0 || head.startsWith(requestId, start + before.length))
+      // Slices are compared by the word, `startsWith` goes by the character.
+      head.slice(start, idStart) === before &&
+      head.slice(idEnd) === behind &&
+      (idLength === 0 || head.slice(idStart, idEnd) === requestId)
     );
   }
 

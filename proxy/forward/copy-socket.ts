@@ -85,6 +85,15 @@ class CopySocket extends net.Socket {
     return chunk;
   }
 
+  /** undici calls both for each copy, so that nothing idle holds the process: it is closed within seconds anyway. */
+  override ref(): this {
+    return this;
+  }
+
+  override unref(): this {
+    return this;
+  }
+
   #deliver(buffer: Buffer, bytesRead: number): boolean {
     // A copy: undici looks back at the names of fields when more of a head comes, behind other reads into the buffer.
     this.#chunk = Buffer.from(buffer.subarray(0, bytesRead));
