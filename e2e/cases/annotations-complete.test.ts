@@ -38,7 +38,7 @@ let tables: ReadonlyMap<string, CaseTable>;
 beforeAll(async () => {
   wanted = await listed();
   tables = await readTables();
-}, 30_000);
+}, 60_000);
 
 /** As `sluice annotations --json` prints them; what is not carried out yet has no cases. */
 async function listed(): Promise<Wanted> {

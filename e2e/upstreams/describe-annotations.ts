@@ -20,7 +20,7 @@ interface Row {
 }
 
 const atOnce = 16;
-const startLimitMs = 30_000;
+const startLimitMs = 60_000;
 const rowLimitMs = 60_000;
 const NOT_LOADED = 'there is no earlier version to keep, so none of its rules gets traffic';
 const REJECTED = 'the whole Ingress is not loaded (an edited one keeps serving its last accepted version)';
