@@ -72,16 +72,28 @@ describe('client-header-timeout: Slowloris in the head', () => {
   });
 });
 
+/** A client that has sent the head of a body of `bodyBytes`, of which 100 bytes a second are asked for. */
+async function startUpload(origin: RawOrigin, bodyBytes: number) {
+  const routes = [{ endpoints: [origin.port], policy: STREAMED }];
+  const path = await startDataPath(routes, withLimits({ minBodyRate: 100 }));
+  const client = await connectRaw(path.port);
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bodyBytes}\r\n\r\n`);
+  await bodyArrived(origin, '\r\n\r\n');
+  return {
+    path,
+    client,
+    async [Symbol.asyncDispose]() {
+      client[Symbol.dispose]();
+      await path[Symbol.asyncDispose]();
+    },
+  };
+}
+
 describe('client-body-timeout and sluice-client-body-min-rate: Slowloris in the body', () => {
   test('a body that trickles within client-body-timeout is cut by the rate, and counted', async () => {
     await using origin = await startRawOrigin(() => {});
-    await using path = await startDataPath(
-      [{ endpoints: [origin.port], policy: STREAMED }],
-      withLimits({ minBodyRate: 100 }),
-    );
-    using client = await connectRaw(path.port);
-    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n');
-    await bodyArrived(origin, '\r\n\r\n');
+    await using upload = await startUpload(origin, 1000);
+    const { path, client } = upload;
     for (const letter of 'abc') {
       client.send(letter);
       await bodyArrived(origin, letter);
@@ -95,13 +107,8 @@ describe('client-body-timeout and sluice-client-body-min-rate: Slowloris in the 
 
   test('a body that comes at the rate is not, however long it takes', async () => {
     await using origin = await startReplyingOrigin('');
-    await using path = await startDataPath(
-      [{ endpoints: [origin.port], policy: STREAMED }],
-      withLimits({ minBodyRate: 100 }),
-    );
-    using client = await connectRaw(path.port);
-    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n');
-    await bodyArrived(origin, '\r\n\r\n');
+    await using upload = await startUpload(origin, 100_000);
+    const { path, client } = upload;
     for (let i = 0; i < 20; i++) {
       client.send(`${'x'.repeat(2_999)}${i % 10}`);
       await bodyArrived(origin, `x${i % 10}`);
@@ -112,13 +119,8 @@ describe('client-body-timeout and sluice-client-body-min-rate: Slowloris in the 
 
   test('the rate holds until the upstream answers: then the body is half of a conversation', async () => {
     await using origin = await startRawOrigin(() => {});
-    await using path = await startDataPath(
-      [{ endpoints: [origin.port], policy: STREAMED }],
-      withLimits({ minBodyRate: 100 }),
-    );
-    using client = await connectRaw(path.port);
-    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n');
-    await bodyArrived(origin, '\r\n\r\n');
+    await using upload = await startUpload(origin, 1000);
+    const { path, client } = upload;
     path.pass(55_000);
     origin.sockets[0]?.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
     await eventually(() => client.received.includes('\r\n\r\n'));
