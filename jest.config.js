@@ -10,6 +10,6 @@ export default {
   testMatch: ['**/*.test.ts'],
   randomize: true,
   maxWorkers: 2,
-  maxConcurrency: 4,
+  maxConcurrency: 2,
   testTimeout: 20000,
 };

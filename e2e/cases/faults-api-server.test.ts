@@ -89,12 +89,17 @@ class Outage implements AsyncDisposable {
 async function settle(scene: Scene, httpPort: number, name: string): Promise<void> {
   await scene.apply(ingressYaml(name));
   await serves(httpPort, name);
+  await written(scene, name);
+}
+
+/** Waits till the Ingress has its address and its Event; gives all of its Events. */
+async function written(scene: Scene, name: string): Promise<readonly string[]> {
   await until(
     `the status of ${name}`,
     () => scene.addressesOf(name),
     (addresses) => addresses.join() === publishedAddress,
   );
-  await until(
+  return await until(
     `the Event of ${name}`,
     () => scene.eventsOf(name),
     (events) => events.length > 0,
@@ -225,8 +230,8 @@ test.concurrent.each([
     for (const made of attempts()) expect(made).toBeLessThanOrEqual(most);
     for (const turnOff of turnOffs) turnOff();
     await outage.settle('after');
-    expect(await scene.addressesOf('meanwhile')).toEqual([publishedAddress]);
-    expect(await scene.eventsOf('meanwhile')).toEqual(['Sync 1 Scheduled for sync']);
+    // Its own next attempt may come after a first one for something new.
+    expect(await written(scene, 'meanwhile')).toEqual(['Sync 1 Scheduled for sync']);
     await outage.noFailures();
   },
   90_000,
@@ -251,8 +256,8 @@ test.concurrent('all writes are refused: the leader gives up leading, and anothe
   expect(scene.gate.log.writesSince(mark)).toEqual([]);
   turnOff();
   await outage.settle('after');
-  expect(await scene.addressesOf('meanwhile')).toEqual([publishedAddress]);
-  expect(await scene.eventsOf('meanwhile')).toEqual(['Sync 1 Scheduled for sync']);
+  // Its own next attempt may come after a first one for something new.
+  expect(await written(scene, 'meanwhile')).toEqual(['Sync 1 Scheduled for sync']);
   await outage.noFailures();
 }, 90_000);
 
