@@ -53,8 +53,8 @@ export class FickleOrigin {
   /** Closes the port and resets all connections, as the end of a process does. */
   async kill(): Promise<void> {
     const closed = once(this.#server, 'close');
-    this.#server.close();
     for (const socket of this.#open) this.#reset(socket);
+    this.#server.close();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     await closed;
@@ -90,9 +90,16 @@ export class FickleOrigin {
    * the other, and what breaks off between them nobody can hide from a client.
    */
   #reset(connection: Socket): void {
+    if (this.#ending.has(connection)) return;
     this.#ending.add(connection);
-    if (!this.#sending.has(connection)) connection.resetAndDestroy();
-    else setImmediate(() => this.#reset(connection));
+    this.#resetWhenSent(connection);
+  }
+
+  #resetWhenSent(connection: Socket): void {
+    if (this.#sending.has(connection)) return void setImmediate(() => this.#resetWhenSent(connection));
+    // A reset of what is ending already fails in Node, and leaves the socket open for good.
+    if (connection.writableEnded) connection.destroy();
+    else connection.resetAndDestroy();
   }
 
   /** Sends a whole response, or nothing. */
