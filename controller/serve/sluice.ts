@@ -11,7 +11,7 @@ import { createLimitMemory } from '#proxy/filters/limit-table.ts';
 import type { RoutingTable } from '#proxy/table/types.ts';
 import { EndpointWatch } from '#proxy/workers/endpoint-watch.ts';
 import { type ListenerSettings, TICKET_KEY_BYTES, type WorkerStart } from '#proxy/workers/messages.ts';
-import { type DrainReport, WorkerPool, type WorkerPoolEvents } from '#proxy/workers/pool.ts';
+import { type DrainReport, WorkerPool } from '#proxy/workers/pool.ts';
 import type { HealthServer } from '../admin/health-server.ts';
 import type { WebhookServer } from '../admission/webhook-server.ts';
 import type { IncrementalResult } from '../compile/incremental.ts';
@@ -34,6 +34,7 @@ import { readLimitStore } from './limit-store.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, startHealthServer } from './observe.ts';
 import { Pipeline } from './pipeline.ts';
+import { poolEvents } from './pool-events.ts';
 import { findFault } from './readiness.ts';
 import { startStep } from './start-error.ts';
 import { StreamPortFaults } from './stream-port-faults.ts';
@@ -124,7 +125,7 @@ export class Sluice {
         ...workerStart(options, workers, this.#watch.memory),
         maxConnections: maxConnections(options, workers, log),
       },
-      events: poolEvents(log, writeAccessLog, this.#watch, this.#portFaults),
+      events: poolEvents({ log, writeAccessLog, watch: this.#watch, portFaults: this.#portFaults }),
     });
     this.#publisher = new Publisher({
       send: (broadcast) => this.#pool.publish(broadcast),
@@ -289,29 +290,6 @@ function workerStart(
     ),
     limitStore: readLimitStore(options),
     loads,
-  };
-}
-
-function poolEvents(
-  log: Logger,
-  writeAccessLog: (lines: string) => void,
-  watch: EndpointWatch,
-  portFaults: StreamPortFaults,
-): WorkerPoolEvents {
-  return {
-    onLog: (worker, { level, message, fields }) => log[level]({ worker, ...fields }, message),
-    onAccessLog: writeAccessLog,
-    onCrash: ({ workerId, error, exitCode, restartInMs }) => {
-      watch.onWorkerGone(workerId);
-      portFaults.onWorkerGone(workerId);
-      const fields = { worker: workerId, exitCode, restartInMs, ...(error === null ? {} : { err: error }) };
-      log.error(fields, `worker ${workerId} died; the others serve, it is replaced in ${restartInMs} ms`);
-    },
-    onSynced: (workerId) => watch.repeatTo(workerId),
-    onPortFault: (workerId, id, fault) => portFaults.onFault(workerId, id, fault),
-    onProblem: (worker, { certificate, message }) => {
-      log.error({ worker, certificate }, `a certificate cannot be used, the one before it stays: ${message}`);
-    },
   };
 }
 

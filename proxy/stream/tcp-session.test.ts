@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { type DataPath, eventually, startDataPath } from '../forward/testing/data-path.ts';
 import { SilentListener } from '../forward/testing/silent-listener.ts';
 import { connectSocket } from '../listen/sockets.ts';
+import type { StreamSettings } from '../table/stream-settings.ts';
 import type { StreamEndpoint } from './stream-upstream.ts';
 import { TcpSession } from './tcp-session.ts';
 import { closedPort, TcpOrigin } from './testing/stream-origin.ts';
@@ -44,7 +45,7 @@ beforeEach(async () => {
 afterEach(() => stack.disposeAsync());
 
 /** Starts a session of a client that the test holds, to these endpoints one after the other. */
-async function start(endpoints: readonly CountingEndpoint[]) {
+async function start(endpoints: readonly CountingEndpoint[], told: string[] = []) {
   const listener = net.createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   stack.defer(() => void listener.close());
@@ -53,8 +54,8 @@ async function start(endpoints: readonly CountingEndpoint[]) {
   const home = { context: proxy.context, observer, sessionClosed: () => (isClosed = true) };
   const upstream = {
     pick: (tried: readonly StreamEndpoint[] | null) => endpoints.find((each) => tried?.includes(each) !== true) ?? null,
-    onAnswered: () => undefined,
-    onFailed: () => undefined,
+    onAnswered: (endpoint: StreamEndpoint, ms: number) => void told.push(`answered ${endpoint.port} ${ms}`),
+    onFailed: (endpoint: StreamEndpoint, ms: number) => void told.push(`failed ${endpoint.port} ${ms}`),
   };
   const origin = { protocol: 'tcp', port: 1, namespace: '', service: '', servicePort: '', serverName: '' } as const;
   const facts = { address: '127.0.0.1', port: 1, localAddress: '127.0.0.1', localPort: 1 };
@@ -80,6 +81,39 @@ test('an endpoint that refuses is counted out, the next one in', async () => {
   expect([String(answer), refusing.isEven, good.begins]).toEqual(['hello', true, 1]);
   await closed();
   expect([refusing.begins, refusing.isEven, good.isEven]).toEqual([1, true, true]);
+});
+
+test('health hears of who refused and of who took the connection, and after how long', async () => {
+  await using silent = await SilentListener.start();
+  await using echo = await TcpOrigin.echo();
+  const told: string[] = [];
+  const endpoints = [silent.port, echo.port].map((port) => new CountingEndpoint(port));
+  const { client, closed } = await start(endpoints, told);
+  const waitedMs = proxy.context.current.global.stream.connectTimeoutMs + 100;
+  proxy.pass(waitedMs);
+  client.end('hello');
+  await once(client, 'data');
+  await closed();
+  expect(told).toEqual([`failed ${silent.port} ${waitedMs}`, `answered ${echo.port} 0`]);
+});
+
+test.each<[string, Partial<StreamSettings>, readonly number[]]>([
+  ['no limit', { maxAttempts: null, retryTimeoutMs: null }, [1, 1, 1]],
+  ['two attempts', { maxAttempts: 2, retryTimeoutMs: null }, [1, 1, 0]],
+  ['time for further attempts', { maxAttempts: null, retryTimeoutMs: 3_000 }, [1, 1, 0]],
+  ['just no time left', { maxAttempts: null, retryTimeoutMs: 2_000 }, [1, 0, 0]],
+])('%s: which of three endpoints that say nothing are asked', async (_name, settings, want) => {
+  const { current } = proxy.context;
+  const stream = { ...current.global.stream, connectTimeoutMs: 2_000, ...settings };
+  proxy.context.current = { ...current, global: { ...current.global, stream } };
+  const silent = await Promise.all([1, 2, 3].map(() => SilentListener.start()));
+  for (const each of silent) stack.use(each);
+  const endpoints = silent.map(({ port }) => new CountingEndpoint(port));
+  const { closed } = await start(endpoints);
+  for (let at = 0; at < 3; at++) proxy.pass(2_000);
+  await closed();
+  expect(endpoints.map(({ begins }) => begins)).toEqual(want);
+  expect(endpoints.filter(({ begins }) => begins > 0).every(({ isEven }) => isEven)).toBe(true);
 });
 
 test.each([

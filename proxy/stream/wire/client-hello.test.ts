@@ -54,6 +54,12 @@ describe('readClientHello', () => {
     expect(reading.kind === 'more' && reading.atLeast > length && reading.atLeast <= whole.length).toBe(true);
   });
 
+  test('one of all 16 KiB is waited for', () => {
+    const bytes = exactly(MAX_CLIENT_HELLO_BYTES);
+    expect(bytes).toHaveLength(MAX_CLIENT_HELLO_BYTES);
+    expect(readClientHello(bytes, 100)).toEqual({ kind: 'more', atLeast: MAX_CLIENT_HELLO_BYTES });
+  });
+
   test('how it is split into records and segments makes no difference', () => {
     const message = clientHello([grease, padding(2000), serverName('split.test')]);
     fc.assert(

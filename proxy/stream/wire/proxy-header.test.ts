@@ -123,6 +123,13 @@ describe('version 2', () => {
     expect(read(bytes)).toEqual(done(bytes, addresses));
   });
 
+  test('a header of 4096 bytes is read', () => {
+    const content = Buffer.concat([ipv4, tlv(0xea, 'x'.repeat(MAX_PROXY_HEADER_BYTES - 16 - ipv4.length - 3))]);
+    const bytes = proxyV2({ family: 0x11, content });
+    expect(bytes).toHaveLength(MAX_PROXY_HEADER_BYTES);
+    expect(read(bytes)).toEqual(done(bytes, addresses));
+  });
+
   test('a checksum must be right', () => {
     const bytes = withChecksum({ family: 0x11, content: Buffer.concat([ipv4, tlv(4, 'noo')]) });
     expect(read(bytes)).toEqual(done(bytes, addresses));
@@ -142,7 +149,7 @@ describe('version 2', () => {
     ['an unknown transport', proxyV2({ family: 0x13, content: ipv4 })],
     ['cut IPv4 addresses', proxyV2({ family: 0x11, content: ipv4.subarray(1) })],
     ['cut IPv6 addresses', proxyV2({ family: 0x21, content: ipv6.subarray(1) })],
-    ['cut UNIX addresses', proxyV2({ family: 0x31, content: Buffer.alloc(215) })],
+    ['cut UNIX addresses', proxyV2({ family: 0x31, content: Buffer.alloc(213) })],
     ['a TLV cut in its length', proxyV2({ family: 0x11, content: Buffer.concat([ipv4, Buffer.from([4, 0])]) })],
     ['a TLV cut in its value', proxyV2({ family: 0x11, content: Buffer.concat([ipv4, Buffer.from([4, 0, 2, 0])]) })],
     ['a checksum of three bytes', proxyV2({ family: 0x11, content: Buffer.concat([ipv4, tlv(3, 'abc')]) })],
