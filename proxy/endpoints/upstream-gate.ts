@@ -153,14 +153,12 @@ export class UpstreamGate {
   tick(nowMs: number): void {
     this.#admit();
     const latestMs = nowMs - this.#limits.pendingTimeoutMs;
-    for (
-      let late = this.#queue.takeWaitingSince(latestMs);
-      late !== null;
-      late = this.#queue.takeWaitingSince(latestMs)
-    ) {
+    let late = this.#queue.takeWaitingSince(latestMs);
+    while (late !== null) {
       this.#pending.add(-1);
       this.#showFirst();
       late.onTimedOut();
+      late = this.#queue.takeWaitingSince(latestMs);
     }
   }
 

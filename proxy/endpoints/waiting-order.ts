@@ -1,8 +1,9 @@
 // Whose turn it is when a place comes free: requests wait in their own worker, and the place belongs to the one that has
 // waited longest in the whole process. Without it a worker that holds all places would serve its own queue for ever.
 //
-// Each worker shows in a shared cell since when the first of its queue waits. A worker whose turn it is elsewhere is woken through its cell, and shows that it has heard; one
-// that does not is busy or dead, and after a moment it is passed over, so that no free place waits for it.
+// Each worker shows in a shared cell since when the first of its queue waits. A worker whose turn it is elsewhere is woken
+// through its cell, and shows that it has heard; one that does not is busy or dead, and after a moment it is passed over, so
+// that no free place waits for it.
 
 import type { LoadCell } from './load-cell.ts';
 

@@ -3,8 +3,8 @@
 // A hash table of fixed size. A bucket of eight entries is changed under its lock, so a limit of n lets exactly n pass
 // however many workers ask. Memory is bounded: in a full bucket the rate entry that is nearest to being at rest is given
 // up, as nginx gives up its oldest node; a bucket full of connections lets further clients pass uncounted, or refuses them,
-// by setting. Connections are counted in one column per worker, so that those of a worker that died can be taken off. Client addresses are not stored,
-// only a keyed hash of them.
+// by setting. Connections are counted in one column per worker, so that those of a worker that died can be taken off.
+// Client addresses are not stored, only a keyed hash of them.
 
 /** Entries that share a lock. */
 const WAYS = 8;
@@ -95,8 +95,8 @@ export class LimitTable {
 
   /**
    * Counts a request of `client` in `zone`; false: it is beyond rate and burst, and was not counted, or there is no entry
-   * for it and the table refuses such. nginx's leaky bucket without delay: `burst` requests may come at once beyond the first, and one more every `intervalMs`.
-   * `nowMs` is a clock that all workers share (monotonic time of the machine).
+   * for it and the table refuses such. nginx's leaky bucket without delay: `burst` requests may come at once beyond the
+   * first, and one more every `intervalMs`. `nowMs` is a clock that all workers share (monotonic time of the machine).
    */
   takeRequest(zone: string, client: string, nowMs: number, intervalMs: number, burst: number): boolean {
     const bucket = this.#lock(zone, client);

@@ -4,30 +4,18 @@
 import type { ServerResponse } from 'node:http';
 import { expect, test } from '@jest/globals';
 import { rowKey } from '../endpoints/shared-loads.ts';
-import { defaultHealth } from '../table/defaults.ts';
-import type { UpstreamLimits } from '../table/upstream-settings.ts';
+import { noLimits, noPassiveHealth, plainCookie } from '../table/testing/build.ts';
 import { eventually, startSharedPath } from './testing/data-path.ts';
 import { startHttpOrigin, startRawOrigin } from './testing/origin.ts';
 import { RacingLoads } from './testing/racing-loads.ts';
 import { connectRaw } from './testing/raw-client.ts';
 import type { TestRoute } from './testing/test-proxy.ts';
 
-const onePerEndpoint: UpstreamLimits = {
-  maxConnections: null,
-  maxRequests: null,
-  maxConnectionsPerEndpoint: null,
-  maxRequestsPerEndpoint: 1,
-  maxPending: 0,
-  pendingTimeoutMs: 1000,
-  retryAfterSeconds: 1,
-  adaptive: null,
-};
-
 /** A proxy whose endpoints may have one request each, with another worker that races for the one of `racedPort`. */
-async function startRacing(ports: readonly number[], racedPort: number, policy: TestRoute['policy'] = {}) {
+async function startRacing(ports: readonly number[], racedPort: number, more: Partial<TestRoute> = {}) {
   const racing = new RacingLoads();
-  const upstream = { limits: onePerEndpoint, health: { ...defaultHealth, passive: 'off' as const } };
-  const { proxy } = await startSharedPath([{ endpoints: ports, policy, upstream }], { loads: racing });
+  const upstream = { limits: { ...noLimits, maxRequestsPerEndpoint: 1 }, health: noPassiveHealth };
+  const { proxy } = await startSharedPath([{ endpoints: ports, upstream, ...more }], { loads: racing });
   racing.racedRow = racing.find(rowKey('u0', `127.0.0.1:${racedPort}`));
   return { proxy, racing, load: () => racing.sum(racing.racedRow) };
 }
@@ -80,7 +68,7 @@ test('a hedge whose endpoint another worker takes at that moment is not made', a
   await using slow = await startHolding();
   await using free = await startHolding();
   const hedge = { afterMs: 50, budget: { percent: 100, minPerSecond: 100 } };
-  const { proxy, racing, load } = await startRacing([slow.port, free.port], free.port, { hedge });
+  const { proxy, racing, load } = await startRacing([slow.port, free.port], free.port, { policy: { hedge } });
   await using _ = proxy;
   using client = await send(proxy.port);
   await eventually(() => slow.held.length === 1);
@@ -90,6 +78,27 @@ test('a hedge whose endpoint another worker takes at that moment is not made', a
   slow.held[0]?.end();
   expect((await client.responses(1))[0]?.status).toBe(200);
   expect([free.held.length, load(), proxy.context.endpoints.get('u0')?.gate?.requests]).toEqual([0, 1, 0]);
+});
+
+test('a client whose endpoint another worker takes at that moment is the guest of another one', async () => {
+  const start = () => startHttpOrigin((request, response) => response.end(String(request.socket.localPort)));
+  await using first = await start();
+  await using second = await start();
+  const ports = [first.port, second.port];
+  const affinity = { mode: 'balanced', cookie: plainCookie, changeOnFailure: false, setsCookie: true } as const;
+  const target = { kind: 'upstream', upstream: 'u0', canaries: [], affinity } as const;
+  const { proxy, racing, load } = await startRacing(ports, first.port, { target });
+  await using _ = proxy;
+  using client = await send(proxy.port);
+  const bound = (await client.responses(1))[0];
+  const [cookie] = (bound?.headers['set-cookie'] ?? '').split(';');
+  racing.racedRow = racing.find(rowKey('u0', `127.0.0.1:${bound?.body}`));
+  await eventually(() => load() === 0);
+  racing.takes = 1;
+  client.send(`GET / HTTP/1.1\r\nHost: a\r\nCookie: ${cookie}\r\n\r\n`);
+  const guest = (await client.responses(2))[1];
+  expect(guest?.body).toBe(String(ports.find((port) => String(port) !== bound?.body)));
+  expect([guest?.headers['set-cookie'], load()]).toEqual([undefined, 1]);
 });
 
 test('a request whose kept connection turned out closed keeps its place while it opens another one', async () => {
