@@ -11,5 +11,6 @@ export default {
   randomize: true,
   maxWorkers: 2,
   maxConcurrency: 2,
-  testTimeout: 20000,
+  // Many times what tests without a limit of their own take: that a machine is busy is no fault of theirs.
+  testTimeout: 60_000,
 };

