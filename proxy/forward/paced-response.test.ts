@@ -161,6 +161,17 @@ test('the rest of a response comes when its time has come, not with the next ful
   expect(scene.got).toHaveLength(10_500);
 });
 
+test('bytes that come when time has passed, but its deadline has not fired yet, wait behind what is held', () => {
+  const scene = new Scene().begin(slowly);
+  scene.write('a'.repeat(1500));
+  // A worker's clock goes on first, and sockets may be read before deadlines fire.
+  scene.wheel.nowMs += 2000;
+  expect(scene.write('b'.repeat(100))).toBe(false);
+  expect(scene.got).toBe('a'.repeat(1000));
+  scene.pass(100);
+  expect([scene.got, scene.ready]).toEqual([`${'a'.repeat(1500)}${'b'.repeat(100)}`, 1]);
+});
+
 test('a client that is found gone while it is written to ends all: nothing is asked for any more', () => {
   const scene = new Scene().begin(slowly);
   scene.write('x'.repeat(1500));
