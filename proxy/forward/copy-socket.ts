@@ -42,7 +42,10 @@ export function copyConnector(lookup: net.LookupFunction): CopyConnector {
       ...(session === undefined ? {} : { session }),
     });
     socket.on('session', (newest: Buffer) => sessions.put(endpoint, newest));
-    reportOpening(socket, 'secureConnect', opened);
+    reportOpening(socket, 'secureConnect', (...outcome) => {
+      if (outcome[0] !== null) sessions.drop(endpoint);
+      opened(...outcome);
+    });
     return socket;
   };
 }
