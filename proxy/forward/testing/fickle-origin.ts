@@ -108,8 +108,7 @@ export class FickleOrigin {
     this.#sending.set(connection, (this.#sending.get(connection) ?? 0) + 1);
     // What Node has taken it sends at the end of this turn.
     response.once('close', () => setImmediate(() => this.#sent(connection)));
-    if (body === undefined) response.end();
-    else response.end(body);
+    response.end(body);
   }
 
   #sent(connection: Socket): void {
