@@ -6,6 +6,7 @@
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { renderKubeconfig } from './backends/backend.ts';
 import { SluiceProcess } from './sluice-process.ts';
@@ -14,6 +15,8 @@ import { until } from './wait.ts';
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url));
 /** Nothing listens there. */
 const NOWHERE = 'https://127.0.0.1:1';
+/** Jest sets no limit to this file: a Sluice that does not end is to fail its own tests, not to hold up all. */
+const END_LIMIT_MS = 30_000;
 
 /** Sets NODE_COMPILE_CACHE for all tests, unless it is set, and fills that folder when it is new. */
 export default async function setUp(): Promise<void> {
@@ -48,5 +51,7 @@ async function fillCache(): Promise<void> {
     () => fromApi.find('ingresses'),
     (record) => record !== undefined,
   );
-  await Promise.all([fromFolder.stop(), fromApi.stop()]);
+  const ends = Promise.all([fromFolder.stop(), fromApi.stop()]);
+  const late = delay(END_LIMIT_MS, null, { ref: false });
+  if ((await Promise.race([ends, late])) === null) throw new Error('a Sluice that was told to end has not');
 }
