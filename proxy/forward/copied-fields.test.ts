@@ -76,4 +76,16 @@ describe('what a client stream remembers', () => {
     const [first, second] = [of('aaaa'), of('bbbb')];
     expect([first[3], second[3]]).toEqual(['aaaa', 'bbbb']);
   });
+
+  test('is no long head: idle clients would each keep one', () => {
+    const isRemembered = (bytes: number) => {
+      const kept = new CopiedFields();
+      const of = () => kept.of(`GET / HTTP/1.1\r\nX-A: ${'a'.repeat(bytes)}\r\n\r\n`, '', 'copy.test');
+      const [first, second] = [of(), of()];
+      expect(second).toEqual(first);
+      // What is cut anew is another array.
+      return second === first;
+    };
+    expect([isRemembered(4000), isRemembered(5000)]).toEqual([true, false]);
+  });
 });

@@ -16,9 +16,11 @@ const NOT_COPIED = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
+/** Longer heads are cut each time: thousands of idle clients would each keep one. As those that a parser remembers. */
+const MAX_REMEMBERED = 4096;
 const LONGEST_NOT_COPIED = Math.max(...Array.from(NOT_COPIED, (name) => name.length));
 
-/** The fields of one client stream, which remembers those of its last head. */
+/** The fields of one client stream, which remembers those of its last head unless that was long. */
 export class CopiedFields {
   /** The last head but for its first line, around the id; all of it when it has none. */
   #before = '';
@@ -35,10 +37,24 @@ export class CopiedFields {
   of(head: string, requestId: string, host: string): readonly string[] {
     const start = head.indexOf('\r\n') + 2;
     if (!this.#isLast(head, start, requestId, host)) this.#cut(head, start, requestId, host);
+    const fields = this.#fieldsWith(requestId);
+    if (head.length > MAX_REMEMBERED) this.#forget();
+    return fields;
+  }
+
+  #fieldsWith(requestId: string): readonly string[] {
     if (this.#idAt === -1) return this.#fields;
     const fields = this.#fields.slice();
     fields[this.#idAt] = requestId;
     return fields;
+  }
+
+  /** No head is as short as nothing: the next one is cut. */
+  #forget(): void {
+    this.#before = '';
+    this.#behind = '';
+    this.#fields = [];
+    this.#idAt = -1;
   }
 
   #isLast(head: string, start: number, requestId: string, host: string): boolean {
