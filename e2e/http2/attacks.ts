@@ -13,7 +13,7 @@ export interface Attack {
   readonly end: { readonly goAway: number; readonly text: string; readonly reset?: number };
 }
 
-/** The host that attackers ask: `/never` answers nothing, `/big` a megabyte. */
+/** The host that attackers ask: `/never` answers nothing, `/big` 256 KB. */
 export const VICTIM = 'victim.test';
 
 /** Far beyond every allowance, so that a server without limits has work. */
