@@ -66,3 +66,15 @@ test('an endpoint that has the request is not blamed for clients that leave, how
   await leave(proxy, { port: slow.port, patienceMs: 5000, times: ERRORS, isUnderWay });
   expect(isOut(proxy, slow.port)).toBe(false);
 });
+
+test('a black hole is blamed once for one request that waits until its time limit', async () => {
+  await using hole = await SilentListener.start();
+  await using proxy = await startDataPath([{ endpoints: [hole.port], policy: { connectTimeoutMs: 2000 } }]);
+  const [endpoint] = proxy.context.endpoints.get('u0')?.endpoints ?? [];
+  using client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await eventually(() => endpoint?.inFlight === 1);
+  for (let passed = 0; passed < 2500; passed += 100) proxy.pass(100);
+  expect(proxy.requests).toMatchObject([{ status: 504, attempts: [504] }]);
+  expect([endpoint?.inFlight, endpoint?.outlier.errorsInRow]).toEqual([0, 1]);
+});
