@@ -5,7 +5,8 @@ import net, { type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { findCell } from '#proxy/endpoints/load-cell.ts';
 import { SharedLoads } from '#proxy/endpoints/shared-loads.ts';
-import { defaultHealth, emptyGlobal, plainEndpoint, plainUpstream } from '#proxy/table/defaults.ts';
+import { defaultHealth, plainEndpoint, plainUpstream } from '#proxy/table/defaults.ts';
+import { buildUpstreams } from '#proxy/table/testing/build.ts';
 import type { Upstream } from '#proxy/table/types.ts';
 import { EndpointWatch } from '#proxy/workers/endpoint-watch.ts';
 import type { ToWorker } from '#proxy/workers/messages.ts';
@@ -56,16 +57,7 @@ function events() {
 }
 
 function serve(upstreams: readonly Upstream[]): void {
-  const table = {
-    format: 1,
-    global: emptyGlobal,
-    policies: {},
-    virtualHosts: [],
-    certificates: [],
-    streams: [],
-    upstreams,
-  } as const;
-  watch.onUpdate({ kind: 'full', revision: 1, table, material: [] });
+  watch.onUpdate(buildUpstreams(upstreams));
 }
 
 const crash = { workerId: 1, error: new Error('out of memory'), exitCode: 7, restartInMs: 250 };

@@ -5,9 +5,9 @@ import { findCell } from '../endpoints/load-cell.ts';
 import { EndpointRegistry } from '../endpoints/registry.ts';
 import { SharedLoads } from '../endpoints/shared-loads.ts';
 import { eventually } from '../forward/testing/data-path.ts';
-import { defaultHealth, emptyGlobal, plainEndpoint, plainUpstream } from '../table/defaults.ts';
+import { defaultHealth, plainEndpoint, plainUpstream } from '../table/defaults.ts';
+import { buildParts, buildUpstreams } from '../table/testing/build.ts';
 import type { Upstream } from '../table/types.ts';
-import type { FullUpdate, PartsUpdate } from '../table/update.ts';
 import { EndpointWatch, type EndpointWatchOptions } from './endpoint-watch.ts';
 import type { ToWorker } from './messages.ts';
 
@@ -35,24 +35,6 @@ function startWatch(sharedCounts = 64, hear: EndpointWatchOptions['tell'] = () =
   return { watch, told, logs };
 }
 
-function full(upstreams: readonly Upstream[]): FullUpdate {
-  const table = {
-    format: 1,
-    global: emptyGlobal,
-    policies: {},
-    virtualHosts: [],
-    certificates: [],
-    streams: [],
-  } as const;
-  return { kind: 'full', revision: 1, table: { ...table, upstreams }, material: [] };
-}
-
-function parts(upstreams: readonly Upstream[], removedUpstreams: readonly string[] = []): PartsUpdate {
-  const nothing = { policies: {}, removedPolicies: [], virtualHosts: [], removedVirtualHosts: [], material: [] };
-  const rest = { certificates: [], removedCertificates: [], streams: null, global: null };
-  return { kind: 'parts', revision: 2, baseRevision: 1, upstreams, removedUpstreams, ...nothing, ...rest };
-}
-
 const counted: Upstream = {
   ...plainUpstream('u', [plainEndpoint('10.0.0.1', 80)]),
   balancer: { kind: 'leastConnections' },
@@ -68,15 +50,15 @@ test('upstreams that ask for it get shared counts, which a dead worker gives bac
   const { watch } = startWatch();
   const loads = new SharedLoads(watch.memory);
   const cellOf = (column: number) => findCell({ loads, column }, 'u', '10.0.0.1:80');
-  watch.onUpdate(full([plainUpstream('u', counted.endpoints)]));
+  watch.onUpdate(buildUpstreams([plainUpstream('u', counted.endpoints)]));
   expect(cellOf(0)).toBeNull();
-  watch.onUpdate(parts([counted]));
+  watch.onUpdate(buildParts({ upstreams: [counted] }));
   cellOf(0)?.set(2);
   cellOf(1)?.set(3);
   expect(cellOf(0)?.sum()).toBe(5);
   watch.onWorkerGone(1);
   expect(cellOf(0)?.sum()).toBe(2);
-  watch.onUpdate(parts([], ['u']));
+  watch.onUpdate(buildParts({ removedUpstreams: ['u'] }));
   expect(cellOf(0)).not.toBeNull();
   watch.onAcknowledged();
   expect(cellOf(0)).toBeNull();
@@ -123,7 +105,7 @@ describe('an update that removes an endpoint which fails its checks is given up'
     const upstream = probed(pod.port);
     const workers = startWorkers([upstream]);
     const { watch } = startWatch(64, workers.hear);
-    watch.onUpdate(full([upstream]));
+    watch.onUpdate(buildUpstreams([upstream]));
     watch.onAcknowledged();
     await eventually(
       () =>
@@ -133,14 +115,14 @@ describe('an update that removes an endpoint which fails its checks is given up'
           .every((is) => is === true),
       workers.failing,
     );
-    watch.onUpdate(parts([{ ...upstream, endpoints: [] }]));
+    watch.onUpdate(buildParts({ upstreams: [{ ...upstream, endpoints: [] }] }));
     return { upstream, workers, watch, port: pod.port };
   }
 
   test('workers that never saw it use the endpoint once it is well', async () => {
     const { upstream, workers, watch, port } = await startFailing();
     const pod = await listen(port);
-    watch.onGivenUp(full([upstream]));
+    watch.onGivenUp(buildUpstreams([upstream]));
     expect(workers.failing()).toEqual([[true], [true]]);
     await eventually(
       () =>
@@ -159,7 +141,7 @@ describe('an update that removes an endpoint which fails its checks is given up'
     workers.restart(1);
     watch.repeatTo(1);
     expect(workers.failing()).toEqual([[true], [false]]);
-    watch.onGivenUp(full([upstream]));
+    watch.onGivenUp(buildUpstreams([upstream]));
     expect(workers.failing()).toEqual([[true], [true]]);
     await watch.close();
   });
@@ -169,11 +151,11 @@ test('an endpoint that was removed for good begins as healthy when it comes agai
   const pod = await listen();
   await pod.close();
   const { watch, told } = startWatch();
-  watch.onUpdate(full([probed(pod.port)]));
+  watch.onUpdate(buildUpstreams([probed(pod.port)]));
   await eventually(() => told.length === 1);
-  watch.onUpdate(parts([plainUpstream('p', [])]));
+  watch.onUpdate(buildParts({ upstreams: [plainUpstream('p', [])] }));
   watch.onAcknowledged();
-  watch.onUpdate(parts([probed(pod.port)]));
+  watch.onUpdate(buildParts({ upstreams: [probed(pod.port)] }));
   watch.repeatTo(0);
   expect(told).toHaveLength(1);
   await watch.close();
@@ -181,9 +163,11 @@ test('an endpoint that was removed for good begins as healthy when it comes agai
 
 test('too few places are said once', async () => {
   const { watch, logs } = startWatch(1);
-  watch.onUpdate(full([counted]));
-  watch.onUpdate(full([counted]));
-  watch.onUpdate(full([{ ...counted, endpoints: [plainEndpoint('10.0.0.1', 80), plainEndpoint('10.0.0.2', 80)] }]));
+  watch.onUpdate(buildUpstreams([counted]));
+  watch.onUpdate(buildUpstreams([counted]));
+  watch.onUpdate(
+    buildUpstreams([{ ...counted, endpoints: [plainEndpoint('10.0.0.1', 80), plainEndpoint('10.0.0.2', 80)] }]),
+  );
   expect(logs).toHaveLength(1);
   expect(logs[0]).toContain('--shared-counts');
   await watch.close();
@@ -196,7 +180,7 @@ test('checks run once for all workers: they hear when an endpoint turns, and a n
   const { port } = server.address() as AddressInfo;
   const endpoint = `127.0.0.1:${port}`;
   const { watch, told } = startWatch();
-  watch.onUpdate(full([probed(port)]));
+  watch.onUpdate(buildUpstreams([probed(port)]));
   server.close();
   await once(server, 'close');
   await eventually(
@@ -210,7 +194,7 @@ test('checks run once for all workers: they hear when an endpoint turns, and a n
   watch.onAcknowledged();
   expect(told[2]).toEqual({ worker: null, endpoint, isFailing: true });
   // Behind that all have known it, whatever is updated.
-  watch.onUpdate(parts([counted]));
+  watch.onUpdate(buildParts({ upstreams: [counted] }));
   watch.onAcknowledged();
   expect(told).toHaveLength(3);
   const again = net.createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
@@ -220,7 +204,7 @@ test('checks run once for all workers: they hear when an endpoint turns, and a n
     () => told,
   );
   expect(told[3]).toEqual({ worker: null, endpoint, isFailing: false });
-  watch.onUpdate(parts([plainUpstream('p', [])]));
+  watch.onUpdate(buildParts({ upstreams: [plainUpstream('p', [])] }));
   watch.repeatTo(0);
   expect(told).toHaveLength(4);
   await watch.close();

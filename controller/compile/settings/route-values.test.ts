@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from '@jest/globals';
 import type { AffinitySettings, CanaryMatch, MirrorSettings } from '#proxy/table/route-settings.ts';
+import { plainCookie } from '#proxy/table/testing/build.ts';
 import type { Filter, RoutePolicy } from '#proxy/table/types.ts';
 import { affinitySettings, routeAffinity, wantsAffinity } from './affinity-values.ts';
 import { canaryMatch } from './canary-match.ts';
@@ -131,16 +132,7 @@ test('a pattern that a linear-time engine can run is carried out without a word'
   expect(diagnostics).toEqual([]);
 });
 
-const cookie: AffinitySettings['cookie'] = {
-  name: 'INGRESSCOOKIE',
-  path: '/shop',
-  domain: null,
-  sameSite: null,
-  conditionalSameSiteNone: false,
-  secure: false,
-  expiresSeconds: null,
-  maxAgeSeconds: null,
-};
+const cookie: AffinitySettings['cookie'] = { ...plainCookie, path: '/shop' };
 const sticky: AffinitySettings = { mode: 'balanced', cookie, changeOnFailure: false, setsCookie: true };
 
 test.each<[Record<string, string>, AffinitySettings | null]>([

@@ -5,10 +5,11 @@ import type { Upstream } from '../../table/types.ts';
 import { FULL } from '../endpoint-room.ts';
 import { SharedLoads, type SharedLoadsMemory } from '../shared-loads.ts';
 import { UpstreamState } from '../upstream-state.ts';
+import { Crowd } from './crowd.ts';
 
 export interface RoomJob {
   readonly memory: SharedLoadsMemory;
-  /** [0]: workers that are ready, [1]: attempts under way now, [2]: most seen. */
+  /** Of the crowd: [2] is the most attempts that were under way at once. */
   readonly board: SharedArrayBuffer;
   readonly column: number;
   readonly workers: number;
@@ -23,22 +24,16 @@ const state = new UpstreamState(upstream.id, { ...clock, random: () => 0, loads,
 state.apply(upstream);
 const [endpoint] = state.endpoints;
 if (endpoint === undefined) throw new Error('expected an endpoint');
-const words = new Int32Array(board);
+const crowd = new Crowd(board);
 
-Atomics.add(words, 0, 1);
-Atomics.notify(words, 0);
-for (let ready = Atomics.load(words, 0); ready < workers; ready = Atomics.load(words, 0)) Atomics.wait(words, 0, ready);
+crowd.awaitAll(workers);
 
 let begun = 0;
 for (let i = 0; i < rounds; i++) {
   const probe = state.begin(endpoint);
   if (probe === FULL) continue;
   begun++;
-  const running = Atomics.add(words, 1, 1) + 1;
-  for (let most = Atomics.load(words, 2); running > most; most = Atomics.load(words, 2)) {
-    Atomics.compareExchange(words, 2, most, running);
-  }
-  Atomics.sub(words, 1, 1);
+  crowd.hold();
   endpoint.end(probe);
 }
 parentPort?.postMessage(begun);

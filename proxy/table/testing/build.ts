@@ -10,7 +10,7 @@ import {
 } from '../defaults.ts';
 import type { AffinityCookie } from '../route-settings.ts';
 import type { PathMatch, Route, RoutingTable, Upstream, VirtualHost } from '../types.ts';
-import type { PartsUpdate } from '../update.ts';
+import type { FullUpdate, PartsUpdate } from '../update.ts';
 import type { UpstreamHealth, UpstreamLimits } from '../upstream-settings.ts';
 
 export { defaultPolicy as testPolicy, emptyGlobal as testGlobal } from '../defaults.ts';
@@ -98,6 +98,12 @@ export function buildParts(parts: Partial<PartsUpdate> = {}): PartsUpdate {
     material: [],
     ...parts,
   };
+}
+
+/** A whole table at revision 1 that has these upstreams and nothing else. */
+export function buildUpstreams(upstreams: readonly Upstream[]): FullUpdate {
+  const nothing = { format: 1, policies: {}, virtualHosts: [], certificates: [], streams: [] } as const;
+  return { kind: 'full', revision: 1, table: { ...nothing, global: testGlobal, upstreams }, material: [] };
 }
 
 /** Freezes a JSON value at every depth, so that a test fails when code writes to it. Returns the same value. */
