@@ -17,7 +17,7 @@ export interface PortServerOptions {
 export class PortServer {
   readonly #server: HttpServer | HttpsServer;
   readonly #options: PortServerOptions;
-  /** As accepted: `closeAllConnections` does not know those whose TLS handshake has not ended. */
+  /** As accepted, below TLS: the server's `closeAllConnections` does not know those whose handshake has not ended. */
   readonly #accepted = new Set<Socket>();
 
   constructor(server: HttpServer | HttpsServer, options: PortServerOptions) {
@@ -48,7 +48,6 @@ export class PortServer {
   async close(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.close();
-    this.#server.closeAllConnections();
     for (const socket of this.#accepted) socket.destroy();
     await once(this.#server, 'close');
   }

@@ -185,7 +185,6 @@ export class ApiServer {
     this.#server = null;
     const closed = new Promise((resolve) => server.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
-    server.closeAllConnections();
     await closed;
   }
 

@@ -140,8 +140,8 @@ export class ApiGate implements AsyncDisposable {
     const server = createServer({ cert, key, keepAliveTimeout: keepAliveMs }, (request, response) => {
       void this.#serve(request, response);
     });
-    // The connection below TLS as well: a client whose handshake never ends, or ends after `close`, would keep it open.
-    for (const event of ['connection', 'secureConnection']) server.on(event, (socket: Socket) => this.#track(socket));
+    // Below TLS: a client whose handshake never ends, or ends after `close`, would keep it open.
+    server.on('connection', (socket) => this.#track(socket));
     await new Promise<void>((resolve) => server.listen(this.#port, this.#host, resolve));
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
